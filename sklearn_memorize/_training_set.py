@@ -1,0 +1,168 @@
+"""From labelled, weighted, possibly repeated rows to distinct rows with one label."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from . import kernels
+
+__all__ = ["TrainingSet", "distinct_rows", "resolve_labels"]
+
+# Rows are read in blocks of about this many values.
+_BLOCK_VALUES = 1 << 22
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Distinct rows, each with the one label it is to be recalled by.
+
+    The rows are in *canonical order*: sorted by label and then by content, so that
+    neither the order of the samples nor their repetition shows in what is built.
+
+    Parameters
+    ----------
+    X : ndarray or CSR array of shape (n_samples, n_features)
+        The rows as they came, repeated or not.
+    rows : ndarray of shape (n_distinct,)
+        Index into `X` of the first occurrence of each distinct row.
+    labels : ndarray of shape (n_distinct,)
+        Class number of each distinct row (increasing), or the target.
+    n_classes : int
+        Number of classes; 0 for regression targets.
+    n_conflicts : int
+        Number of distinct rows that carried several labels.
+    """
+
+    X: np.ndarray | sparse.csr_array
+    rows: np.ndarray
+    labels: np.ndarray
+    n_classes: int
+    n_conflicts: int
+
+    @property
+    def n_samples(self) -> int:
+        """Number of distinct rows."""
+        return len(self.rows)
+
+    def points(self):
+        """Return the distinct rows in canonical order (a copy)."""
+        return self.X[self.rows]
+
+    def blocks(self):
+        """Iterate over slices of canonical positions that fit a cache or two."""
+        step = max(1, _BLOCK_VALUES // max(1, self.X.shape[1]))
+        for start in range(0, self.n_samples, step):
+            yield slice(start, min(start + step, self.n_samples))
+
+
+def _dense(rows) -> np.ndarray:
+    return rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
+
+
+def row_hashes(X) -> np.ndarray:
+    """Return a 64-bit hash of the values of each row; -0.0 counts as 0.0."""
+    n_samples, n_features = X.shape
+    hashes = np.empty(n_samples, dtype=np.uint64)
+    step = max(1, _BLOCK_VALUES // max(1, n_features))
+    for start in range(0, n_samples, step):
+        block = _dense(X[start : start + step])
+        hashes[start : start + step] = kernels.row_hashes(block)
+    return hashes
+
+
+def distinct_rows(X) -> tuple[np.ndarray, np.ndarray]:
+    """Find the distinct rows of a matrix.
+
+    Parameters
+    ----------
+    X : ndarray or CSR array of shape (n_samples, n_features)
+        The rows; -0.0 and 0.0 are equal.
+
+    Returns
+    -------
+    first : ndarray of shape (n_distinct,)
+        Index of the first occurrence of each distinct row, in an order that depends
+        on the content of the rows alone.
+    inverse : ndarray of shape (n_samples,)
+        For each row, the position of its equal in `first`.
+    """
+    n_samples = X.shape[0]
+    hashes = row_hashes(X)
+    order = np.argsort(hashes, kind="stable")
+    starts_group = np.ones(n_samples, dtype=bool)
+    starts_group[1:] = hashes[order[1:]] != hashes[order[:-1]]
+    if not starts_group.all():
+        starts_group = _split_collisions(X, order, starts_group)
+    inverse = np.empty(n_samples, dtype=np.intp)
+    inverse[order] = np.cumsum(starts_group) - 1
+    return order[starts_group], inverse
+
+
+def _split_collisions(X, order, starts_group) -> np.ndarray:
+    """Compare rows of equal hash value by value, and split groups of unequal rows.
+
+    Sorts `order` in place, so that equal rows stay neighbours.
+    """
+    starts_group = starts_group.copy()
+    borders = np.append(np.flatnonzero(starts_group), len(order))
+    for start in np.flatnonzero(np.diff(borders) > 1):
+        group = slice(borders[start], borders[start + 1])
+        members = np.sort(order[group])
+        order[group] = members
+        if all(_equal_rows(X, members[0], member) for member in members[1:]):
+            continue
+        rows = _dense(X[members]) + 0.0
+        by_value = np.lexsort(rows.T[::-1])
+        order[group] = members[by_value]
+        rows = rows[by_value]
+        starts_group[group][1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    return starts_group
+
+
+def _equal_rows(X, i: int, j: int) -> bool:
+    return np.array_equal(_dense(X[[i]]), _dense(X[[j]]))
+
+
+def resolve_labels(
+    inverse: np.ndarray, labels: np.ndarray, weights: np.ndarray | None, n_distinct: int
+) -> tuple[np.ndarray, int]:
+    """Choose one label for each distinct row: the one of largest total weight.
+
+    Parameters
+    ----------
+    inverse : ndarray of shape (n_samples,)
+        The distinct row that each sample equals.
+    labels : ndarray of shape (n_samples,)
+        Class numbers.
+    weights : ndarray of shape (n_samples,) or None
+        Weight of each sample's vote; 1 if None.
+    n_distinct : int
+        Number of distinct rows.
+
+    Returns
+    -------
+    resolved : ndarray of shape (n_distinct,)
+        The label of each distinct row; the smallest among equals.
+    n_conflicts : int
+        Number of distinct rows with several labels.
+    """
+    resolved = np.empty(n_distinct, dtype=labels.dtype)
+    resolved[inverse] = labels
+    in_conflict = np.zeros(n_distinct, dtype=bool)
+    in_conflict[inverse[resolved[inverse] != labels]] = True
+    votes: dict[tuple[int, int], list[float]] = {}
+    for sample in np.flatnonzero(in_conflict[inverse]):
+        weight = 1.0 if weights is None else float(weights[sample])
+        votes.setdefault((inverse[sample], labels[sample]), []).append(weight)
+    # fsum is exact: the total does not depend on the order of the samples.
+    best: dict[int, tuple[float, int]] = {}
+    for (row, label), ballot in votes.items():
+        candidate = (-math.fsum(ballot), label)
+        best[row] = min(best.get(row, candidate), candidate)
+    for row, (_, label) in best.items():
+        resolved[row] = label
+    return resolved, int(in_conflict.sum())

@@ -1,0 +1,111 @@
+"""One layer of a neural network: an affine map and an activation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from scipy import sparse
+
+Activation = Literal["threshold", "relu", "identity"]
+
+__all__ = ["Activation", "Layer", "frozen"]
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Return `array` as a read-only array (a copy only where it is needed)."""
+    array = np.ascontiguousarray(array)
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
+def _frozen_matrix(matrix):
+    if not sparse.issparse(matrix):
+        return frozen(np.asarray(matrix))
+    matrix = sparse.csr_array(matrix)
+    for part in (matrix.data, matrix.indices, matrix.indptr):
+        part.flags.writeable = False
+    return matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """An affine map followed by an activation, `z -> s(weights @ z + biases)`.
+
+    Parameters
+    ----------
+    weights : ndarray or CSR array of shape (n_neurons, n_inputs)
+        One row for each neuron.
+    biases : ndarray of shape (n_neurons,)
+        One bias for each neuron.
+    activation : {"threshold", "relu", "identity"}
+        `s(t)` is 1 for t > 0 and else 0, or max(t, 0), or t.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_memorize.network import Layer
+    >>> layer = Layer(np.array([[1.0, -1.0]]), np.array([-0.5]), "threshold")
+    >>> layer.forward(np.array([[1.0, 0.0], [0.0, 1.0]]))
+    array([[1.],
+           [0.]])
+    """
+
+    weights: np.ndarray | sparse.csr_array = field(repr=False)
+    biases: np.ndarray = field(repr=False)
+    activation: Activation
+
+    def __post_init__(self):
+        object.__setattr__(self, "weights", _frozen_matrix(self.weights))
+        object.__setattr__(self, "biases", frozen(np.asarray(self.biases)))
+        if self.weights.shape[0] != self.biases.shape[0]:
+            raise ValueError(
+                f"weights has {self.weights.shape[0]} rows, "
+                f"biases has {self.biases.shape[0]} entries; they must agree."
+            )
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs."""
+        return self.weights.shape[1]
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons."""
+        return self.weights.shape[0]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of nonzero weights and biases."""
+        if sparse.issparse(self.weights):
+            n_weights = int(self.weights.count_nonzero())
+        else:
+            n_weights = int(np.count_nonzero(self.weights))
+        return n_weights + int(np.count_nonzero(self.biases))
+
+    def forward(self, inputs: np.ndarray) -> np.ndarray:
+        """Evaluate the layer as a textbook does, in double precision.
+
+        Parameters
+        ----------
+        inputs : ndarray or sparse array of shape (n_samples, n_inputs)
+            One row for each sample.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_samples, n_neurons)
+            The activations.
+        """
+        weights = self.weights.T.astype(np.float64)
+        potential = inputs @ weights
+        if sparse.issparse(potential):
+            potential = potential.toarray()
+        potential = potential + self.biases
+        if self.activation == "threshold":
+            return (potential > 0).astype(np.float64)
+        if self.activation == "relu":
+            return np.maximum(potential, 0.0)
+        return potential

@@ -1,0 +1,111 @@
+"""What every built network knows about itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from ._layer import Layer
+
+__all__ = ["LayeredNetwork", "Network"]
+
+
+class Network(ABC):
+    """An immutable feed-forward network that a construction has built.
+
+    Subclasses say how the network is stored and evaluated fast (bit-packed, sparse,
+    factored); `layers` is always the textbook form of the same function.
+    """
+
+    @property
+    @abstractmethod
+    def layers(self) -> tuple[Layer, ...]:
+        """The network as a sequence of affine maps and activations."""
+
+    @abstractmethod
+    def forward(self, X) -> np.ndarray:
+        """Evaluate the network.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_samples, n_outputs)
+            What the last layer says.
+        """
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of input features."""
+        return self.layers[0].n_inputs
+
+    @property
+    def depth(self) -> int:
+        """Number of layers of neurons, the output layer included."""
+        return len(self.layers)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Number of neurons in each layer, the output layer included."""
+        return tuple(layer.n_neurons for layer in self.layers)
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons in all layers, the output layer included."""
+        return sum(self.widths)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of nonzero weights and biases."""
+        return sum(layer.n_parameters for layer in self.layers)
+
+    def __repr__(self) -> str:
+        widths = "-".join(str(width) for width in (self.n_inputs, *self.widths))
+        return f"{type(self).__name__}({widths}, n_parameters={self.n_parameters})"
+
+
+class LayeredNetwork(Network):
+    """A network that is stored and evaluated layer by layer.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        From the inputs to the outputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_memorize.network import Layer, LayeredNetwork
+    >>> hidden = Layer(np.array([[1.0], [-1.0]]), np.zeros(2), "relu")
+    >>> absolute_value = Layer(np.array([[1.0, 1.0]]), np.zeros(1), "identity")
+    >>> network = LayeredNetwork([hidden, absolute_value])
+    >>> network
+    LayeredNetwork(1-2-1, n_parameters=4)
+    >>> network.forward(np.array([[-3.0], [2.0]]))
+    array([[3.],
+           [2.]])
+    """
+
+    def __init__(self, layers):
+        layers = tuple(layers)
+        for below, above in zip(layers, layers[1:], strict=False):
+            if below.n_neurons != above.n_inputs:
+                raise ValueError(
+                    f"a layer of {below.n_neurons} neurons is followed by one "
+                    f"that reads {above.n_inputs}; they must agree."
+                )
+        self._layers = layers
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        return self._layers
+
+    def forward(self, X) -> np.ndarray:
+        outputs = X
+        for layer in self._layers:
+            outputs = layer.forward(outputs)
+        return outputs
