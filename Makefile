@@ -1,0 +1,63 @@
+# Each target sets up what it needs in $(VENV); all it takes is Python 3.11 or newer.
+#
+#   make demo    memorize a data set, and look at the result
+#   make test    the whole test suite
+#   make docs    the documentation, in docs/_build/html
+#   make lint    what the continuous integration says about style
+#   make clean   remove everything that the other targets made
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+python := $(VENV)/bin/python
+
+# The extras (setup.cfg) that each kind of work needs.
+extras_demo := fast,plot,progress
+extras_test := fast,plot,progress,test
+extras_docs := docs,test
+extras_lint := dev
+
+.PHONY: demo test doctest docs lint format clean
+
+demo: $(VENV)/.ready-demo
+	$(python) -m sklearn_memorize $(ARGS)
+
+test: $(VENV)/.ready-test
+	$(python) -m pytest $(ARGS)
+
+# Every example in a docstring, in the README and in the user guide.
+doctest: $(VENV)/.ready-docs
+	$(python) -m pytest --doctest-modules --doctest-glob='*.md' --doctest-glob='*.rst' \
+	    sklearn_memorize README.md docs $(ARGS)
+
+docs: $(VENV)/.ready-docs doctest
+	$(python) -m sphinx -W --keep-going -b html docs docs/_build/html
+	@echo "The documentation is in docs/_build/html/index.html"
+
+lint: $(VENV)/.ready-lint
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+
+format: $(VENV)/.ready-lint
+	$(python) -m ruff check --fix .
+	$(python) -m ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info docs/_build docs/api/generated
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find sklearn_memorize tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp for each kind of work, so that a second run starts at once.
+$(VENV)/.ready-%: setup.cfg pyproject.toml | $(python)
+	$(python) -m pip install --quiet --disable-pip-version-check \
+	    --editable ".[$(extras_$*)]"
+	@touch $@
+
+$(python):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ..." >&2; \
+	    exit 1; }
+	@$(PYTHON) -m venv "$(VENV)" || { rm -rf "$(VENV)"; \
+	    echo "Could not make a virtual environment (Debian: install python3-venv)." >&2; \
+	    exit 1; }
