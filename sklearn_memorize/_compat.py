@@ -1,7 +1,7 @@
 """The private scikit-learn names that the package relies on, in one place."""
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.parallel import _get_threadpool_controller
 from sklearn.utils.validation import _check_sample_weight
 
@@ -11,4 +11,5 @@ __all__ = [
     "_check_sample_weight",
     "_fit_context",
     "_get_threadpool_controller",
+    "validate_params",
 ]
