@@ -29,7 +29,7 @@ test: $(VENV)/.ready-test
 # Every example in a docstring, in the README and in the user guide.
 doctest: $(VENV)/.ready-docs
 	$(python) -m pytest --doctest-modules --doctest-glob='*.md' --doctest-glob='*.rst' \
-	    sklearn_memorize README.md docs $(ARGS)
+	    --ignore-glob='docs/*.py' sklearn_memorize README.md docs $(ARGS)
 
 docs: $(VENV)/.ready-docs doctest
 	$(python) -m sphinx -W --keep-going -b html docs docs/_build/html
@@ -44,7 +44,7 @@ format: $(VENV)/.ready-lint
 	$(python) -m ruff format .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info docs/_build docs/api/generated
+	rm -rf $(VENV) build dist *.egg-info docs/_build docs/api
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find sklearn_memorize tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,0 +1,44 @@
+"""How Sphinx builds the documentation."""
+
+import sys
+from pathlib import Path
+
+import sklearn_memorize
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from api_page import write_api_page  # noqa: E402
+
+project = "sklearn_memorize"
+author = "The sklearn_memorize developers"
+copyright = f"2026, {author}"
+version = release = sklearn_memorize.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.doctest",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build"]
+# `name` is code.
+default_role = "literal"
+
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+# A docstring names its source without pointing at it from the text.
+suppress_warnings = ["ref.citation", "ref.footnote"]
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"sklearn_memorize {release}"
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "show_toc_level": 2,
+}
+html_show_sourcelink = False
+
+write_api_page(Path(__file__).parent / "api" / "index.rst")
