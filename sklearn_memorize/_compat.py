@@ -1,15 +1,23 @@
 """The private scikit-learn names that the package relies on, in one place."""
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
 from sklearn.utils.parallel import _get_threadpool_controller
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
+    "HasMethods",
     "Interval",
     "StrOptions",
     "_check_sample_weight",
     "_fit_context",
     "_get_threadpool_controller",
+    "_safe_indexing",
     "validate_params",
 ]

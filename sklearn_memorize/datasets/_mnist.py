@@ -109,20 +109,17 @@ def _from_idx(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     images, labels = [], []
     for part, n_samples in _PARTS:
         image_name, label_name = _file_names(part)
-        images.append(
-            _read_idx(
-                _find_file(folder, image_name), _IMAGES_MAGIC, (n_samples, 28, 28)
-            )
-        )
-        labels.append(
-            _read_idx(_find_file(folder, label_name), _LABELS_MAGIC, (n_samples,))
-        )
+        images.append(_read_idx(folder, image_name, _IMAGES_MAGIC, (n_samples, 28, 28)))
+        labels.append(_read_idx(folder, label_name, _LABELS_MAGIC, (n_samples,)))
     pixels = np.concatenate(images).reshape(-1, 28 * 28)
     return pixels.astype(np.float32), np.concatenate(labels).astype(np.intp)
 
 
-def _read_idx(path: Path, magic: int, shape: tuple[int, ...]) -> np.ndarray:
+def _read_idx(
+    folder: Path, name: str, magic: int, shape: tuple[int, ...]
+) -> np.ndarray:
     """Read an array of bytes: a big-endian magic number, the sizes, the values."""
+    path = _find_file(folder, name) or folder / name
     problem = (
         f"{path} is not an IDX file of shape {shape}, as MNIST's are; delete it, or "
         "pass another data_home."

@@ -1,0 +1,162 @@
+"""What a fitted classifier is measured by, and how repeated measurements are told."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from ..exceptions import InterpolationError, InterpolationWarning
+
+__all__ = ["SIZES", "as_column", "fit_timed", "fit_once", "fitted_sizes", "summarize"]
+
+SIZES = ("n_hyperplanes", "second_layer_width", "n_neurons", "n_parameters")
+
+
+def fit_timed(estimator, X, y) -> float:
+    """Fit, and return the seconds it took; a misfit is counted, not warned of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InterpolationWarning)
+        start = time.perf_counter()
+        estimator.fit(X, y)
+        return time.perf_counter() - start
+
+
+def fit_once(X, y, estimator) -> dict[str, float]:
+    """Fit an unfitted estimator and measure it on the training set.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix of shape (n_samples, n_features)
+        Training samples.
+    y : ndarray of shape (n_samples,)
+        Labels.
+    estimator : classifier
+        What to fit.
+
+    Returns
+    -------
+    measured : dict
+        `interpolates` (0 or 1), `train_accuracy`, `fit_time` in seconds, and the
+        sizes. An `InterpolationError` counts as not interpolating; what could not be
+        measured is NaN.
+    """
+    try:
+        fit_time = fit_timed(estimator, X, y)
+    except InterpolationError:
+        unknown = dict.fromkeys(("train_accuracy", "fit_time", *SIZES), np.nan)
+        return {"interpolates": 0.0, **unknown}
+    accuracy = _train_accuracy(estimator, X, y)
+    interpolates = getattr(_final(estimator), "interpolates_", accuracy == 1.0)
+    return {
+        "interpolates": float(interpolates),
+        "train_accuracy": accuracy,
+        "fit_time": fit_time,
+        **fitted_sizes(estimator),
+    }
+
+
+def _train_accuracy(estimator, X, y) -> float:
+    final = _final(estimator)
+    if getattr(final, "interpolates_", False) and final.n_conflicts_ == 0:
+        return 1.0  # certified in fit, through the same `predict`
+    return float(np.mean(estimator.predict(X) == y))
+
+
+def _final(estimator):
+    """Return the classifier inside a pipeline or a fitted search."""
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        else:
+            return estimator
+
+
+def fitted_sizes(estimator) -> dict[str, float]:
+    """Return the sizes of the network inside a fitted estimator; NaN without one.
+
+    Multilayer perceptrons of scikit-learn are counted too, nonzero weights and biases
+    as for our own networks.
+    """
+    estimator = _final(estimator)
+    sizes = dict.fromkeys(SIZES, np.nan)
+    network = getattr(estimator, "network_", None)
+    if network is not None:
+        sizes["n_neurons"] = float(network.n_neurons)
+        sizes["n_parameters"] = float(network.n_parameters)
+    elif hasattr(estimator, "coefs_") and hasattr(estimator, "intercepts_"):
+        layers = [*estimator.coefs_, *estimator.intercepts_]
+        sizes["n_parameters"] = float(sum(np.count_nonzero(part) for part in layers))
+        sizes["n_neurons"] = float(sum(bias.size for bias in estimator.intercepts_))
+    if hasattr(estimator, "second_layer_widths_"):
+        sizes["second_layer_width"] = float(np.sum(estimator.second_layer_widths_))
+    if hasattr(estimator, "n_hyperplanes_"):
+        sizes["n_hyperplanes"] = float(estimator.n_hyperplanes_)
+    return sizes
+
+
+def summarize(
+    settings: Sequence[dict], runs: Sequence[Sequence[dict[str, float]]]
+) -> Bunch:
+    """Return one row a setting: how often it interpolates, means and deviations.
+
+    Parameters
+    ----------
+    settings : sequence of dict
+        The columns that name each setting.
+    runs : sequence of sequences of dict
+        For each setting, what `fit_once` returned in each repetition.
+
+    Returns
+    -------
+    study : Bunch of ndarray of shape (n_settings,)
+        One array for each column.
+    """
+    study = Bunch()
+    for name in dict.fromkeys(name for setting in settings for name in setting):
+        study[name] = as_column([setting.get(name) for setting in settings])
+    study["n_repeats"] = np.array([len(repeats) for repeats in runs])
+    study["interpolation_probability"] = np.array(
+        [np.mean([run["interpolates"] for run in repeats]) for repeats in runs]
+    )
+    for name in ("train_accuracy", *SIZES, "fit_time"):
+        values = [[run[name] for run in repeats] for repeats in runs]
+        study[f"mean_{name}"] = np.array([_mean(row) for row in values])
+        study[f"std_{name}"] = np.array([_deviation(row) for row in values])
+    return study
+
+
+def as_column(values: Sequence) -> np.ndarray:
+    """Return a flat array: of numbers or strings if all are, else of objects."""
+    for kinds in ((bool,), (int,), (int, float), (str,)):
+        if all(_is_a(value, kinds) for value in values):
+            return np.array(values)
+    column = np.empty(len(values), dtype=object)
+    column[:] = list(values)
+    return column
+
+
+def _is_a(value, kinds: tuple[type, ...]) -> bool:
+    plain = value.item() if isinstance(value, np.generic) else value
+    return type(plain) in kinds
+
+
+def _known(values) -> np.ndarray:
+    values = np.asarray(values, dtype=float)
+    return values[~np.isnan(values)]
+
+
+def _mean(values) -> float:
+    known = _known(values)
+    return float(known.mean()) if len(known) else np.nan
+
+
+def _deviation(values) -> float:
+    """Return the sample standard deviation, which needs two values."""
+    known = _known(values)
+    return float(known.std(ddof=1)) if len(known) > 1 else np.nan

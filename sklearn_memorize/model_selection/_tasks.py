@@ -1,0 +1,127 @@
+"""Run many small experiments: in parallel, with a progress bar, resumable."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
+
+import joblib
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state, column_or_1d, indexable
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_memory
+
+__all__ = ["check_data", "check_progress", "draw_seeds", "run_tasks", "seeded"]
+
+
+def check_data(X, y):
+    """Check what a study itself needs; what else the classifiers need they check."""
+    X, y = indexable(X, y)
+    check_classification_targets(y)
+    return (np.asarray(X) if isinstance(X, list) else X), column_or_1d(y)
+
+
+def draw_seeds(random_state, n: int) -> list[int]:
+    """Draw the seeds of all tasks before any of them runs."""
+    rng = check_random_state(random_state)
+    return rng.randint(np.iinfo(np.int32).max, size=n).tolist()
+
+
+def seeded(estimator, params: dict, seed: int):
+    """Return a clone with the parameters, and a seed in each of its `random_state`."""
+    estimator = clone(estimator).set_params(**params)
+    names = sorted(
+        name
+        for name in estimator.get_params(deep=True)
+        if name == "random_state" or name.endswith("__random_state")
+    )
+    seeds = draw_seeds(seed, len(names))
+    return estimator.set_params(**dict(zip(names, seeds, strict=True)))
+
+
+def run_tasks(
+    measure: Callable[..., dict],
+    X,
+    y,
+    tasks: Sequence[dict],
+    *,
+    n_jobs,
+    cache,
+    progress: bool,
+) -> list[dict]:
+    """Return `measure(X, y, key, **task)` for each task, in order.
+
+    Parameters
+    ----------
+    measure : callable
+        A function at the top of a module, so that workers and the cache can name it.
+    X, y : array-like
+        The data. They are hashed once, not once a task; `key` holds the hash, and the
+        versions of the libraries at work.
+    tasks : sequence of dict
+        The keyword arguments of each call, `estimator` among them.
+    n_jobs : int or None
+        Number of tasks at a time, as joblib counts.
+    cache : None, str, path-like or joblib.Memory
+        Where finished tasks are kept; a task that is found there is not run again.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    results : list of dict
+        The results, in the order of the tasks.
+    """
+    check_progress(progress)
+    data_key = None
+    if cache is not None:
+        data_key = joblib.hash((X, y))
+        cached = check_memory(_as_memory(cache)).cache(measure, ignore=["X", "y"])
+        measure = _Recalling(cached)
+    results: Iterable[dict] = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(measure)(X, y, (data_key, _versions(task["estimator"])), **task)
+        for task in tasks
+    )
+    if progress:
+        from rich.progress import track
+
+        results = track(results, description="Running", total=len(tasks))
+    return list(results)
+
+
+class _Recalling:
+    """Call a cached function; a plain object, which any joblib backend can send."""
+
+    def __init__(self, cached):
+        self.cached = cached
+
+    def __call__(self, *args, **kwargs):
+        return self.cached(*args, **kwargs)
+
+
+def _as_memory(cache):
+    if isinstance(cache, (str, os.PathLike)):
+        return joblib.Memory(os.fspath(cache), verbose=0)
+    return cache
+
+
+def _versions(estimator) -> tuple[str, ...]:
+    """Name the versions of the libraries that a measurement may depend on."""
+    own = type(estimator).__module__.split(".")[0]
+    return tuple(
+        f"{name} {getattr(sys.modules.get(name), '__version__', '')}"
+        for name in sorted({own, "sklearn", "sklearn_memorize"})
+    )
+
+
+def check_progress(progress: bool) -> None:
+    """Say what to install if a progress bar is asked for and cannot be shown."""
+    if progress and find_spec("rich") is None:
+        raise ImportError(
+            "progress=True shows a bar with rich, which is not installed. Install it "
+            "with `pip install sklearn-memorize[progress]`, or set progress=False."
+        )
