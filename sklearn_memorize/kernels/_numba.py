@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 
-from ._reference import hash_coefficients
+from ._reference import LANES, hash_coefficients, pack_bits
 
-__all__ = ["ordered_product", "row_hashes"]
+__all__ = [
+    "LANES",
+    "classes_that_fire",
+    "covers",
+    "hash_coefficients",
+    "largest_margins",
+    "ordered_product",
+    "pack_bits",
+    "pack_signs",
+    "row_hashes",
+    "row_norms",
+    "smallest_counts",
+]
 
 compiled = njit(nogil=True, cache=True, error_model="numpy")
 
@@ -48,3 +61,242 @@ def ordered_product(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     total = np.zeros((rows.shape[0], transposed.shape[1]))
     _ordered_product(rows, transposed, total)
     return total
+
+
+@compiled
+def _row_norms(block, center, scale, norms):
+    for i in range(block.shape[0]):
+        total = 0.0
+        for j in range(block.shape[1]):
+            difference = (np.float64(block[i, j]) - center[j]) * scale
+            total += difference * difference
+        norms[i] = np.sqrt(total)
+
+
+def row_norms(block: np.ndarray, center: np.ndarray, exponent: int) -> np.ndarray:
+    norms = np.empty(block.shape[0])
+    _row_norms(block, center, 2.0**-exponent, norms)
+    return norms
+
+
+@compiled
+def _pack_signs(
+    products,
+    offsets,
+    row_bounds,
+    column_bounds,
+    offset_bounds,
+    positions,
+    first_word,
+    codes,
+    flagged,
+):
+    n_columns = products.shape[1]
+    n_flagged = 0
+    for i in range(products.shape[0]):
+        tile, lane = positions[i] // LANES, positions[i] % LANES
+        row_bound = row_bounds[i]
+        for word in range((n_columns + 63) // 64):
+            start, stop = 64 * word, min(64 * word + 64, n_columns)
+            bits, doubtful = np.uint64(0), 0
+            for j in range(start, stop):
+                value = products[i, j] + offsets[j]
+                bound = row_bound * column_bounds[j] + offset_bounds[j]
+                bits |= np.uint64(value > 0) << np.uint64(j - start)
+                doubtful += not abs(value) > bound
+            codes[tile, first_word + word, lane] = bits
+            if doubtful == 0:
+                continue
+            for j in range(start, stop):
+                value = products[i, j] + offsets[j]
+                bound = row_bound * column_bounds[j] + offset_bounds[j]
+                if not abs(value) > bound and bound > 0:
+                    if n_flagged < flagged.shape[0]:
+                        flagged[n_flagged, 0] = i
+                        flagged[n_flagged, 1] = j
+                    n_flagged += 1
+    return n_flagged
+
+
+def pack_signs(
+    products,
+    offsets,
+    row_bounds,
+    column_bounds,
+    offset_bounds,
+    positions,
+    first_word,
+    codes,
+):
+    capacity = max(1024, products.size // 64)
+    while True:
+        flagged = np.empty((capacity, 2), dtype=np.int64)
+        n_flagged = _pack_signs(
+            products,
+            offsets,
+            row_bounds,
+            column_bounds,
+            offset_bounds,
+            positions,
+            first_word,
+            codes,
+            flagged,
+        )
+        if n_flagged <= capacity:
+            return flagged[:n_flagged, 0], flagged[:n_flagged, 1]
+        capacity = n_flagged
+
+
+@intrinsic
+def _popcount(typing_context, word):
+    """Count the set bits; LLVM turns loops over this into vector instructions."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _count_tile(codes, tile, masks, neuron, limit, counts):
+    """Fill `counts` with popcount(code & mask); stop once no lane is below `limit`.
+
+    Returns the smallest count; the counts are complete if it is below `limit`.
+    """
+    n_words = codes.shape[1]
+    for lane in range(LANES):
+        counts[lane] = 0
+    smallest = np.uint64(0)
+    word = 0
+    while word + 4 <= n_words:
+        mask0, mask1 = masks[neuron, word], masks[neuron, word + 1]
+        mask2, mask3 = masks[neuron, word + 2], masks[neuron, word + 3]
+        for lane in range(LANES):
+            counts[lane] += (
+                _popcount(codes[tile, word, lane] & mask0)
+                + _popcount(codes[tile, word + 1, lane] & mask1)
+                + _popcount(codes[tile, word + 2, lane] & mask2)
+                + _popcount(codes[tile, word + 3, lane] & mask3)
+            )
+        word += 4
+        smallest = counts[0]
+        for lane in range(1, LANES):
+            smallest = min(smallest, counts[lane])
+        if smallest >= limit:
+            return smallest
+    while word < n_words:
+        mask0 = masks[neuron, word]
+        for lane in range(LANES):
+            counts[lane] += _popcount(codes[tile, word, lane] & mask0)
+        word += 1
+    smallest = counts[0]
+    for lane in range(1, LANES):
+        smallest = min(smallest, counts[lane])
+    return smallest
+
+
+@compiled
+def _smallest_counts(codes, masks, skip_start, skip_stop, smallest):
+    counts = np.empty(LANES, dtype=np.uint64)
+    for tile in range(codes.shape[0]):
+        if skip_start <= tile < skip_stop:
+            continue
+        for neuron in range(masks.shape[0]):
+            limit = smallest[neuron]
+            count = _count_tile(codes, tile, masks, neuron, limit, counts)
+            if count < limit:
+                smallest[neuron] = count
+
+
+def smallest_counts(codes, masks, skip_start, skip_stop):
+    largest = np.iinfo(np.int32).max
+    smallest = np.full(masks.shape[0], largest, dtype=np.uint64)
+    _smallest_counts(codes, masks, skip_start, skip_stop, smallest)
+    return smallest.astype(np.int32)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _lanes_below(codes, tile, masks, neuron, limit, counts):
+    """Return the bits [popcount(code & mask) < limit] of a tile."""
+    below = np.uint64(0)
+    if _count_tile(codes, tile, masks, neuron, limit, counts) < limit:
+        for lane in range(LANES):
+            below |= np.uint64(counts[lane] < limit) << np.uint64(lane)
+    return below
+
+
+@compiled
+def _covers(codes, masks, limits, fires):
+    counts = np.empty(LANES, dtype=np.uint64)
+    for tile in range(codes.shape[0]):
+        for neuron in range(masks.shape[0]):
+            fires[neuron, tile] = _lanes_below(
+                codes, tile, masks, neuron, limits[neuron], counts
+            )
+
+
+def _limits(bounds):
+    """Return the bounds as unsigned numbers: nothing is below a negative one."""
+    return np.maximum(bounds, 0).astype(np.uint64)
+
+
+def covers(codes, masks, bounds):
+    fires = np.empty((masks.shape[0], codes.shape[0]), dtype=np.uint64)
+    _covers(codes, masks, _limits(bounds), fires)
+    return fires
+
+
+@compiled
+def _classes_that_fire(codes, masks, limits, starts, fired):
+    counts = np.empty(LANES, dtype=np.uint64)
+    every_lane = ~np.uint64(0)
+    for tile in range(codes.shape[0]):
+        for number in range(starts.shape[0] - 1):
+            lanes = np.uint64(0)
+            for neuron in range(starts[number], starts[number + 1]):
+                lanes |= _lanes_below(
+                    codes, tile, masks, neuron, limits[neuron], counts
+                )
+                if lanes == every_lane:
+                    break
+            fired[tile, number] = lanes
+
+
+def classes_that_fire(codes, masks, bounds, starts):
+    fired = np.zeros((codes.shape[0], len(starts) - 1), dtype=np.uint64)
+    _classes_that_fire(codes, masks, _limits(bounds), starts, fired)
+    return fired
+
+
+@compiled
+def _largest_margins(codes, masks, bounds, starts, n_votes, totals):
+    counts = np.empty(LANES, dtype=np.uint64)
+    no_limit = ~np.uint64(0)
+    largest = np.empty((n_votes, LANES), dtype=np.int64)
+    for tile in range(codes.shape[0]):
+        for number in range(starts.shape[0] - 1):
+            n_kept = min(n_votes, starts[number + 1] - starts[number])
+            largest[:] = -(1 << 62)
+            for neuron in range(starts[number], starts[number + 1]):
+                _count_tile(codes, tile, masks, neuron, no_limit, counts)
+                for lane in range(LANES):
+                    margin = bounds[neuron] - np.int64(counts[lane])
+                    if margin <= largest[n_votes - 1, lane]:
+                        continue
+                    rank = n_votes - 1
+                    while rank > 0 and largest[rank - 1, lane] < margin:
+                        largest[rank, lane] = largest[rank - 1, lane]
+                        rank -= 1
+                    largest[rank, lane] = margin
+            for lane in range(LANES):
+                total = 0
+                for rank in range(n_kept):
+                    total += largest[rank, lane]
+                totals[tile, lane, number] = total
+
+
+def largest_margins(codes, masks, bounds, starts, n_votes):
+    n_classes = len(starts) - 1
+    totals = np.empty((codes.shape[0], LANES, n_classes), dtype=np.int64)
+    _largest_margins(codes, masks, bounds.astype(np.int64), starts, n_votes, totals)
+    return totals.reshape(-1, n_classes)

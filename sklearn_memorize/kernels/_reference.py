@@ -4,7 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["hash_coefficients", "ordered_product", "row_hashes"]
+__all__ = [
+    "LANES",
+    "classes_that_fire",
+    "covers",
+    "hash_coefficients",
+    "largest_margins",
+    "ordered_product",
+    "pack_bits",
+    "pack_signs",
+    "row_hashes",
+    "row_norms",
+    "smallest_counts",
+]
+
+
+# Codes are stored in tiles of 64 samples: `codes[tile, word, lane]` holds the bits
+# 64 * word .. 64 * word + 63 of sample 64 * tile + lane, least significant bit first.
+# A lane without a sample has all bits set, so that it is never counted as covered.
+LANES = 64
 
 
 def hash_coefficients(n: int) -> np.ndarray:
@@ -35,3 +53,121 @@ def ordered_product(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     for column, weight in zip(rows.T, weights.T, strict=True):
         total += column[:, np.newaxis] * weight
     return total
+
+
+def row_norms(block: np.ndarray, center: np.ndarray, exponent: int) -> np.ndarray:
+    """Return 2**-exponent * |x - center| for each row, summed from left to right."""
+    scale = 2.0**-exponent
+    total = np.zeros(block.shape[0])
+    for column, offset in zip(block.T, center, strict=True):
+        difference = (column.astype(np.float64) - offset) * scale
+        total += difference * difference
+    return np.sqrt(total)
+
+
+def pack_signs(
+    products: np.ndarray,
+    offsets: np.ndarray,
+    row_bounds: np.ndarray,
+    column_bounds: np.ndarray,
+    offset_bounds: np.ndarray,
+    positions: np.ndarray,
+    first_word: int,
+    codes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Store the bits [products + offsets > 0]; report the entries that may be wrong.
+
+    An entry may be wrong where its magnitude is not above the error bound
+    `row_bounds * column_bounds + offset_bounds`, and that bound is not zero.
+
+    Returns
+    -------
+    rows, columns : ndarray of shape (n_flagged,)
+        The doubtful entries of `products`.
+    """
+    values = products + offsets
+    bounds = row_bounds[:, np.newaxis] * column_bounds + offset_bounds
+    rows, columns = np.nonzero(~(np.abs(values) > bounds) & (bounds > 0))
+    words = pack_bits(values > 0)
+    n_words = words.shape[1]
+    tiles, lanes = np.divmod(positions, LANES)
+    codes[tiles, first_word : first_word + n_words, lanes] = words
+    return rows, columns
+
+
+def pack_bits(bits: np.ndarray) -> np.ndarray:
+    """Pack booleans of shape (n_rows, n_bits) into words (n_rows, ceil(n_bits / 64))."""
+    n_rows, n_bits = bits.shape
+    padded = np.zeros((n_rows, -(-n_bits // 64) * 64), dtype=bool)
+    padded[:, :n_bits] = bits
+    packed = np.packbits(padded, axis=1, bitorder="little")
+    return packed.view("<u8").astype(np.uint64, copy=False)
+
+
+def _tile_counts(tile: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Return popcount(code & mask) for each mask and lane, shape (n_masks, 64)."""
+    common = tile[np.newaxis, :, :] & masks[:, :, np.newaxis]
+    return np.bitwise_count(common).sum(axis=1, dtype=np.int32)
+
+
+def smallest_counts(
+    codes: np.ndarray, masks: np.ndarray, skip_start: int, skip_stop: int
+) -> np.ndarray:
+    """Return the smallest popcount(code & mask) for each mask.
+
+    The tiles `skip_start` .. `skip_stop - 1` are left out.
+    """
+    smallest = np.full(masks.shape[0], np.iinfo(np.int32).max, dtype=np.int32)
+    for tile in (*codes[:skip_start], *codes[skip_stop:]):
+        counts = _tile_counts(tile, masks)
+        np.minimum(smallest, counts.min(axis=1), out=smallest)
+    return smallest
+
+
+def covers(codes: np.ndarray, masks: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Return the bits [popcount(code & mask) < bound], shape (n_masks, n_tiles)."""
+    fires = np.empty((masks.shape[0], codes.shape[0]), dtype=np.uint64)
+    for index, tile in enumerate(codes):
+        below = _tile_counts(tile, masks) < bounds[:, np.newaxis]
+        fires[:, index] = pack_bits(below)[:, 0]
+    return fires
+
+
+def classes_that_fire(
+    codes: np.ndarray, masks: np.ndarray, bounds: np.ndarray, starts: np.ndarray
+) -> np.ndarray:
+    """Return whether any neuron of a class fires, as bits of shape (n_tiles, n_classes).
+
+    The neurons `starts[c]` .. `starts[c + 1] - 1` belong to class c.
+    """
+    fired = np.zeros((codes.shape[0], len(starts) - 1), dtype=np.uint64)
+    for number, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
+        neurons = slice(start, stop)
+        fires = covers(codes, masks[neurons], bounds[neurons])
+        fired[:, number] = np.bitwise_or.reduce(fires, axis=0)
+    return fired
+
+
+def largest_margins(
+    codes: np.ndarray,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_votes: int,
+) -> np.ndarray:
+    """Sum the `n_votes` largest `bound - popcount(code & mask)` of each class.
+
+    Returns
+    -------
+    totals : ndarray of shape (64 * n_tiles, n_classes)
+        Fewer margins are summed where a class has fewer neurons.
+    """
+    n_classes = len(starts) - 1
+    totals = np.zeros((codes.shape[0], LANES, n_classes), dtype=np.int64)
+    for index, tile in enumerate(codes):
+        for number in range(n_classes):
+            neurons = slice(starts[number], starts[number + 1])
+            margins = bounds[neurons, np.newaxis] - _tile_counts(tile, masks[neurons])
+            largest = np.sort(margins, axis=0)[::-1][:n_votes]
+            totals[index, :, number] = largest.sum(axis=0)
+    return totals.reshape(-1, n_classes)

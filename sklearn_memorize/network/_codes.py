@@ -1,0 +1,142 @@
+"""The codes of many samples, packed into tiles of 64 for the bit kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .. import kernels
+from ..kernels import LANES
+
+__all__ = ["BitCodes"]
+
+_EVERY_BIT = ~np.uint64(0)
+
+
+@dataclass(frozen=True, eq=False)
+class BitCodes:
+    """Bits of samples: `tiles[tile, word, lane]` belongs to sample 64 tile + lane.
+
+    Lanes that hold no sample have all bits set; bits past `n_bits` are zero in the
+    masks, so they are never counted.
+
+    Parameters
+    ----------
+    tiles : ndarray of shape (n_tiles, n_words, 64), uint64
+        The packed codes.
+    n_samples : int
+        Number of positions in use (positions may be left out in between).
+    n_bits : int
+        Number of bits of each code.
+    """
+
+    tiles: np.ndarray = field(repr=False)
+    n_samples: int
+    n_bits: int
+
+    @classmethod
+    def empty(cls, n_samples: int, n_bits: int) -> BitCodes:
+        """Return room for the codes of `n_samples` samples, without a sample yet."""
+        shape = (-(-n_samples // LANES), -(-n_bits // 64), LANES)
+        return cls(np.full(shape, _EVERY_BIT), n_samples, n_bits)
+
+    @classmethod
+    def from_words(cls, words: np.ndarray, n_bits: int) -> BitCodes:
+        """Return the codes given as words of shape (n_samples, n_words)."""
+        codes = cls.empty(len(words), n_bits)
+        tile, lane = np.divmod(np.arange(len(words)), LANES)
+        codes.tiles[tile, :, lane] = words
+        return codes
+
+    def words(self, positions=None) -> np.ndarray:
+        """Return the codes at some positions, shape (n_positions, n_words)."""
+        if positions is None:
+            positions = np.arange(self.n_samples)
+        tile, lane = np.divmod(np.asarray(positions), LANES)
+        return self.tiles[tile, :, lane]
+
+    def bits(self, positions=None) -> np.ndarray:
+        """Return the codes as booleans of shape (n_positions, n_bits)."""
+        return unpack_bits(self.words(positions), self.n_bits)
+
+    def take(self, positions) -> BitCodes:
+        """Return the codes of some samples, closed up."""
+        return BitCodes.from_words(self.words(positions), self.n_bits)
+
+    def put(self, positions, columns, values) -> None:
+        """Set single bits."""
+        tile, lane = np.divmod(positions, LANES)
+        word, bit = np.divmod(columns, 64)
+        flags = np.uint64(1) << bit.astype(np.uint64)
+        np.bitwise_and.at(self.tiles, (tile, word, lane), ~flags)
+        flags = np.where(values, flags, np.uint64(0))
+        np.bitwise_or.at(self.tiles, (tile, word, lane), flags)
+
+    def masks(self, positions) -> np.ndarray:
+        """Return u = 1[code = 0] of some samples, shape (n_positions, n_words)."""
+        valid = kernels.pack_bits(np.ones((1, self.n_bits), dtype=bool))
+        return ~self.words(positions) & valid
+
+    def largest_bounds(self, masks, skip: slice) -> np.ndarray:
+        """Return the largest bounds m with which no sample is covered.
+
+        Parameters
+        ----------
+        masks : ndarray of shape (n_masks, n_words)
+            One mask u for each neuron.
+        skip : slice
+            The tiles whose samples do not matter.
+
+        Returns
+        -------
+        bounds : ndarray of shape (n_masks,)
+            m = min <u, code> over all samples that matter.
+        """
+        return kernels.smallest_counts(self.tiles, masks, skip.start, skip.stop)
+
+    def covers(self, masks, bounds, tiles: slice) -> np.ndarray:
+        """Return which samples of some tiles each neuron covers: <u, code> < m.
+
+        Returns
+        -------
+        covers : ndarray of shape (n_masks, n_tiles), uint64
+            One bit for each lane.
+        """
+        return kernels.covers(self.tiles[tiles], masks, bounds)
+
+    def classes_that_fire(self, masks, bounds, starts) -> np.ndarray:
+        """Return the classes that have a neuron which covers the sample.
+
+        Returns
+        -------
+        fires : ndarray of shape (n_samples, n_classes), bool
+            Class c has the neurons `starts[c]` .. `starts[c + 1] - 1`.
+        """
+        fired = kernels.classes_that_fire(self.tiles, masks, bounds, starts)
+        return unpack_lanes(fired, self.n_samples)
+
+    def margin_sums(self, masks, bounds, starts, n_votes: int) -> np.ndarray:
+        """Sum the `n_votes` largest margins m - <u, code> of each class.
+
+        Returns
+        -------
+        sums : ndarray of shape (n_samples, n_classes), int64
+            Fewer margins are summed where a class has fewer neurons.
+        """
+        sums = kernels.largest_margins(self.tiles, masks, bounds, starts, n_votes)
+        return sums[: self.n_samples]
+
+
+def unpack_lanes(words: np.ndarray, n_samples: int) -> np.ndarray:
+    """Turn lane bits of shape (n_tiles, k) into booleans of shape (n_samples, k)."""
+    n_tiles, k = words.shape
+    bits = unpack_bits(words.reshape(-1, 1), LANES).reshape(n_tiles, k, LANES)
+    return bits.transpose(0, 2, 1).reshape(-1, k)[:n_samples]
+
+
+def unpack_bits(words: np.ndarray, n_bits: int) -> np.ndarray:
+    """Return the first `n_bits` bits of each row of words as booleans."""
+    as_bytes = np.ascontiguousarray(words.astype("<u8", copy=False)).view(np.uint8)
+    bits = np.unpackbits(as_bytes, axis=1, count=n_bits, bitorder="little")
+    return bits.astype(bool)

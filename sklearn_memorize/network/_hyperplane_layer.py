@@ -1,0 +1,337 @@
+"""A layer of hyperplanes, evaluated fast and with exact signs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from .. import kernels
+from ._codes import BitCodes
+from ._exact import rounding, signs
+from ._layer import Layer, frozen
+from ._parallel import run_in_threads
+from ._relu_codes import FRACTION_BITS, ReLUCodes
+
+__all__ = ["HyperplaneLayer"]
+
+_SINGLE = 2.0**-24
+_DOUBLE = 2.0**-53
+# Below this, single precision may underflow or be flushed to zero.
+_TINY = 2.0**-120
+# A block of products holds about this many numbers.
+_BLOCK_VALUES = 1 << 21
+
+
+@dataclass(frozen=True, eq=False)
+class HyperplaneLayer:
+    """Hyperplanes `<w, x> + b = 0` in space, and on which side of them points lie.
+
+    The directions are kept in single and the biases in double precision. `encode`
+    returns the *exact* sign of `<w, x> + b` for these numbers: it is computed in
+    single precision with a bound on the rounding error, and the few entries below
+    the bound (about one in a thousand) are computed again in higher precision. So
+    the code of a point does not depend on how it was asked for.
+
+    Parameters
+    ----------
+    directions : ndarray of shape (n_hyperplanes, n_features), float32
+        The normal vectors w.
+    scaled_biases : ndarray of shape (n_hyperplanes,)
+        The biases in units of `2**exponent`: b = scaled_biases * 2**exponent.
+    exponent : int
+        Points are scaled by `2**-exponent` before they are rounded to single
+        precision; a power of two changes no sign.
+    shift : ndarray of shape (n_features,) or None
+        A point near the data, subtracted before rounding to single precision where
+        the data lie far from the origin. It changes no sign either.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_memorize.network import HyperplaneLayer
+    >>> layer = HyperplaneLayer(
+    ...     np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32), np.array([-0.5, 0.0])
+    ... )
+    >>> layer.signs(np.array([[1.0, 1.0], [0.5, 5e-324]])).astype(int)
+    array([[1, 1],
+           [0, 1]])
+    """
+
+    directions: np.ndarray = field(repr=False)
+    scaled_biases: np.ndarray = field(repr=False)
+    exponent: int = 0
+    shift: np.ndarray | None = field(default=None, repr=False)
+
+    def __post_init__(self):
+        directions = np.asarray(self.directions, dtype=np.float32)
+        biases = np.asarray(self.scaled_biases, dtype=np.float64)
+        object.__setattr__(self, "directions", frozen(directions))
+        object.__setattr__(self, "scaled_biases", frozen(biases))
+        if self.shift is not None:
+            object.__setattr__(self, "shift", frozen(np.asarray(self.shift)))
+
+    @property
+    def n_hyperplanes(self) -> int:
+        """Number of hyperplanes."""
+        return self.directions.shape[0]
+
+    @property
+    def n_features(self) -> int:
+        """Dimension of the space."""
+        return self.directions.shape[1]
+
+    @property
+    def biases(self) -> np.ndarray:
+        """The biases b in the units of the data."""
+        return np.ldexp(self.scaled_biases, self.exponent)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of nonzero weights and biases."""
+        return int(
+            np.count_nonzero(self.directions) + np.count_nonzero(self.scaled_biases)
+        )
+
+    def layer(self, activation="threshold") -> Layer:
+        """Return the textbook form of the layer."""
+        return Layer(self.directions, self.biases, activation)
+
+    def subset(self, hyperplanes) -> HyperplaneLayer:
+        """Return the layer of some of the hyperplanes."""
+        return HyperplaneLayer(
+            self.directions[hyperplanes],
+            self.scaled_biases[hyperplanes],
+            self.exponent,
+            self.shift,
+        )
+
+    def signs(self, X) -> np.ndarray:
+        """Return on which side of each hyperplane the points lie.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The points.
+
+        Returns
+        -------
+        signs : ndarray of shape (n_samples, n_hyperplanes), bool
+            Whether `<w, x> + b > 0`, exactly.
+        """
+        return self.encode(X).bits()
+
+    def encode(self, X, activation="threshold", n_threads: int = 1):
+        """Return the outputs of the layer for the points.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The points.
+        activation : {"threshold", "relu"}
+            Whether signs or the positive parts of `<w, x> + b` are wanted.
+        n_threads : int, default=1
+            Number of threads that share the rows.
+
+        Returns
+        -------
+        codes : BitCodes or ReLUCodes
+            One code for each point.
+        """
+        codes = self.room(X.shape[0], activation)
+        self.encode_into(codes, X, np.arange(X.shape[0]), n_threads)
+        return codes
+
+    def room(self, n_positions: int, activation="threshold"):
+        """Return room for the codes of `n_positions` points."""
+        kind = BitCodes if activation == "threshold" else ReLUCodes
+        return kind.empty(n_positions, self.n_hyperplanes)
+
+    def encode_into(self, codes, X, positions, n_threads: int = 1) -> None:
+        """Store the code of row i of X at `positions[i]` of `codes`.
+
+        Parameters
+        ----------
+        codes : BitCodes or ReLUCodes
+            Room for the codes.
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The points.
+        positions : ndarray of shape (n_samples,)
+            Where each code goes; -1 leaves a row out.
+        n_threads : int, default=1
+            Number of threads that share the rows.
+        """
+        width = max(self.n_features, min(self.n_hyperplanes, 4096))
+        step = max(64, _BLOCK_VALUES // max(1, width))
+        blocks = [
+            slice(start, min(start + step, X.shape[0]))
+            for start in range(0, X.shape[0], step)
+        ]
+
+        encode = self._encode_signs if isinstance(codes, BitCodes) else self._encode_relu
+
+        def encode_block(block):
+            rows, places = X[block], positions[block]
+            if (places < 0).any():
+                kept = np.flatnonzero(places >= 0)
+                rows, places = rows[kept], places[kept]
+            encode(codes, rows, places)
+
+        run_in_threads(encode_block, blocks, n_threads)
+
+    def _encode_signs(self, codes: BitCodes, X, positions) -> None:
+        rows, row_bounds = self._rounded(X)
+        offsets, offset_bounds = self._offsets(shifted=not sparse.issparse(X))
+        for start in range(0, self.n_hyperplanes, 4096):
+            columns = slice(start, min(start + 4096, self.n_hyperplanes))
+            with np.errstate(over="ignore", invalid="ignore"):
+                products = rows @ self.directions[columns].T
+                doubtful = kernels.pack_signs(
+                    np.ascontiguousarray(products),
+                    offsets[columns],
+                    row_bounds,
+                    self._direction_bounds[columns],
+                    offset_bounds[columns],
+                    positions,
+                    start // 64,
+                    codes.tiles,
+                )
+            self._settle(codes, X, positions, doubtful[0], start + doubtful[1])
+
+    def _rounded(self, X):
+        """Return the scaled points in single precision, and their error bounds.
+
+        For a rounded point x with k nonzero entries and any order of summation,
+        |fl(<w, x>) - <w, x>| <= gamma_k |w| |x|; adding zeros makes no error. Four
+        more roundings cover shift, scaling and conversion, and a tiny constant what
+        underflows.
+        """
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            if sparse.issparse(X):
+                rows = X.astype(np.float64)
+                rows.data = np.ldexp(rows.data, -self.exponent)
+                rows = rows.astype(np.float32)
+                n_terms = np.diff(rows.indptr)
+                squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
+            else:
+                scale = X.dtype.type(2.0**-self.exponent)
+                if self.shift is not None:
+                    rows = ((X - self.shift) * scale).astype(np.float32)
+                elif X.dtype == np.float32 and self.exponent == 0:
+                    rows = np.ascontiguousarray(X)
+                else:
+                    rows = np.multiply(X, scale, order="C", dtype=X.dtype)
+                    rows = rows.astype(np.float32, copy=False)
+                n_terms = np.count_nonzero(rows, axis=1)
+                squares = np.einsum("ij,ij->i", rows, rows)
+            # The norm itself carries up to gamma_{k + 1} of relative error.
+            relative = rounding(n_terms + 4.0, _SINGLE)
+            norms = np.sqrt(squares.astype(np.float64)) * (1 + 2 * relative)
+            bounds = relative * norms + self.n_features * _TINY
+        return rows, bounds
+
+    @cached_property
+    def _direction_bounds(self) -> np.ndarray:
+        """Upper bounds of |w|, not below one."""
+        squares = np.einsum(
+            "ij,ij->i", self.directions, self.directions, dtype=np.float64
+        )
+        norms = np.sqrt(squares) * (1 + rounding(self.n_features + 4.0, _DOUBLE))
+        return np.maximum(norms, 1.0)
+
+    def _offsets(self, shifted: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is added to the products, and the bounds of its errors."""
+        if self.shift is None or not shifted:
+            return self.scaled_biases, np.zeros(self.n_hyperplanes)
+        return self._shifted_offsets
+
+    @cached_property
+    def _shifted_offsets(self) -> tuple[np.ndarray, np.ndarray]:
+        """b + <w, shift> in units of 2**exponent, and the bounds of its errors."""
+        shift = np.ldexp(self.shift, -self.exponent)
+        product = kernels.ordered_product(self.directions, shift[np.newaxis])[:, 0]
+        norm = float(np.sqrt(np.sum(shift * shift))) * (1 + 2.0**-20)
+        magnitude = self._direction_bounds * norm + np.abs(self.scaled_biases)
+        bounds = 2 * rounding(self.n_features + 4.0, _DOUBLE) * magnitude + _TINY
+        return self.scaled_biases + product, bounds
+
+    def _settle(self, codes: BitCodes, X, positions, rows, columns) -> None:
+        """Compute the doubtful signs in higher precision, and store them."""
+        if len(rows):
+            positive = self._exact_signs(X, rows, columns, None)
+            codes.put(positions[rows], columns, positive)
+
+    def _exact_signs(self, X, rows, columns, shifts) -> np.ndarray:
+        """Return [<w, x> + b + shift > 0] for pairs of rows and hyperplanes."""
+        positive = np.empty(len(rows), dtype=bool)
+        biases = self.biases
+        step = max(1, (1 << 20) // max(1, self.n_features))
+        for start in range(0, len(rows), step):
+            batch = slice(start, start + step)
+            points = X[rows[batch]]
+            positive[batch] = signs(
+                self.directions[columns[batch]],
+                points.toarray() if sparse.issparse(points) else points,
+                biases[columns[batch]],
+                None if shifts is None else shifts[batch],
+            )
+        return positive
+
+    def _encode_relu(self, codes: ReLUCodes, X, positions) -> None:
+        """Store max(<w, x> + b, 0), rounded up to a multiple of the unit.
+
+        The unit is 2**(exponent - FRACTION_BITS). The double precision value v with
+        its error bound leaves the ceiling open where v is close to a multiple k of the
+        unit; there the exact sign of <w, x> + b - k decides.
+        """
+        unit_exponent = self.exponent - FRACTION_BITS
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            # In units; the largest finite test points may overflow, and are clipped.
+            scaled = X.astype(np.float64)
+            if sparse.issparse(scaled):
+                scaled.data = np.ldexp(scaled.data, -unit_exponent)
+                norms = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
+            else:
+                scaled = np.ldexp(scaled, -unit_exponent)
+                norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
+            biases = np.ldexp(self.scaled_biases, FRACTION_BITS)
+            values = scaled @ self.directions.T.astype(np.float64) + biases
+            magnitude = norms[:, np.newaxis] * self._direction_bounds + np.abs(biases)
+            bounds = 4 * rounding(self.n_features + 4.0, _DOUBLE) * magnitude + _TINY
+            cap = codes.cap
+            nearest = np.rint(np.clip(np.nan_to_num(values), -1.0, cap))
+            ceilings = np.ceil(np.clip(np.nan_to_num(values), 0.0, cap))
+            # Doubtful: |v - k| is within the bound for the nearest integer k, unless
+            # both sides of it are clipped to the same value.
+            distance = np.abs(values - nearest)
+            certain = (distance > bounds) | (values + bounds <= 0)
+            certain |= values - bounds >= cap
+            rows, columns = np.nonzero(~certain)
+        if len(rows):
+            wide = bounds[rows, columns] >= 0.5
+            settled = nearest[rows, columns]
+            near = ~wide
+            above = self._exact_signs(
+                X,
+                rows[near],
+                columns[near],
+                -np.ldexp(settled[near], unit_exponent),
+            )
+            settled[near] += above
+            if wide.any():
+                settled[wide] = self._exact_ceilings(X, rows[wide], columns[wide], cap)
+            ceilings[rows, columns] = np.clip(settled, 0.0, cap)
+        codes.values[positions] = ceilings
+
+    def _exact_ceilings(self, X, rows, columns, cap: float) -> np.ndarray:
+        """Find ceilings by bisection over exact signs, where doubles are too coarse."""
+        low, high = np.full(len(rows), -1.0), np.full(len(rows), cap)
+        unit_exponent = self.exponent - FRACTION_BITS
+        while (high - low > 1).any():
+            middle = np.floor((low + high) / 2)
+            shifts = -np.ldexp(middle, unit_exponent)
+            above = self._exact_signs(X, rows, columns, shifts)
+            low, high = np.where(above, middle, low), np.where(above, high, middle)
+        return high

@@ -1,0 +1,32 @@
+"""Threads that share the work of kernels which release the interpreter lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+
+from sklearn.utils.parallel import Parallel, delayed
+
+from .._compat import _get_threadpool_controller
+
+__all__ = ["run_in_threads"]
+
+
+def run_in_threads(work: Callable, items: Iterable, n_threads: int) -> list:
+    """Return `[work(item) for item in items]`, shared by `n_threads` threads.
+
+    With several threads the linear algebra library gets one each.
+    """
+    items = list(items)
+    n_threads = min(n_threads, len(items))
+    if n_threads <= 1:
+        return [work(item) for item in items]
+    with one_blas_thread():
+        parallel = Parallel(n_jobs=n_threads, require="sharedmem")
+        return parallel(delayed(work)(item) for item in items)
+
+
+def one_blas_thread():
+    """Limit the linear algebra library to one thread within the context."""
+    controller = _get_threadpool_controller()
+    return controller.limit(limits=1, user_api="blas") if controller else nullcontext()

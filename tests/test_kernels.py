@@ -1,0 +1,137 @@
+"""Every fast kernel gives exactly what the obvious one gives."""
+
+import numpy as np
+import pytest
+
+from sklearn_memorize import kernels
+
+pytest.importorskip("numba", reason="the extra `fast` is not installed")
+
+
+def both(kernel, *arguments):
+    answers = []
+    for name in ("numpy", "numba"):
+        with kernels.use_backend(name):
+            answers.append(getattr(kernels, kernel)(*arguments))
+    return answers
+
+
+@pytest.fixture(params=[1, 63, 64, 65, 130, 257, 1000])
+def codes(request):
+    rng = np.random.default_rng(request.param)
+    n_words = -(-request.param // 64)
+    bits = rng.random((4 * 64, request.param)) < 0.4
+    words = kernels.pack_bits(bits)
+    tiles = np.ascontiguousarray(words.reshape(4, 64, n_words).transpose(0, 2, 1))
+    tiles[-1, :, -7:] = ~np.uint64(0)
+    return tiles
+
+
+@pytest.fixture
+def masks(codes):
+    rng = np.random.default_rng(7)
+    return rng.integers(0, 2**64, (11, codes.shape[1]), dtype=np.uint64)
+
+
+@pytest.fixture
+def bounds(codes):
+    rng = np.random.default_rng(9)
+    highest = 16 * codes.shape[1]
+    return rng.integers(-1, highest, 11).astype(np.int32)
+
+
+def test_bits_are_packed_least_significant_first():
+    bits = np.zeros((2, 70), dtype=bool)
+    bits[0, [0, 3, 64]] = True
+    bits[1, 69] = True
+    assert kernels.pack_bits(bits).tolist() == [[9, 1], [0, 32]]
+
+
+@pytest.mark.parametrize("skip", [(0, 0), (0, 2), (1, 3), (3, 4)])
+def test_smallest_counts_agree(codes, masks, skip):
+    plain, fast = both("smallest_counts", codes, masks, *skip)
+    assert plain.dtype == fast.dtype
+    assert (plain == fast).all()
+
+
+def test_covers_agree(codes, masks, bounds):
+    plain, fast = both("covers", codes, masks, bounds)
+    assert (plain == fast).all()
+    assert plain.any()
+
+
+def test_classes_that_fire_agree(codes, masks, bounds):
+    starts = np.array([0, 3, 3, 11])
+    plain, fast = both("classes_that_fire", codes, masks, bounds, starts)
+    assert (plain == fast).all()
+    assert not plain[:, 1].any()
+
+
+@pytest.mark.parametrize("n_votes", [1, 5, 20])
+def test_largest_margins_agree(codes, masks, bounds, n_votes):
+    starts = np.array([0, 3, 3, 11])
+    plain, fast = both("largest_margins", codes, masks, bounds, starts, n_votes)
+    assert (plain == fast).all()
+
+
+@pytest.mark.parametrize("n_columns", [1, 64, 100])
+def test_packed_signs_and_doubts_agree(n_columns):
+    rng = np.random.default_rng(n_columns)
+    products = rng.integers(-3, 4, (50, n_columns)).astype(np.float32)
+    products[3] = np.nan
+    offsets = rng.integers(-2, 3, n_columns).astype(np.float64)
+    row_bounds = rng.integers(0, 2, 50).astype(np.float64)
+    column_bounds = rng.random(n_columns)
+    offset_bounds = rng.integers(0, 2, n_columns) * 0.5
+    positions = rng.permutation(64)[:50]
+    packed, doubts = [], []
+    for name in ("numpy", "numba"):
+        codes = np.zeros((1, 1 + -(-n_columns // 64), 64), dtype=np.uint64)
+        with kernels.use_backend(name):
+            doubts.append(
+                kernels.pack_signs(
+                    products,
+                    offsets,
+                    row_bounds,
+                    column_bounds,
+                    offset_bounds,
+                    positions,
+                    1,
+                    codes,
+                )
+            )
+        packed.append(codes)
+    assert (packed[0] == packed[1]).all()
+    assert np.array_equal(doubts[0], doubts[1])
+    assert len(doubts[0][0]) > 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_row_hashes_agree_and_see_values_only(dtype):
+    rng = np.random.default_rng(0)
+    block = rng.integers(-2, 3, (300, 9)).astype(dtype)
+    block[block == 0] *= -1
+    plain, fast = both("row_hashes", block)
+    assert (plain == fast).all()
+    assert (plain == kernels.row_hashes(block.astype(np.float64) + 0.0)).all()
+    distinct = {tuple(row) for row in (block + 0.0).tolist()}
+    assert len(set(plain.tolist())) == len(distinct)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_sums_are_taken_from_left_to_right_by_both(order):
+    rng = np.random.default_rng(1)
+    rows = np.asarray(rng.standard_normal((40, 33)), order=order)
+    weights = rng.standard_normal((5, 33))
+    plain, fast = both("ordered_product", rows, weights)
+    assert (plain == fast).all()
+    plain, fast = both("row_norms", rows, weights[0], 3)
+    assert (plain == fast).all()
+
+
+def test_an_unknown_backend_is_refused():
+    with (
+        pytest.raises(ValueError, match="backend must be 'numba' or 'numpy'"),
+        kernels.use_backend("fortran"),
+    ):
+        pass
