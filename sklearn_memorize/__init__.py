@@ -1,7 +1,8 @@
 """Provable memorization by neural networks, behind the scikit-learn interface."""
 
 from . import exceptions
+from ._deep_threshold import DeepThresholdClassifier
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "exceptions"]
+__all__ = ["DeepThresholdClassifier", "__version__", "exceptions"]

@@ -15,6 +15,7 @@ which fires at x* (<u, Phi(x*)> = 0 < m) and at no sample of another class.
 
 from __future__ import annotations
 
+import heapq
 import math
 from dataclasses import dataclass, field
 
@@ -23,7 +24,8 @@ from scipy import sparse
 
 from .. import kernels
 from ..kernels import LANES
-from ..network import Covering, CoverNetwork, HyperplaneLayer
+from ..network import Covering, HyperplaneLayer
+from ..network._codes import unpack_bits
 from ..network._parallel import run_in_threads
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "ClassLayout",
     "HyperplaneStream",
     "Memorization",
+    "Rules",
     "enclosing_ball",
     "memorize",
 ]
@@ -312,8 +315,6 @@ def cover_greedily(codes, tiles: slice, order: np.ndarray) -> Cover:
     order : ndarray of shape (n_samples,)
         The order in which the samples of the class are drawn.
     """
-    import heapq
-
     n_tiles = tiles.stop - tiles.start
     members = np.empty((len(order), n_tiles), dtype=np.uint64)
     bounds = np.empty(len(order), dtype=np.int64)
@@ -516,19 +517,11 @@ def _assemble(layer, codes, covers, rows, layout: ClassLayout, rules: Rules):
 
 
 def _bits_in_use(masks: np.ndarray, n_bits: int) -> np.ndarray:
-    from ..network._codes import unpack_bits
-
     used = np.bitwise_or.reduce(masks, axis=0, initial=np.uint64(0))
     return unpack_bits(used[np.newaxis], n_bits)[0]
 
 
 def _columns(masks: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    from ..network._codes import unpack_bits
-
     n_bits = 64 * masks.shape[1]
     return kernels.pack_bits(unpack_bits(masks, n_bits)[:, columns])
 
-
-def network_of(memorizations) -> CoverNetwork:
-    """Return the networks of several draws, side by side as one."""
-    return CoverNetwork([memorized.covering for memorized in memorizations])
