@@ -50,7 +50,8 @@ clean:
 
 # A stamp for each kind of work, so that a second run starts at once.
 $(VENV)/.ready-%: setup.cfg pyproject.toml | $(python)
-	$(python) -m pip install --quiet --disable-pip-version-check \
+	@echo "Setting up $(VENV) for 'make $*', once; this takes a minute or so ..."
+	@$(python) -m pip install --quiet --disable-pip-version-check \
 	    --editable ".[$(extras_$*)]"
 	@touch $@
 
