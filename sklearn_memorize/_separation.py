@@ -1,0 +1,171 @@
+"""The closest pair of points with different labels, exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from ._distances import Frame, PointSet, squared_distances
+
+__all__ = ["closest_pair", "precise_squared_distances"]
+
+# Blocks hold about this many distances, or this many coordinates.
+_BLOCK_DISTANCES = 1 << 23
+_BLOCK_VALUES = 1 << 21
+# `squared_distances` is more accurate than this.
+_TOLERANCE = 1e-7
+
+
+class _ClosestPair:
+    """The closest pair seen so far; its squared distance is `high + low`."""
+
+    def __init__(self, points: np.ndarray):
+        self.points = points
+        self.high, self.low = np.inf, 0.0
+        self.pair: tuple[int, int] | None = None
+
+    def offer(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Compare pairs of points, given by index, with the closest one so far."""
+        step = max(1, _BLOCK_VALUES // self.points.shape[1])
+        for start in range(0, len(first), step):
+            i, j = first[start : start + step], second[start : start + step]
+            i, j = np.minimum(i, j), np.maximum(i, j)
+            high, low = precise_squared_distances(self.points[i], self.points[j])
+            # Equal distances: the pair that comes first.
+            best = np.lexsort((j, i, low, high))[0]
+            pair = (int(i[best]), int(j[best]))
+            candidate = (float(high[best]), float(low[best]), pair)
+            if self.pair is None or candidate < (self.high, self.low, self.pair):
+                self.high, self.low, self.pair = candidate
+
+
+def closest_pair(
+    points: np.ndarray, labels: np.ndarray, *, n_jobs=None, track=iter
+) -> tuple[float, tuple[int, int] | None]:
+    """Find the two points with different labels that are closest to each other.
+
+    The nearest neighbours come from scikit-learn. Where rounding could have decided,
+    distances are computed again from differences, with twice the digits of a double.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, n_features)
+        Finite coordinates.
+    labels : ndarray of shape (n_points,)
+        Labels.
+    n_jobs : int, default=None
+        Passed to the neighbour search.
+    track : callable, default=iter
+        Wraps the list of blocks that is iterated over, to show the progress.
+
+    Returns
+    -------
+    distance : float
+        The smallest distance between different labels; infinite for a single label.
+    pair : tuple of two ints, or None
+        Positions of the two points, the smaller first; of several closest pairs the
+        first in lexicographic order.
+    """
+    frame = Frame.of(points)
+    everything = PointSet(frame.scaled(points), frame)
+    found = _ClosestPair(everything.points)
+    groups = _label_groups(labels)
+    squared = _nearest_of_later_label(everything, groups, found, n_jobs, track)
+    # Rounding errors of |x|^2 + |y|^2 - 2 <x, y>, generously.
+    n_features = points.shape[1]
+    slack = (n_features + 16) * 2.0**-50 * 4 * everything.squared_norms.max(initial=0)
+    for group, members in enumerate(groups[:-1]):
+        doubtful = members[squared[members] <= found.high + slack]
+        _search_exhaustively(everything, doubtful, groups[group + 1 :], found)
+    distance = np.ldexp(np.sqrt(found.high + found.low), frame.exponent)
+    return float(distance), found.pair
+
+
+def _label_groups(labels: np.ndarray) -> list[np.ndarray]:
+    order = np.argsort(labels, kind="stable")
+    borders = np.flatnonzero(np.diff(labels[order])) + 1
+    return np.split(order, borders)
+
+
+def _nearest_of_later_label(everything, groups, found, n_jobs, track) -> np.ndarray:
+    """Return each point's squared distance to the labels after its own, rounded."""
+    centered = everything.centered
+    squared = np.full(len(everything), np.inf)
+    others = np.concatenate([np.empty(0, np.intp), *groups[1:]])
+    search = NearestNeighbors(n_neighbors=1, n_jobs=n_jobs)
+    fitted_for = -1
+    for group, members in track(_query_blocks(groups)):
+        if group != fitted_for:
+            fitted_for = group
+            others = np.concatenate(groups[group + 1 :])
+            search.fit(centered[others])
+        distances, neighbors = search.kneighbors(centered[members])
+        squared[members] = np.square(distances[:, 0])
+        nearest = np.argmin(distances[:, 0])
+        found.offer(members[[nearest]], others[neighbors[nearest]])
+    return squared
+
+
+def _query_blocks(groups) -> list[tuple[int, np.ndarray]]:
+    n_points = sum(map(len, groups))
+    step = max(1, 16 * _BLOCK_DISTANCES // max(1, n_points))
+    return [
+        (group, members[start : start + step])
+        for group, members in enumerate(groups[:-1])
+        for start in range(0, len(members), step)
+    ]
+
+
+def _search_exhaustively(everything, doubtful, later_groups, found) -> None:
+    """Offer all pairs of doubtful points and later ones that may be the closest."""
+    if len(doubtful) == 0:
+        return
+    others = np.concatenate(later_groups)
+    targets = everything.take(others)
+    step = max(1, _BLOCK_DISTANCES // len(others))
+    for start in range(0, len(doubtful), step):
+        rows = doubtful[start : start + step]
+        squared = squared_distances(everything.take(rows), targets)
+        i, j = np.nonzero(squared <= found.high * (1 + _TOLERANCE))
+        found.offer(rows[i], others[j])
+
+
+def precise_squared_distances(
+    left: np.ndarray, right: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return squared distances of pairs of rows as sums of two doubles.
+
+    Parameters
+    ----------
+    left, right : ndarray of shape (n_pairs, n_features)
+        The points, of size about 1.
+
+    Returns
+    -------
+    high, low : ndarray of shape (n_pairs,)
+        `high + low` is the squared distance, to about 30 decimal digits.
+    """
+    high = np.zeros(len(left))
+    low = np.zeros(len(left))
+    for a, b in zip(left.T, right.T, strict=True):
+        difference, error = _two_sum(a, -b)
+        square, square_error = _two_square(difference)
+        high, lost = _two_sum(high, square)
+        low += lost + (square_error + (2 * difference + error) * error)
+    return _two_sum(high, low)
+
+
+def _two_sum(a, b):
+    """Return the rounded sum and its rounding error (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+def _two_square(a):
+    """Return the rounded square and its rounding error (Dekker)."""
+    square = a * a
+    factor = 134217729.0 * a  # 2^27 + 1 splits 53 bits in halves
+    upper = factor - (factor - a)
+    lower = a - upper
+    return square, ((upper * upper - square) + 2 * upper * lower) + lower * lower
