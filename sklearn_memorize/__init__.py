@@ -2,7 +2,14 @@
 
 from . import exceptions
 from ._deep_threshold import DeepThresholdClassifier
+from ._hyperplanes import MemorizingClassifier, RandomThresholdTransformer
 
 __version__ = "0.1.0"
 
-__all__ = ["DeepThresholdClassifier", "__version__", "exceptions"]
+__all__ = [
+    "DeepThresholdClassifier",
+    "MemorizingClassifier",
+    "RandomThresholdTransformer",
+    "__version__",
+    "exceptions",
+]

@@ -60,6 +60,11 @@ class BitCodes:
         """Return the codes as booleans of shape (n_positions, n_bits)."""
         return unpack_bits(self.words(positions), self.n_bits)
 
+    def part(self, tiles: slice) -> BitCodes:
+        """Return the codes of some tiles, all their lanes in use."""
+        part = self.tiles[tiles]
+        return BitCodes(part, len(part) * LANES, self.n_bits)
+
     def take(self, positions) -> BitCodes:
         """Return the codes of some samples, closed up."""
         return BitCodes.from_words(self.words(positions), self.n_bits)

@@ -227,6 +227,22 @@ class CoverNetwork(Network):
             total = total + covering.margins(code, n_votes)
         return total
 
+    def largest_margins(self, X) -> np.ndarray:
+        """Return the largest margin of any neuron of each class.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        margins : ndarray of shape (n_samples, n_classes)
+            Positive where the class fires.
+        """
+        coverings = self._coverings
+        return np.maximum.reduce([c.margins(c.encode(X), 1) for c in coverings])
+
     def forward(self, X) -> np.ndarray:
         """Return 1.0 for each class that has a firing neuron, else 0.0.
 

@@ -51,6 +51,11 @@ class ReLUCodes:
         """Largest value of one output: n of them sum to less than 2**53."""
         return float(np.floor(_EXACT_INTEGERS / (self.values.shape[1] + 1)))
 
+    def part(self, tiles: slice) -> ReLUCodes:
+        """Return the codes of some tiles, all their positions in use."""
+        part = self.values[tiles.start * LANES : tiles.stop * LANES]
+        return ReLUCodes(part, len(part))
+
     def take(self, positions) -> ReLUCodes:
         """Return the codes of some samples, closed up."""
         codes = ReLUCodes.empty(len(positions), self.values.shape[1])
@@ -100,9 +105,7 @@ class ReLUCodes:
 
     def covers(self, masks, bounds, tiles: slice) -> np.ndarray:
         """Return which samples of some tiles each neuron covers, one bit a lane."""
-        part = slice(tiles.start * LANES, tiles.stop * LANES)
-        codes = ReLUCodes(self.values[part], tiles.stop - tiles.start)
-        fires = [sums < bounds for _, sums in codes._sums(masks)]
+        fires = [sums < bounds for _, sums in self.part(tiles)._sums(masks)]
         n_tiles = tiles.stop - tiles.start
         lanes = np.concatenate(fires).reshape(n_tiles, LANES, len(masks))
         words = kernels.pack_bits(lanes.transpose(0, 2, 1).reshape(-1, LANES))

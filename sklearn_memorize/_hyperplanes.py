@@ -1,0 +1,500 @@
+"""Random hyperplanes behind the scikit-learn interface."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral, Real
+
+import numpy as np
+from joblib import effective_n_jobs
+from scipy import sparse
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._base import BaseMemorizingClassifier, constant_network
+from ._compat import Interval, StrOptions, _fit_context
+from ._training_set import TrainingSet
+from .constructions.random_hyperplanes import (
+    ClassLayout,
+    HyperplaneStream,
+    Rules,
+    enclosing_ball,
+    memorize,
+)
+from .exceptions import InterpolationError, InterpolationWarning
+from .kernels import LANES
+from .network import CoverNetwork
+from .network._parallel import run_in_threads
+
+__all__ = ["MemorizingClassifier", "RandomThresholdTransformer"]
+
+_SEED_RANGE = np.iinfo(np.int32).max
+# The certificate looks at this many tiles of 64 samples at a time.
+_TILES_AT_ONCE = 64
+
+
+def _n_threads(n_jobs) -> int:
+    return min(effective_n_jobs(n_jobs), os.cpu_count() or 1)
+
+
+class MemorizingClassifier(BaseMemorizingClassifier):
+    """Classifier that provably recalls every training sample, without gradients.
+
+    Random hyperplanes cut the space into cells and give every sample a binary code. A
+    greedy cover of the codes then gives, class by class, neurons that fire at samples
+    of their class and at no training sample of another class. The result is a
+    three-layer network that memorizes the training set. Its size depends on the
+    geometry of the classes and not on the number of samples [1]_.
+
+    `fit` ends by running the training set through the prediction path and sets
+    `interpolates_`. With threshold activation everything past the first layer is
+    integer arithmetic, and the signs of the first layer are exact, so that a sample's
+    prediction does not depend on how it was asked for.
+
+    Parameters
+    ----------
+    n_hyperplanes : int or "auto", default="auto"
+        Number of hyperplanes, the width of the first layer. With "auto" the number is
+        doubled, from `min_hyperplanes` on, until the training set is memorized
+        (Algorithm 1 of [1]_). A fixed number may not suffice (Algorithm 2): then `fit`
+        warns, and `interpolates_` is False.
+    min_hyperplanes : int, default=1000
+        Number of hyperplanes that "auto" starts from.
+    max_hyperplanes : int, default=65536
+        Number of hyperplanes at which "auto" gives up with an `InterpolationError`.
+    max_bias : float, default=1.0
+        Largest distance of a hyperplane from the center (lambda in [1]_), in units of
+        the radius of the data and of the length of its normal vector. 0 sends all
+        hyperplanes through the center.
+    activation : {"threshold", "relu"}, default="threshold"
+        Activation of the first two layers. Threshold networks are evaluated on packed
+        bits; ReLU networks in fixed point (outputs of the first layer are rounded up
+        to a multiple of 2**-26 of the scale of the data), which takes more time and
+        memory.
+    center : bool, default=True
+        Whether the hyperplanes are drawn around the mean of the samples, or around the
+        origin. The network has the same form: centering only changes its biases.
+    n_draws : int, default=1
+        Number of candidate first layers that are drawn and built, in parallel.
+    keep : {"best", "all"}, default="best"
+        "best" keeps the draw with the fewest neurons in the second layer (the first
+        one among equals). "all" lets the networks of all draws stand side by side as
+        one wider network, whose margins are added up.
+    covering : {"random", "greedy"}, default="random"
+        Whether the samples behind the second layer are drawn at random, or the sample
+        is taken whose neuron covers most samples. "greedy" needs fewer neurons, and
+        time and memory quadratic in the size of the classes.
+    prune : bool, default=False
+        Whether neurons whose samples are covered by others, and hyperplanes that no
+        neuron reads, are removed. All training samples are still recalled.
+    one_sided : bool, default=False
+        With two classes: memorize `classes_[1]` alone; `classes_[0]` is predicted where
+        no neuron fires, whatever `decision`.
+    decision : {"vote", "network"}, default="vote"
+        "network" predicts the class that has a firing neuron, as in [1]_; where none or
+        several have, the first of them. "vote" agrees with it wherever exactly one
+        class fires (so on all training samples), and elsewhere compares the classes by
+        the mean of their `n_votes` largest margins.
+    n_votes : int, default=5
+        Number of neurons of each class whose margins are compared by "vote".
+    conflicts : {"majority", "raise"}, default="majority"
+        What to do about identical rows with different labels: memorize the label of
+        the largest total weight with a `ConflictingLabelsWarning`, or raise.
+    n_jobs : int, default=None
+        Number of jobs that share the draws; with a single draw, number of threads that
+        share rows and classes. None means 1 unless in a `joblib.parallel_config`
+        context; -1 means all processors. The result does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Determines the hyperplanes and the order in which samples are drawn. Pass an
+        int for reproducible results.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    network_ : CoverNetwork
+        The network: layers, sizes, evaluation.
+    radius_ : float
+        Largest distance of a training sample from the center.
+    n_hyperplanes_ : int
+        Width of the first layer.
+    second_layer_widths_ : ndarray of shape (n_classes,)
+        Number of second-layer neurons of each class.
+    sample_indices_ : ndarray of shape (n_neurons,)
+        Index of the training sample behind each second-layer neuron, in the order of
+        the neurons of `network_`: draw by draw, and class by class.
+    coverage_ : ndarray of shape (n_neurons,)
+        Number of distinct training samples at which each second-layer neuron fires.
+    interpolates_ : bool
+        Whether every training sample is recalled. Established by prediction, and about
+        the resolved labels where labels are in conflict.
+    n_conflicts_ : int
+        Number of distinct rows that carry several labels.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`, if all are strings.
+
+    See Also
+    --------
+    RandomThresholdTransformer : The first layer alone.
+
+    Notes
+    -----
+    Let delta be the distance between the classes, and let M balls that are small
+    compared to their distance from the other classes cover the samples. Then, up to
+    constants, (lambda / delta) * log(M / eta) + (lambda / delta**3) * omega**2
+    hyperplanes suffice for a second layer of at most M neurons, with probability
+    1 - eta; omega is the Gaussian mean width of the pieces of the covering [1]_.
+
+    References
+    ----------
+    .. [1] S. Dirksen, P. Finke, M. Genzel, "Memorization with neural nets: going beyond
+       the worst case", JMLR 25(347), 2024. https://arxiv.org/abs/2310.00327
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_memorize import MemorizingClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MemorizingClassifier(random_state=0).fit(X, y)
+    >>> clf.interpolates_
+    True
+    >>> clf.score(X, y)
+    1.0
+    >>> clf.network_.depth
+    3
+    """
+
+    _parameter_constraints: dict = {
+        "n_hyperplanes": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "min_hyperplanes": [Interval(Integral, 1, None, closed="left")],
+        "max_hyperplanes": [Interval(Integral, 1, None, closed="left")],
+        "max_bias": [Interval(Real, 0, None, closed="left")],
+        "activation": [StrOptions({"threshold", "relu"})],
+        "center": ["boolean"],
+        "n_draws": [Interval(Integral, 1, None, closed="left")],
+        "keep": [StrOptions({"best", "all"})],
+        "covering": [StrOptions({"random", "greedy"})],
+        "prune": ["boolean"],
+        "one_sided": ["boolean"],
+        "decision": [StrOptions({"vote", "network"})],
+        "n_votes": [Interval(Integral, 1, None, closed="left")],
+        "conflicts": [StrOptions({"majority", "raise"})],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_hyperplanes="auto",
+        min_hyperplanes=1000,
+        max_hyperplanes=65536,
+        max_bias=1.0,
+        activation="threshold",
+        center=True,
+        n_draws=1,
+        keep="best",
+        covering="random",
+        prune=False,
+        one_sided=False,
+        decision="vote",
+        n_votes=5,
+        conflicts="majority",
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.n_hyperplanes = n_hyperplanes
+        self.min_hyperplanes = min_hyperplanes
+        self.max_hyperplanes = max_hyperplanes
+        self.max_bias = max_bias
+        self.activation = activation
+        self.center = center
+        self.n_draws = n_draws
+        self.keep = keep
+        self.covering = covering
+        self.prune = prune
+        self.one_sided = one_sided
+        self.decision = decision
+        self.n_votes = n_votes
+        self.conflicts = conflicts
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _build(self, training: TrainingSet) -> dict:
+        ball = enclosing_ball(training.X, training.rows, self.center)
+        if training.n_classes == 1:
+            return self._build_constant(training, ball)
+        rules = self._rules(training)
+        layout = ClassLayout.of(training.labels, training.n_classes)
+        seeds = check_random_state(self.random_state).randint(
+            _SEED_RANGE, size=self.n_draws
+        )
+        draws = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(memorize)(training.X, training.rows, layout, ball, rules, int(seed))
+            for seed in seeds
+        )
+        if self.keep == "best":
+            draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
+        self._trace = layout, [draw.codes for draw in draws]
+        network = CoverNetwork([draw.covering for draw in draws])
+        widths = np.zeros(training.n_classes, dtype=np.intp)
+        for draw in draws:
+            widths[list(rules.classes)] += draw.covering.widths
+        return {
+            "network_": network,
+            "radius_": ball.radius,
+            "n_hyperplanes_": network.widths[0],
+            "second_layer_widths_": widths,
+            "sample_indices_": np.concatenate([draw.centers for draw in draws]),
+            "coverage_": np.concatenate([draw.coverage for draw in draws]),
+        }
+
+    def _build_constant(self, training: TrainingSet, ball) -> dict:
+        return {
+            "network_": constant_network(training.X.shape[1]),
+            "radius_": ball.radius,
+            "n_hyperplanes_": 0,
+            "second_layer_widths_": np.zeros(1, dtype=np.intp),
+            "sample_indices_": np.empty(0, dtype=np.intp),
+            "coverage_": np.empty(0, dtype=np.intp),
+        }
+
+    def _rules(self, training: TrainingSet) -> Rules:
+        n_classes = training.n_classes
+        if self.one_sided and n_classes > 2:
+            raise ValueError(
+                f"one_sided=True needs two classes, got {n_classes}; set "
+                "one_sided=False to memorize every class."
+            )
+        return Rules(
+            n_hyperplanes=None if self.n_hyperplanes == "auto" else self.n_hyperplanes,
+            min_hyperplanes=min(self.min_hyperplanes, self.max_hyperplanes),
+            max_hyperplanes=self.max_hyperplanes,
+            max_bias=float(self.max_bias),
+            activation=self.activation,
+            greedy=self.covering == "greedy",
+            prune=self.prune,
+            classes=(1,) if self.one_sided else tuple(range(n_classes)),
+            n_threads=_n_threads(self.n_jobs) if self.n_draws == 1 else 1,
+        )
+
+    def _certify(self, training: TrainingSet) -> None:
+        """Decide the training samples by their codes, as `predict` would.
+
+        The code of a sample is a function of the sample alone, so the codes that the
+        network was built from are those that `predict` computes.
+        """
+        layout, codes = vars(self).pop("_trace", (None, [None]))
+        if any(code is None for code in codes):
+            super()._certify(training)
+            return
+        places = np.full(layout.n_positions, -1, dtype=np.intp)
+        places[layout.positions] = training.labels
+
+        def missed(start: int) -> int:
+            tiles = slice(start, min(start + _TILES_AT_ONCE, len(places) // LANES))
+            expected = places[tiles.start * LANES : tiles.stop * LANES]
+            numbers = self._decide([code.part(tiles) for code in codes])
+            return int(((numbers != expected) & (expected >= 0)).sum())
+
+        starts = range(0, len(places) // LANES, _TILES_AT_ONCE)
+        n_missed = sum(run_in_threads(missed, starts, _n_threads(self.n_jobs)))
+        self._record_certificate(training, n_missed)
+
+    def _misfit(self, missed: str) -> InterpolationWarning | InterpolationError:
+        if self.n_hyperplanes != "auto":
+            return InterpolationWarning(
+                f"{missed} are not recalled: n_hyperplanes={self.n_hyperplanes} does "
+                "not suffice. Increase n_hyperplanes, or set n_hyperplanes='auto'."
+            )
+        return InterpolationError(
+            f"{missed} are not recalled with max_hyperplanes={self.max_hyperplanes}. "
+            "Increase max_hyperplanes. If samples of different classes are nearly "
+            "identical or all lie on one ray from the center (with max_bias=0), scale "
+            "the features or increase max_bias."
+        )
+
+    @property
+    def _n_votes(self) -> int | None:
+        return None if self.decision == "network" or self.one_sided else self.n_votes
+
+    def _decide(self, codes) -> np.ndarray:
+        if self.one_sided:
+            return self.network_._fires(codes)[:, 0].astype(np.intp)
+        return self.network_.decide(codes, self._n_votes)
+
+    def _predict_class_numbers(self, X) -> np.ndarray:
+        if len(self.classes_) == 1:
+            return np.zeros(X.shape[0], dtype=np.intp)
+
+        def decide(block):
+            coverings = self.network_.coverings
+            return self._decide([covering.encode(X[block]) for covering in coverings])
+
+        return self._by_blocks(decide, X)
+
+    def _scores(self, X) -> np.ndarray:
+        return self._by_blocks(lambda block: self._scores_of_block(X[block]), X)
+
+    def _scores_of_block(self, X) -> np.ndarray:
+        network = self.network_
+        if self.one_sided:
+            return network.largest_margins(X)[:, 0]
+        if self.decision == "network":
+            scores = network.fires(X).astype(np.float64)
+        else:
+            scores = network.vote(X, self.n_votes)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def _by_blocks(self, work, X) -> np.ndarray:
+        blocks = list(self.network_.blocks(X.shape[0]))
+        return np.concatenate(run_in_threads(work, blocks, _n_threads(self.n_jobs)))
+
+
+class RandomThresholdTransformer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Tell on which side of random hyperplanes a sample lies, as 0/1 features.
+
+    The first layer of `MemorizingClassifier`: x -> 1[<w, x> + b > 0] with Gaussian w
+    and uniform b. The signs are exact: the features of a sample do not depend on
+    batch, precision, memory order or number of threads. Hamming distances between the
+    outputs approximate Euclidean distances between the samples [1]_.
+
+    Parameters
+    ----------
+    n_hyperplanes : int, default=1000
+        Number of hyperplanes, and of output features.
+    max_bias : float, default=1.0
+        Largest distance of a hyperplane from the center, in units of the radius of the
+        data and of the length of its normal vector.
+    center : bool, default=True
+        Whether the hyperplanes are drawn around the mean of the samples, or around the
+        origin.
+    sparse_output : bool, default=False
+        Whether `transform` returns a CSR matrix.
+    random_state : int, RandomState instance or None, default=None
+        Determines the hyperplanes. Pass an int for reproducible results.
+
+    Attributes
+    ----------
+    hyperplanes_ : HyperplaneLayer
+        The hyperplanes.
+    radius_ : float
+        Largest distance of a training sample from the center.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`, if all are strings.
+
+    See Also
+    --------
+    MemorizingClassifier : The classifier whose first layer this is.
+
+    References
+    ----------
+    .. [1] S. Dirksen, P. Finke, M. Genzel, "Memorization with neural nets: going beyond
+       the worst case", JMLR 25(347), 2024. https://arxiv.org/abs/2310.00327
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_memorize import RandomThresholdTransformer
+    >>> X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> transformer = RandomThresholdTransformer(n_hyperplanes=4, random_state=0)
+    >>> transformer.fit_transform(X).shape
+    (3, 4)
+    """
+
+    _parameter_constraints: dict = {
+        "n_hyperplanes": [Interval(Integral, 1, None, closed="left")],
+        "max_bias": [Interval(Real, 0, None, closed="left")],
+        "center": ["boolean"],
+        "sparse_output": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_hyperplanes=1000,
+        max_bias=1.0,
+        center=True,
+        sparse_output=False,
+        random_state=None,
+    ):
+        self.n_hyperplanes = n_hyperplanes
+        self.max_bias = max_bias
+        self.center = center
+        self.sparse_output = sparse_output
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Draw the hyperplanes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples; only their center and radius matter.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+        """
+        X = self._validate(X, reset=True)
+        ball = enclosing_ball(X, np.arange(X.shape[0]), self.center)
+        seed = check_random_state(self.random_state).randint(_SEED_RANGE)
+        stream = HyperplaneStream(int(seed), ball, float(self.max_bias))
+        self.hyperplanes_ = stream.draw(self.n_hyperplanes)
+        self.radius_ = ball.radius
+        return self
+
+    def transform(self, X):
+        """Return on which sides of the hyperplanes the samples lie.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        signs : ndarray or CSR matrix of shape (n_samples, n_hyperplanes)
+            1 where `<w, x> + b > 0` and else 0, in the precision of X.
+        """
+        check_is_fitted(self)
+        X = self._validate(X, reset=False)
+        signs = self.hyperplanes_.signs(X)
+        if self.sparse_output:
+            return sparse.csr_matrix(signs, dtype=X.dtype)
+        return signs.astype(X.dtype)
+
+    def _validate(self, X, reset: bool):
+        return validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
+        )
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.hyperplanes_.n_hyperplanes
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
