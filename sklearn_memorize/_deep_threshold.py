@@ -10,15 +10,14 @@ from sklearn.utils import check_random_state
 from ._base import BaseMemorizingClassifier, constant_network
 from ._compat import Interval, StrOptions
 from ._training_set import TrainingSet
-from .constructions._ball import enclosing_ball
 from .constructions.deep_threshold import (
     MAX_WORD_BITS,
     compress_codes,
     deep_threshold_network,
     distinct_codes,
-    draw_hyperplanes,
     separating_hyperplanes,
 )
+from .constructions.random_hyperplanes import HyperplaneStream, enclosing_ball
 from .exceptions import InterpolationError, InterpolationWarning
 
 __all__ = ["DeepThresholdClassifier"]
@@ -170,16 +169,23 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
 
     def _build(self, training: TrainingSet) -> dict:
         X = training.points()
-        ball = enclosing_ball(X, center=self.center)
-        fitted = {"radius_": ball.length, "n_hyperplanes_": 0, "n_word_bits_": 0}
+        ball = enclosing_ball(X, np.arange(training.n_samples), self.center)
+        fitted = {"radius_": ball.radius, "n_hyperplanes_": 0, "n_word_bits_": 0}
         if training.n_classes == 1:
             return fitted | {"network_": constant_network(X.shape[1])}
-        rng = _generator(self.random_state)
-        hyperplanes = self._hyperplanes(X, training.labels, ball, rng)
+        for_hyperplanes, for_parities = check_random_state(self.random_state).randint(
+            np.iinfo(np.int32).max, size=2
+        )
+        stream = HyperplaneStream(int(for_hyperplanes), ball, self.max_bias)
+        hyperplanes = self._hyperplanes(X, training.labels, stream)
         codes, labels = distinct_codes(hyperplanes, X, training.labels)
         n_code_bits = hyperplanes.n_hyperplanes
         parities, words, separated = compress_codes(
-            codes, labels, n_code_bits, self._fixed_word_bits, rng
+            codes,
+            labels,
+            n_code_bits,
+            None if self.n_word_bits == "auto" else self.n_word_bits,
+            np.random.default_rng(for_parities),
         )
         if not separated and self.n_word_bits == "auto":
             raise InterpolationError(
@@ -195,20 +201,12 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
             "n_word_bits_": parities.shape[1],
         }
 
-    @property
-    def _fixed_word_bits(self):
-        return None if self.n_word_bits == "auto" else self.n_word_bits
-
-    def _hyperplanes(self, X, labels, ball, rng):
+    def _hyperplanes(self, X, labels, stream):
         """Return the first layer."""
-
-        def draw(n):
-            return draw_hyperplanes(n, ball, self.max_bias, rng)
-
         if self.n_hyperplanes != "auto":
-            return draw(self.n_hyperplanes)
+            return stream.draw(self.n_hyperplanes)
         hyperplanes, unseparated = separating_hyperplanes(
-            X, labels, draw, self.min_hyperplanes, self.max_hyperplanes
+            X, labels, stream.draw, self.min_hyperplanes, self.max_hyperplanes
         )
         if len(unseparated):
             raise InterpolationError(
@@ -239,9 +237,3 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
     def _scores(self, X) -> np.ndarray:
         scores = self.network_.forward(X)
         return scores[:, 0] if len(self.classes_) == 2 else scores
-
-
-def _generator(random_state) -> np.random.Generator:
-    """Return a generator seeded by a scikit-learn `random_state`."""
-    seed = check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32)
-    return np.random.default_rng(seed)

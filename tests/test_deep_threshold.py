@@ -156,7 +156,7 @@ def twins_on_the_sphere(n_samples, distance, n_features=10, seed=0):
 
 
 # neurons <= c (log2(N) / delta + sqrt(N)) and weights <= c (d log2(N) / delta + N).
-SIZE_CONSTANT = 40
+SIZE_CONSTANT = 30
 
 
 @pytest.mark.parametrize("n_samples", [100, 1000, 4000])

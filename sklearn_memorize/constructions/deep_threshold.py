@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import kernels
 from ..network import HyperplaneLayer, Layer, LayeredNetwork, Network
-from ._ball import Ball
 from ._threshold_gates import (
     decoding_layer,
     lookup_table,
@@ -26,7 +24,6 @@ __all__ = [
     "compress_codes",
     "deep_threshold_network",
     "distinct_codes",
-    "draw_hyperplanes",
     "majority_labels",
     "separating_hyperplanes",
     "word_length",
@@ -47,37 +44,6 @@ _BLOCK_VALUES = 1 << 22
 
 
 # Stage 1: the Gaussian layer.
-
-
-def draw_hyperplanes(n, ball: Ball, max_bias, rng) -> HyperplaneLayer:
-    """Draw random hyperplanes that cut a ball.
-
-    Parameters
-    ----------
-    n : int
-        Number of hyperplanes.
-    ball : Ball
-        Where the data lie.
-    max_bias : float
-        Largest bias, in units of the radius.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    layer : HyperplaneLayer
-        w ~ N(0, I), b = c - <w, center> with c ~ Uniform[-lambda, lambda],
-        lambda = max_bias * radius.
-    """
-    directions = rng.standard_normal((n, len(ball.center)), dtype=np.float32)
-    offsets = rng.uniform(-1.0, 1.0, n) * (max_bias * ball.radius)
-    shifts = kernels.ordered_product(directions, ball.center[np.newaxis])[:, 0]
-    return HyperplaneLayer(
-        directions,
-        offsets - shifts,
-        ball.exponent,
-        np.ldexp(ball.center, ball.exponent),
-    )
 
 
 def _joined(layers) -> HyperplaneLayer:
@@ -341,7 +307,8 @@ def deep_threshold_network(hyperplanes, parities, words, labels, n_classes):
     words : ndarray of shape (n_codes,)
         The words to be looked up.
     labels : ndarray of shape (n_codes,)
-        The class number of each word, below `n_classes`.
+        The class number of each word, below `n_classes`; where words are equal, the
+        most frequent one is looked up.
     n_classes : int
         Number of classes, at least 2.
 
@@ -354,6 +321,8 @@ def deep_threshold_network(hyperplanes, parities, words, labels, n_classes):
     n_outputs = int(n_classes - 1).bit_length()
     layers, wires = parity_layers(parities)
     n_inputs = layers[-1].n_neurons if layers else hyperplanes.n_hyperplanes
+    words, groups = np.unique(words, return_inverse=True)
+    labels = majority_labels(groups, labels, len(words))
     table = lookup_table(words, labels, parities.shape[1], n_outputs)
     layers += table_layers(table, wires, n_inputs)
     if n_classes > 2:
