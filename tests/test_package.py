@@ -18,11 +18,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "sklearn_memorize"
 CHOOSES_KERNELS = {"SKLEARN_MEMORIZE_KERNELS"}
 
-# Run in front of other code: as if none of the extras were installed.
+# Run in front of other code: as if these were not installed.
 WITHOUT_EXTRAS = """
 import sys
-for name in ("dask", "distributed", "matplotlib", "numba", "onnx", "onnxruntime",
-             "pandas", "rich", "skl2onnx", "torch"):
+for name in ("matplotlib", "numba", "rich"):
     sys.modules[name] = None
 """
 DIGITS_PREDICTIONS = """
@@ -132,7 +131,7 @@ def test_importing_the_package_imports_no_plotting_and_no_exporter():
     assert run_python(code) == []
 
 
-def test_scores_are_the_same_without_any_extra():
+def test_scores_are_the_same_without_the_extras_at_hand():
     pytest.importorskip("numba", reason="compares numba with its absence")
     backend, scores = run_python(DIGITS_PREDICTIONS)
     assert backend == "numba"
@@ -141,31 +140,61 @@ def test_scores_are_the_same_without_any_extra():
     assert scores_without == scores
 
 
-def imported_modules(path):
-    """Return the modules that a file imports, from the top of the package down."""
-    below = path.relative_to(ROOT).with_suffix("").parts
+def part_of(path):
+    """Return the folder or module right below the package that a file belongs to."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported_parts(path):
+    """Return the parts of the package that a file imports."""
+    package = path.relative_to(ROOT).parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module
+            names = [alias.name.split(".") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join([*below[: -node.level], *filter(None, [node.module])])
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            base = package[: len(package) + 1 - node.level] if node.level else ()
+            base = [*base, *(node.module or "").split(".")]
+            names = [[*filter(None, base), alias.name] for alias in node.names]
+        else:
+            continue
+        yield from (name[1] for name in names if name[:-1] and name[0] == PACKAGE.name)
 
 
-# What the modules of each folder may import from the package.
-LAYERS = {
-    "kernels": {"kernels"},
-    "network": {"network", "kernels", "_compat", "exceptions"},
-    "constructions": {"constructions", "network", "kernels", "_compat", "exceptions"},
-}
+@pytest.fixture(scope="module")
+def reach():
+    """Return, for each part of the package, all parts that importing it imports."""
+    graph = {}
+    for path in PACKAGE.rglob("*.py"):
+        graph.setdefault(part_of(path), set()).update(imported_parts(path))
+    return {part: reached_from(part, graph) for part in graph}
 
 
-@pytest.mark.parametrize("folder", LAYERS)
-def test_imports_run_one_way(folder):
-    for path in (PACKAGE / folder).rglob("*.py"):
-        for module in imported_modules(path):
-            top, _, inner = module.partition(".")
-            if top == "sklearn_memorize":
-                assert inner.partition(".")[0] in LAYERS[folder], f"{path}: {module}"
+def reached_from(part, graph):
+    reached, to_visit = set(), [part]
+    while to_visit:
+        current = to_visit.pop()
+        reached.add(current)
+        to_visit += graph.get(current, set()) - reached
+    return reached
+
+
+UPSTAIRS = {"_base", "_demo", "inspection", "model_selection", "plotting", "datasets"}
+
+
+@pytest.mark.parametrize(
+    ("part", "forbidden"),
+    [
+        ("kernels", {"network", "constructions"} | UPSTAIRS),
+        ("network", {"constructions"} | UPSTAIRS),
+        ("constructions", UPSTAIRS),
+        ("_hyperplanes", UPSTAIRS - {"_base"}),
+    ],
+)
+def test_imports_run_one_way(part, forbidden, reach):
+    assert reach[part] & forbidden == set()
+    # A name imported from the package itself could be anything.
+    assert reach[part] <= set(reach)
+
+
+def test_import_graph_is_seen(reach):
+    assert {"kernels", "network", "constructions", "_base"} <= reach["_hyperplanes"]
