@@ -1,0 +1,327 @@
+"""Pictures of a fitted network: its hyperplanes, cells and covers."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
+
+from ._style import MARKERS, check_matplotlib, color, get_axes
+
+__all__ = ["HyperplaneDisplay"]
+
+# Points of the grid that go through the network at a time.
+_BLOCK = 4096
+
+
+class HyperplaneDisplay:
+    """Hyperplanes, cells, covers and decision regions of a network on planar data.
+
+    It is recommended to use `from_estimator` to make one. All parameters are stored
+    as attributes.
+
+    Parameters
+    ----------
+    xx0, xx1 : ndarray of shape (n_rows, n_columns)
+        The grid, as `numpy.meshgrid` returns it.
+    regions : ndarray of shape (n_rows, n_columns)
+        Number of the predicted class at each point.
+    weights : ndarray of shape (n_hyperplanes, 2)
+        Normal vectors of the hyperplanes of the first layer.
+    biases : ndarray of shape (n_hyperplanes,)
+        Their biases: a neuron is active where ``weights @ x + biases > 0``.
+    covers : ndarray of shape (n_neurons, n_rows, n_columns)
+        Where each neuron of the second layer is active; empty for estimators whose
+        second layer does not cover samples.
+    centers : ndarray of shape (n_neurons,)
+        Row of `X` behind each of them.
+    X : ndarray of shape (n_samples, 2)
+        The samples.
+    labels : ndarray of shape (n_samples,)
+        Number of the class of each sample.
+    classes : ndarray of shape (n_classes,)
+        The classes.
+
+    Attributes
+    ----------
+    region_image_ : matplotlib QuadMesh or None
+        The decision regions.
+    cell_image_ : matplotlib QuadMesh or None
+        The cells.
+    lines_ : matplotlib LineCollection or None
+        The hyperplanes.
+    covers_ : list of matplotlib QuadContourSet
+        The borders of the covers.
+    points_ : list of matplotlib PathCollection
+        The samples of each class.
+    ax_ : matplotlib Axes
+        Axes with the picture.
+    figure_ : matplotlib Figure
+        Figure that contains it.
+    """
+
+    def __init__(
+        self, *, xx0, xx1, regions, weights, biases, covers, centers, X, labels, classes
+    ):
+        self.xx0 = xx0
+        self.xx1 = xx1
+        self.regions = regions
+        self.weights = weights
+        self.biases = biases
+        self.covers = covers
+        self.centers = centers
+        self.X = X
+        self.labels = labels
+        self.classes = classes
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, *, grid_resolution=300, margin=0.15, ax=None, **options
+    ):
+        """Draw a fitted estimator on the planar data that it memorizes.
+
+        Parameters
+        ----------
+        estimator : classifier
+            A fitted classifier with a `network_`. Covers are drawn for those that
+            also have `sample_indices_`.
+        X : array-like of shape (n_samples, 2)
+            The training samples.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        grid_resolution : int, default=300
+            Number of points along each side of the grid.
+        margin : float, default=0.15
+            How far the picture reaches beyond the samples, as a share of their range.
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure by default.
+        **options
+            Arguments of `plot`.
+
+        Returns
+        -------
+        display : HyperplaneDisplay
+            The drawn display.
+
+        Raises
+        ------
+        ValueError
+            If the samples are not points of the plane, or the estimator has no network.
+        """
+        check_matplotlib(cls.__name__)
+        check_is_fitted(estimator)
+        X, y = np.asarray(X, dtype=float), np.asarray(y)
+        if X.ndim != 2 or X.shape[1] != 2:
+            raise ValueError(
+                f"{cls.__name__} draws the plane: X must have two columns, got shape "
+                f"{X.shape}."
+            )
+        network = _network_of(estimator, cls.__name__)
+        xx0, xx1 = _grid(X, grid_resolution, margin)
+        grid = np.column_stack([xx0.ravel(), xx1.ravel()])
+        regions = np.searchsorted(estimator.classes_, estimator.predict(grid))
+        first = network.layers[0]
+        centers = np.asarray(getattr(estimator, "sample_indices_", []), dtype=int)
+        covers = _covers(network, grid) if len(centers) else np.zeros((0, len(grid)))
+        display = cls(
+            xx0=xx0,
+            xx1=xx1,
+            regions=regions.reshape(xx0.shape),
+            weights=_dense(first.weights).astype(float),
+            biases=np.asarray(first.biases, dtype=float),
+            covers=covers.reshape(-1, *xx0.shape),
+            centers=centers,
+            X=X,
+            labels=np.searchsorted(estimator.classes_, y),
+            classes=estimator.classes_,
+        )
+        return display.plot(ax=ax, **options)
+
+    def plot(
+        self,
+        ax=None,
+        *,
+        show_regions=True,
+        show_cells=False,
+        show_covers=True,
+        max_hyperplanes=200,
+        **options,
+    ):
+        """Draw the picture.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure by default.
+        show_regions : bool, default=True
+            Colour each point by the class that is predicted there.
+        show_cells : bool, default=False
+            Shade the cells that the hyperplanes cut the plane into like a chess
+            board: neighbours differ in one hyperplane, so in parity.
+        show_covers : bool, default=True
+            Draw the border of the region in which each second-layer neuron is active,
+            and mark the sample behind it.
+        max_hyperplanes : int, default=200
+            Draw at most that many hyperplanes (the first ones); 0 draws none.
+        **options
+            Arguments of `matplotlib.axes.Axes.scatter` for the samples.
+
+        Returns
+        -------
+        display : HyperplaneDisplay
+            The display itself.
+        """
+        # As wide as the legend and as high as the points ask for.
+        height = 5.0 * np.ptp(self.xx1) / np.ptp(self.xx0) + 0.8
+        ax = get_axes(ax, type(self).__name__, (7.2, min(7.2, max(2.4, height))))
+        self.ax_, self.figure_ = ax, ax.figure
+        self.region_image_ = self._draw_regions() if show_regions else None
+        self.cell_image_ = self._draw_cells() if show_cells else None
+        self.lines_ = self._draw_hyperplanes(max_hyperplanes)
+        self.covers_ = self._draw_covers() if show_covers else []
+        self.points_ = self._draw_points(options)
+        if show_covers and len(self.centers):
+            self._mark_centers()
+        ax.set(
+            xlim=(self.xx0.min(), self.xx0.max()),
+            ylim=(self.xx1.min(), self.xx1.max()),
+            aspect="equal",
+            xlabel="feature 0",
+            ylabel="feature 1",
+        )
+        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+        return self
+
+    def _draw_regions(self):
+        from matplotlib.colors import ListedColormap
+
+        colors = ListedColormap([color(c) for c in range(len(self.classes))])
+        return self.ax_.pcolormesh(
+            self.xx0,
+            self.xx1,
+            self.regions,
+            cmap=colors,
+            vmin=-0.5,
+            vmax=len(self.classes) - 0.5,
+            alpha=0.18,
+            linewidth=0,
+            rasterized=True,
+            shading="nearest",
+        )
+
+    def _draw_cells(self):
+        grid = np.stack([self.xx0, self.xx1], axis=-1)
+        n_active = np.zeros(self.xx0.shape, dtype=int)
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            n_active += grid @ weight + bias > 0
+        return self.ax_.pcolormesh(
+            self.xx0,
+            self.xx1,
+            n_active % 2,
+            cmap="gray_r",
+            vmax=4,
+            alpha=0.35,
+            rasterized=True,
+            shading="nearest",
+        )
+
+    def _draw_hyperplanes(self, max_hyperplanes: int):
+        from matplotlib.collections import LineCollection
+
+        weights, biases = self.weights[:max_hyperplanes], self.biases[:max_hyperplanes]
+        lengths = np.linalg.norm(weights, axis=1)
+        weights, biases = weights[lengths > 0], biases[lengths > 0]
+        if len(weights) == 0:
+            return None
+        center = np.array([self.xx0.mean(), self.xx1.mean()])
+        reach = np.hypot(np.ptp(self.xx0), np.ptp(self.xx1))
+        normals = weights / lengths[lengths > 0, np.newaxis]
+        offsets = normals @ center + biases / lengths[lengths > 0]
+        feet = center - offsets[:, np.newaxis] * normals
+        along = reach * np.column_stack([-normals[:, 1], normals[:, 0]])
+        lines = LineCollection(
+            list(np.stack([feet - along, feet + along], axis=1)),
+            colors="0.35",
+            linewidths=0.5,
+            alpha=0.5,
+            label="hyperplanes",
+        )
+        self.ax_.add_collection(lines, autolim=False)
+        return lines
+
+    def _draw_covers(self):
+        class_of = self.labels[self.centers]
+        return [
+            self.ax_.contour(
+                self.xx0,
+                self.xx1,
+                cover,
+                levels=[0.5],
+                colors=color(number),
+                linewidths=1.4,
+            )
+            for cover, number in zip(self.covers, class_of, strict=True)
+            if cover.any() and not cover.all()
+        ]
+
+    def _mark_centers(self):
+        self.ax_.plot([], [], color=color(0), linewidth=1.4, label="borders of covers")
+        self.ax_.scatter(
+            *self.X[self.centers].T,
+            marker="*",
+            s=140,
+            c="white",
+            ec="black",
+            zorder=4,
+            label="samples behind them",
+        )
+
+    def _draw_points(self, options):
+        return [
+            self.ax_.scatter(
+                *self.X[self.labels == number].T,
+                **{
+                    "c": color(number),
+                    "marker": MARKERS[number % len(MARKERS)],
+                    "s": 14,
+                    "linewidths": 0.3,
+                    "edgecolors": "white",
+                    "label": f"samples of class {name}",
+                    "zorder": 3,
+                    **options,
+                },
+            )
+            for number, name in enumerate(self.classes)
+        ]
+
+
+def _network_of(estimator, caller: str):
+    network = getattr(estimator, "network_", None)
+    if network is None:
+        raise ValueError(
+            f"{caller} draws a network, and {type(estimator).__name__} has no "
+            "`network_`; pass a fitted classifier of sklearn_memorize (out of a "
+            "pipeline: its last step, and the transformed data)."
+        )
+    return network
+
+
+def _grid(X, resolution: int, margin: float):
+    low, high = X.min(axis=0), X.max(axis=0)
+    pad = margin * max(float(np.max(high - low)), np.finfo(float).tiny)
+    sides = np.linspace(low - pad, high + pad, resolution)
+    return np.meshgrid(sides[:, 0], sides[:, 1])
+
+
+def _covers(network, grid) -> np.ndarray:
+    """Return where each second-layer neuron is active, of shape (n_neurons, n)."""
+    first, second = network.layers[:2]
+    blocks = [
+        second.forward(first.forward(grid[start : start + _BLOCK])) > 0
+        for start in range(0, len(grid), _BLOCK)
+    ]
+    return np.concatenate(blocks).T
+
+
+def _dense(matrix) -> np.ndarray:
+    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)

@@ -1,0 +1,181 @@
+"""The curves of a sample size study."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..model_selection import sample_size_study
+from ._style import MARKERS, check_matplotlib, color, get_axes, label_of, short
+
+__all__ = ["SampleSizeDisplay"]
+
+
+class SampleSizeDisplay:
+    """Size or time against the number of training samples.
+
+    It is recommended to use `from_study` or `from_estimator` to make one. All
+    parameters are stored as attributes.
+
+    Parameters
+    ----------
+    curves : dict of (n_samples, mean, standard_error)
+        The curves by their labels; each a triple of arrays of equal length.
+    quantity : str
+        What is drawn, such as "second_layer_width" or "fit_time".
+
+    Attributes
+    ----------
+    lines_ : list of matplotlib ErrorbarContainer
+        The curves; the bars reach one standard error of the mean up and down.
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure that contains them.
+    """
+
+    def __init__(self, *, curves, quantity):
+        self.curves = curves
+        self.quantity = quantity
+
+    @classmethod
+    def from_study(cls, study, *, quantity="second_layer_width", ax=None, **options):
+        """Draw what `sample_size_study` returned, a curve for each setting.
+
+        Parameters
+        ----------
+        study : Bunch or mapping of ndarray
+            The study.
+        quantity : str, default="second_layer_width"
+            The column to draw, without `mean_`.
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure by default.
+        **options
+            Arguments of `plot`.
+
+        Returns
+        -------
+        display : SampleSizeDisplay
+            The drawn display.
+        """
+        names = [
+            name
+            for name in study
+            if name.startswith("param_") and len({str(v) for v in study[name]}) > 1
+        ]
+        settings = [
+            ", ".join(f"{label_of(name)} = {short(study[name][row])}" for name in names)
+            for row in range(len(study["n_samples"]))
+        ]
+        curves = {}
+        for setting in dict.fromkeys(settings):
+            rows = np.flatnonzero([other == setting for other in settings])
+            rows = rows[np.argsort(np.asarray(study["n_samples"])[rows])]
+            error = study[f"std_{quantity}"][rows] / np.sqrt(study["n_repeats"][rows])
+            curves[setting] = (
+                np.asarray(study["n_samples"])[rows],
+                study[f"mean_{quantity}"][rows],
+                error,
+            )
+        return cls(curves=curves, quantity=quantity).plot(ax=ax, **options)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        sizes,
+        param_grid=None,
+        n_repeats=5,
+        random_state=None,
+        n_jobs=None,
+        cache=None,
+        quantity="second_layer_width",
+        ax=None,
+        **options,
+    ):
+        """Run `sample_size_study` and draw it.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Any scikit-learn classifier.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,)
+            Labels.
+        sizes : array-like of shape (n_sizes,)
+            Numbers of samples, or shares of all samples.
+        param_grid, n_repeats, random_state, n_jobs, cache
+            As for `sklearn_memorize.model_selection.sample_size_study`.
+        quantity : str, default="second_layer_width"
+            The column to draw, without `mean_`.
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure by default.
+        **options
+            Arguments of `plot`.
+
+        Returns
+        -------
+        display : SampleSizeDisplay
+            The drawn display.
+        """
+        check_matplotlib(cls.__name__)
+        study = sample_size_study(
+            estimator,
+            X,
+            y,
+            sizes=sizes,
+            param_grid=param_grid,
+            n_repeats=n_repeats,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            cache=cache,
+        )
+        return cls.from_study(study, quantity=quantity, ax=ax, **options)
+
+    def plot(self, ax=None, *, log=False, **options):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure by default.
+        log : bool, default=False
+            Use logarithmic axes.
+        **options
+            Arguments of `matplotlib.axes.Axes.errorbar`.
+
+        Returns
+        -------
+        display : SampleSizeDisplay
+            The display itself.
+        """
+        ax = get_axes(ax, type(self).__name__)
+        self.lines_ = [
+            ax.errorbar(
+                n_samples,
+                mean,
+                yerr=np.nan_to_num(error),
+                label=label or None,
+                **{
+                    "color": color(number),
+                    "marker": MARKERS[number % len(MARKERS)],
+                    "capsize": 3,
+                    **options,
+                },
+            )
+            for number, (label, (n_samples, mean, error)) in enumerate(
+                self.curves.items()
+            )
+        ]
+        if log:
+            ax.set(xscale="log", yscale="log")
+        else:
+            ax.set_ylim(bottom=0)
+        ax.set(xlabel=label_of("n_samples"), ylabel=label_of(self.quantity))
+        if any(self.curves):
+            ax.legend()
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

@@ -1,0 +1,91 @@
+"""What all pictures share: matplotlib on demand, and colours all can tell apart."""
+
+from __future__ import annotations
+
+__all__ = [
+    "COLORS",
+    "MARKERS",
+    "check_matplotlib",
+    "color",
+    "get_axes",
+    "label_of",
+    "short",
+]
+
+# M. Okabe, K. Ito, "Color universal design", 2008; gray in place of its yellow, which
+# is hard to see on white.
+COLORS = (
+    "#0072B2",  # blue
+    "#D55E00",  # vermilion
+    "#009E73",  # bluish green
+    "#CC79A7",  # reddish purple
+    "#E69F00",  # orange
+    "#56B4E9",  # sky blue
+    "#000000",  # black
+    "#8C8C8C",  # gray
+)
+# Shape says what colour says, for readers who see no colour.
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
+
+_LABELS = {
+    "interpolation_probability": "interpolation probability",
+    "n_hyperplanes": "hyperplanes n",
+    "max_bias": "largest bias λ (in units of the data radius)",
+    "second_layer_width": "second-layer width",
+    "n_neurons": "neurons",
+    "n_parameters": "parameters",
+    "fit_time": "fit time (s)",
+    "predict_time": "predict time (s)",
+    "train_accuracy": "training accuracy",
+    "true_train_accuracy": "training accuracy (true labels)",
+    "test_accuracy": "test accuracy",
+    "true_test_accuracy": "test accuracy (true labels)",
+    "n_samples": "training samples N",
+}
+
+
+def color(number: int) -> str:
+    """Return one of eight colours."""
+    return COLORS[number % len(COLORS)]
+
+
+def label_of(column: str) -> str:
+    """Return what an axis says of a column of a study."""
+    name = column.removeprefix("param_").removeprefix("mean_")
+    name = name.rpartition("__")[2]
+    return _LABELS.get(name, name.replace("_", " "))
+
+
+def check_matplotlib(caller: str):
+    """Return pyplot, or say what to install.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f"{caller} draws with matplotlib, which is not installed. Install it with "
+            "`pip install sklearn-memorize[plot]`."
+        ) from error
+    return plt
+
+
+def get_axes(ax, caller: str, figsize: tuple[float, float] = (6.4, 4.8)):
+    """Return `ax`, or the axes of a new figure."""
+    plt = check_matplotlib(caller)
+    if ax is None:
+        _, ax = plt.subplots(figsize=figsize, layout="constrained")
+    return ax
+
+
+def short(value) -> str:
+    """Write a value in a few characters: three significant digits, no exponent."""
+    if isinstance(value, str):
+        return value
+    if float(value) == round(float(value)) or abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}"
