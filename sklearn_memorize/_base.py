@@ -37,6 +37,14 @@ def _unchanged_on_failure(estimator):
         raise
 
 
+@contextmanager
+def _reported(estimator, task):
+    """Tell the estimator's callbacks, such as a progress bar, of begin and end."""
+    task.call_on_fit_task_begin(estimator=estimator)
+    yield
+    task.call_on_fit_task_end(estimator=estimator)
+
+
 class BaseMemorizer(CallbackSupportMixin, BaseEstimator):
     """Template of `fit`: validate -> resolve conflicts -> build -> certify."""
 
@@ -69,11 +77,15 @@ class BaseMemorizer(CallbackSupportMixin, BaseEstimator):
             If the input is not valid, or if `conflicts="raise"` and identical rows
             carry different labels. A failed fit leaves the estimator as it was.
         """
-        with _unchanged_on_failure(self):
-            training = self._prepare(X, y, sample_weight)
-            for name, value in self._build(training).items():
-                setattr(self, name, value)
-            self._certify(training)
+        progress = self._init_callback_context(max_subtasks=3)
+        with _unchanged_on_failure(self), _reported(self, progress):
+            with _reported(self, progress.subcontext("read the samples")):
+                training = self._prepare(X, y, sample_weight)
+            with _reported(self, progress.subcontext("build the network")):
+                for name, value in self._build(training).items():
+                    setattr(self, name, value)
+            with _reported(self, progress.subcontext("certify it")):
+                self._certify(training)
         return self
 
     @abstractmethod
