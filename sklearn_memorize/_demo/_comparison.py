@@ -74,8 +74,8 @@ def comparison(
             name,
             f"{scores['train_score'].mean():.4f}",
             f"{scores['test_score'].mean():.4f} +- {scores['test_score'].std():.4f}",
-            f"{scores['fit_time'].mean():.2f}",
-            f"{scores['score_time'].mean():.2f}",
+            f"{scores['fit_time'].mean():.3f}",
+            f"{scores['score_time'].mean():.3f}",
         )
 
 
