@@ -91,7 +91,7 @@ class ReLUCodes:
         Returns
         -------
         bounds : ndarray of shape (n_masks,)
-            m = min <u, output> - |u| - 1 over all samples that matter.
+            `m = min <u, output> - |u| - 1` over all samples that matter.
         """
         smallest = np.full(len(masks), _EXACT_INTEGERS)
         matters = np.ones(len(self.values), dtype=bool)
