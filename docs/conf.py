@@ -41,4 +41,16 @@ html_theme_options = {
 }
 html_show_sourcelink = False
 
+
+def setup(app):
+    app.connect("missing-reference", _keep_text_of_inherited_reference)
+
+
+def _keep_text_of_inherited_reference(app, environment, node, text):
+    """Show the text where an inherited docstring refers to scikit-learn's pages."""
+    if node["refdoc"].startswith("api/generated/") and node["reftype"] == "ref":
+        return text
+    return None
+
+
 write_api_page(Path(__file__).parent / "api" / "index.rst")
