@@ -3,6 +3,8 @@
 from . import exceptions
 from ._deep_threshold import DeepThresholdClassifier
 from ._hyperplanes import MemorizingClassifier, RandomThresholdTransformer
+from ._relu import SmallReLUClassifier, SmallReLURegressor
+from ._slab import SlabClassifier
 
 __version__ = "0.1.0"
 
@@ -10,6 +12,9 @@ __all__ = [
     "DeepThresholdClassifier",
     "MemorizingClassifier",
     "RandomThresholdTransformer",
+    "SlabClassifier",
+    "SmallReLUClassifier",
+    "SmallReLURegressor",
     "__version__",
     "exceptions",
 ]

@@ -8,6 +8,8 @@ from sklearn_memorize import (
     DeepThresholdClassifier,
     MemorizingClassifier,
     RandomThresholdTransformer,
+    SmallReLUClassifier,
+    SmallReLURegressor,
     kernels,
 )
 
@@ -18,6 +20,10 @@ ESTIMATORS = [
     MemorizingClassifier(n_draws=2, keep="all", prune=True, random_state=0),
     RandomThresholdTransformer(n_hyperplanes=50, random_state=0),
     DeepThresholdClassifier(random_state=0),
+    SmallReLUClassifier(random_state=0),
+    SmallReLUClassifier(n_layers=5, random_state=0),
+    SmallReLURegressor(random_state=0),
+    SmallReLURegressor(n_layers=5, random_state=0),
 ]
 
 

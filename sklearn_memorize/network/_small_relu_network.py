@@ -53,8 +53,9 @@ def _project_dense(X, directions) -> np.ndarray:
 
 
 def _project_sparse(X, directions) -> np.ndarray:
-    if not X.has_sorted_indices:
-        X = X.sorted_indices()
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
     row_of_entry = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
     projections = np.empty((X.shape[0], len(directions)))
     for number, direction in enumerate(directions):
