@@ -3,6 +3,7 @@
 from . import exceptions
 from ._deep_threshold import DeepThresholdClassifier
 from ._hyperplanes import MemorizingClassifier, RandomThresholdTransformer
+from ._nearby_set import NearbySetClassifier
 from ._relu import SmallReLUClassifier, SmallReLURegressor
 from ._slab import SlabClassifier
 
@@ -11,6 +12,7 @@ __version__ = "0.1.0"
 __all__ = [
     "DeepThresholdClassifier",
     "MemorizingClassifier",
+    "NearbySetClassifier",
     "RandomThresholdTransformer",
     "SlabClassifier",
     "SmallReLUClassifier",

@@ -55,6 +55,10 @@ class Frame:
         scaled = np.ldexp(np.asarray(dense, dtype=np.float64), -self.exponent)
         return np.clip(scaled, -_LARGEST, _LARGEST, out=scaled)
 
+    def unscaled(self, points: np.ndarray) -> np.ndarray:
+        """Return points of the frame in the units of the data."""
+        return np.ldexp(points, self.exponent)
+
 
 class PointSet:
     """Points in a frame, prepared for products with other points.
@@ -73,6 +77,9 @@ class PointSet:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def __getstate__(self):
+        return {"points": self.points, "frame": self.frame}
 
     @cached_property
     def centered(self) -> np.ndarray:

@@ -65,7 +65,7 @@ class NearbySetClassifier(BaseMemorizingClassifier):
         Number of distinct rows that carried several labels.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, if `X` had names that are strings.
 
     Raises
@@ -80,8 +80,8 @@ class NearbySetClassifier(BaseMemorizingClassifier):
     Notes
     -----
     The network has at most K^2 hyperplanes, hence O(N^2 d) parameters; no hyperplane is
-    stored. Fitting takes O(N^2 d) operations, a prediction O(K d) and O(K) for each cell
-    that may decide.
+    stored. Fitting takes O(N^2 d) operations, a prediction O(K d) and as much again for
+    each cell that may decide.
 
     Outside of all cells the network is 0. There the class of the largest cell value
     before its ReLU is predicted, so that every input has a defined answer;
