@@ -265,7 +265,8 @@ class HyperplaneDisplay:
         ]
 
     def _mark_centers(self):
-        self.ax_.plot([], [], color=color(0), linewidth=1.4, label="borders of covers")
+        first = color(self.labels[self.centers[0]])
+        self.ax_.plot([], [], color=first, linewidth=1.4, label="borders of covers")
         self.ax_.scatter(
             *self.X[self.centers].T,
             marker="*",
