@@ -143,8 +143,8 @@ def resolve_targets(
     in_conflict = np.zeros(n_distinct, dtype=bool)
     in_conflict[inverse[(resolved[inverse] != targets).any(axis=1)]] = True
     members: dict[int, list[int]] = {}
-    for sample in np.flatnonzero(in_conflict[inverse]):
-        members.setdefault(inverse[sample], []).append(sample)
+    for sample in np.flatnonzero(in_conflict[inverse]).tolist():
+        members.setdefault(int(inverse[sample]), []).append(sample)
     for row, samples in members.items():
         of_samples = None if weights is None else weights[samples]
         resolved[row] = [_mean(column, of_samples) for column in targets[samples].T]

@@ -207,19 +207,16 @@ def _best_line(X, values, rng, n_projections: int, n_blocks: int) -> _Line:
     low, high = feature_ranges(X)
     # Slopes count in units of what the terms of a projection add up to, at most.
     reach = np.abs(directions) @ np.maximum(np.abs(low), np.abs(high))
-    best, failure = None, None
+    found: list[tuple[float, _Line]] = []
     for number, direction in enumerate(directions):
         try:
             line = _lay_out(direction, positions[:, number], values, n_blocks)
-        except InterpolationError as error:
-            failure = error
-            continue
-        error = line.largest_slope * reach[number]
-        if best is None or error < best[0]:
-            best = error, line
-    if best is None:
+            found.append((line.largest_slope * reach[number], line))
+        except InterpolationError as problem:
+            failure = problem
+    if not found:
         raise failure
-    return best[1]
+    return min(found, key=lambda candidate: candidate[0])[1]
 
 
 def _lay_out(direction, positions, values, n_blocks: int) -> _Line:
