@@ -7,7 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from ._distances import Frame, PointSet, squared_distances
 
-__all__ = ["closest_pair", "precise_squared_distances"]
+__all__ = ["closest_pair", "nearest_distances", "precise_squared_distances"]
 
 # Blocks hold about this many distances, or this many coordinates.
 _BLOCK_DISTANCES = 1 << 23
@@ -71,11 +71,9 @@ def closest_pair(
     found = _ClosestPair(everything.points)
     groups = _label_groups(labels)
     squared = _nearest_of_later_label(everything, groups, found, n_jobs, track)
-    # Rounding errors of |x|^2 + |y|^2 - 2 <x, y>, generously.
-    n_features = points.shape[1]
-    slack = (n_features + 16) * 2.0**-50 * 4 * everything.squared_norms.max(initial=0)
+    rounding = _rounding(everything)
     for group, members in enumerate(groups[:-1]):
-        doubtful = members[squared[members] <= found.high + slack]
+        doubtful = members[squared[members] <= found.high + rounding]
         _search_exhaustively(everything, doubtful, groups[group + 1 :], found)
     distance = np.ldexp(np.sqrt(found.high + found.low), frame.exponent)
     return float(distance), found.pair
@@ -169,3 +167,44 @@ def _two_square(a):
     upper = factor - (factor - a)
     lower = a - upper
     return square, ((upper * upper - square) + 2 * upper * lower) + lower * lower
+
+
+def nearest_distances(
+    everything: PointSet, members: np.ndarray, others: np.ndarray, *, n_jobs=None
+) -> np.ndarray:
+    """Return the distance of each member to the nearest of the other points.
+
+    Parameters
+    ----------
+    everything : PointSet
+        The points.
+    members, others : ndarray of int
+        Positions of points.
+    n_jobs : int, default=None
+        Passed to the neighbour search.
+
+    Returns
+    -------
+    distances : ndarray of shape (n_members,)
+        Distances in the units of the frame, accurate also where they are small.
+    """
+    centered = everything.centered
+    search = NearestNeighbors(n_neighbors=1, n_jobs=n_jobs).fit(centered[others])
+    distances = search.kneighbors(centered[members])[0][:, 0]
+    squared = np.square(distances)
+    # Beneath, the rounding errors of |x|^2 + |y|^2 - 2 <x, y> may show.
+    doubtful = np.flatnonzero(squared <= _rounding(everything) / _TOLERANCE)
+    targets = everything.take(others) if len(doubtful) else everything
+    step = max(1, _BLOCK_DISTANCES // len(others))
+    for start in range(0, len(doubtful), step):
+        rows = doubtful[start : start + step]
+        near = squared_distances(everything.take(members[rows]), targets)
+        squared[rows] = near.min(axis=1)
+    return np.sqrt(squared)
+
+
+def _rounding(everything: PointSet) -> float:
+    """Bound the rounding errors of `|x|^2 + |y|^2 - 2 <x, y>`, generously."""
+    n_features = everything.points.shape[1]
+    largest = float(everything.squared_norms.max(initial=0.0))
+    return (n_features + 16) * 2.0**-50 * 4 * largest
