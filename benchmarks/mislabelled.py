@@ -114,8 +114,9 @@ def main():
 HEADER = """# Finding flipped labels
 
 Written by `python benchmarks/mislabelled.py`. A share of the labels was replaced by
-another class, drawn uniformly; every method ranks all samples by how doubtful their label
-is. Digits: mean of 5 choices of the flipped labels. Times are wall-clock on two cores.
+another class, drawn uniformly; every method ranks all samples by how doubtful their
+label is. Digits: mean of 5 choices of the flipped labels. Times are wall-clock seconds
+on two cores.
 
 | data | flipped | method | ROC AUC | average precision | seconds |
 |---|---|---|---|---|---|
