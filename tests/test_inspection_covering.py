@@ -8,6 +8,8 @@ from scipy.spatial.distance import cdist
 from scipy.stats import ortho_group
 from sklearn.datasets import load_iris, make_moons
 
+from sklearn_memorize import MemorizingClassifier
+from sklearn_memorize.datasets import make_two_moons
 from sklearn_memorize.inspection import mutual_covering, radius, separation
 
 
@@ -117,6 +119,18 @@ def test_more_samples_of_one_distribution_need_no_more_balls():
         X, y = make_moons(n_samples, noise=0.05, random_state=0)
         numbers.append(mutual_covering(X, y, random_state=0).n_own.sum())
     assert max(numbers) <= 2 * min(numbers)
+
+
+def test_the_second_layer_needs_no_more_neurons_than_the_covering_has_balls():
+    widths = []
+    for n_samples in (250, 1000, 4000):
+        X, y = make_two_moons(n_samples, random_state=0)
+        classifier = MemorizingClassifier(n_hyperplanes=2000, random_state=0).fit(X, y)
+        assert classifier.interpolates_
+        n_balls = mutual_covering(X, y, random_state=0).n_own
+        assert (classifier.second_layer_widths_ <= n_balls).all()
+        widths.append(classifier.second_layer_widths_.sum())
+    assert max(widths) <= 1.5 * min(widths)
 
 
 def test_the_result_is_reproducible_and_labels_keep_their_names():
