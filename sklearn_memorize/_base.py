@@ -117,11 +117,6 @@ class BaseMemorizer(CallbackSupportMixin, BaseEstimator):
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
         kept = np.flatnonzero(weights)
-        if len(kept) == 0:
-            raise ValueError(
-                "sample_weight is zero for every sample; give at least one sample a "
-                "positive weight."
-            )
         return weights, None if len(kept) == len(weights) else kept
 
     def __sklearn_tags__(self):

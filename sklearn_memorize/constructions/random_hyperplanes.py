@@ -524,4 +524,3 @@ def _bits_in_use(masks: np.ndarray, n_bits: int) -> np.ndarray:
 def _columns(masks: np.ndarray, columns: np.ndarray) -> np.ndarray:
     n_bits = 64 * masks.shape[1]
     return kernels.pack_bits(unpack_bits(masks, n_bits)[:, columns])
-

@@ -86,6 +86,7 @@ class Covering:
         The margin of a neuron is m - <u, Phi(x)>, here divided by the number of
         hyperplanes; a class without a neuron gets the lowest margin possible.
         """
+        n_votes = min(n_votes, max(1, self.widths.max()))
         sums = codes.margin_sums(self.masks, self.bounds, self.starts, n_votes)
         n_summed = np.minimum(self.widths, n_votes)
         scale = self.hyperplanes.n_hyperplanes * np.maximum(n_summed, 1)

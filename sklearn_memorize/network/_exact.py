@@ -99,9 +99,7 @@ def _safe(w, x) -> bool:
     """Whether no product of the halves of x with w over- or underflows."""
     w, x = np.abs(w), np.abs(x)
     return (
-        min(w.min(), x.min()) > 2.0**-400
-        and w.max() < 2.0**400
-        and x.max() < 2.0**400
+        min(w.min(), x.min()) > 2.0**-400 and w.max() < 2.0**400 and x.max() < 2.0**400
     )
 
 

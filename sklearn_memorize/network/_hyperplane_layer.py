@@ -170,7 +170,9 @@ class HyperplaneLayer:
             for start in range(0, X.shape[0], step)
         ]
 
-        encode = self._encode_signs if isinstance(codes, BitCodes) else self._encode_relu
+        encode = (
+            self._encode_signs if isinstance(codes, BitCodes) else self._encode_relu
+        )
 
         def encode_block(block):
             rows, places = X[block], positions[block]

@@ -1,0 +1,129 @@
+"""The code of a sample is the exact sign, however it is asked for."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+
+from sklearn_memorize import kernels
+from sklearn_memorize.network import HyperplaneLayer
+from sklearn_memorize.network._exact import exact_sign
+from sklearn_memorize.network._relu_codes import FRACTION_BITS
+
+
+def rational_value(direction, point, bias):
+    products = zip(direction.tolist(), point.tolist(), strict=True)
+    return sum((Fraction(w) * Fraction(x) for w, x in products), Fraction(bias))
+
+
+def rational_signs(layer, X):
+    X = np.asarray(X, dtype=np.float64)
+    return np.array(
+        [
+            [
+                rational_value(w, x, b) > 0
+                for w, b in zip(layer.directions, layer.biases.tolist(), strict=True)
+            ]
+            for x in X
+        ]
+    )
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
+moderate = st.floats(-1e100, 1e100, width=64)
+
+
+@settings(deadline=None)
+@given(
+    hnp.arrays(np.float32, 5, elements=st.floats(-10, 10, width=32)),
+    hnp.arrays(np.float64, 5, elements=finite),
+    finite,
+)
+def test_exact_sign_is_the_sign_of_the_rational_number(direction, point, bias):
+    value = rational_value(direction, point, bias)
+    assert exact_sign(direction, point, bias) == (value > 0) - (value < 0)
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.float64, (4, 3), elements=moderate), st.integers(0, 2**31))
+def test_layer_signs_are_rational_signs_when_points_lie_on_hyperplanes(X, seed):
+    rng = np.random.default_rng(seed)
+    directions = rng.integers(-2, 3, (6, 3)).astype(np.float32)
+    exponent = int(np.frexp(np.abs(X).max())[1])
+    on_hyperplane = -(directions.astype(np.float64) @ X[0])
+    layer = HyperplaneLayer(directions, np.ldexp(on_hyperplane, -exponent), exponent)
+    expected = rational_signs(layer, X)
+    for backend in ("numpy", kernels.backend()):
+        with kernels.use_backend(backend):
+            assert (layer.signs(X) == expected).all()
+            assert (layer.signs(sparse.csr_array(X)) == expected).all()
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e9, 1e18])
+@pytest.mark.parametrize("scale", [1e-150, 1.0, 1e150])
+def test_grids_far_from_the_origin_have_exact_codes(offset, scale):
+    rng = np.random.default_rng(0)
+    X = (rng.integers(-2, 3, (65, 5)) + offset) * scale
+    directions = np.round(rng.standard_normal((70, 5))).astype(np.float32)
+    exponent = int(np.frexp(np.abs(X).max())[1])
+    biases = np.ldexp(-(directions.astype(np.float64) @ X[0]), -exponent)
+    shift = X[1] if offset else None
+    layer = HyperplaneLayer(directions, biases, exponent, shift)
+    expected = rational_signs(layer, X)
+    assert (layer.signs(X) == expected).all()
+    assert (layer.signs(np.asfortranarray(X)) == expected).all()
+    assert (layer.signs(sparse.csr_array(X)) == expected).all()
+    assert (layer.encode(X, n_threads=2).bits() == expected).all()
+
+
+def test_points_beyond_single_precision_have_exact_codes():
+    layer = HyperplaneLayer(
+        np.array([[1.0, 1.0], [1.0, -1.0]], dtype=np.float32), np.array([0.0, -0.25])
+    )
+    X = np.array([[1e300, -1e300], [1e300, 1e-300], [1e-300, -1e-300], [0.0, 0.0]])
+    assert (layer.signs(X) == rational_signs(layer, X)).all()
+
+
+def test_plain_single_precision_would_be_wrong():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 50)).astype(np.float32)
+    directions = rng.standard_normal((500, 50)).astype(np.float32)
+    near = -(directions.astype(np.float64) @ X[0]) + rng.normal(0, 1e-7, 500)
+    layer = HyperplaneLayer(directions, near)
+    plain = X[:1] @ directions.T + near.astype(np.float32) > 0
+    exact = layer.signs(X[:1])
+    assert (exact == rational_signs(layer, X[:1])).all()
+    assert (plain != exact).any()
+
+
+def rational_ceilings(layer, X):
+    unit = Fraction(2) ** (layer.exponent - FRACTION_BITS)
+    cap = int(layer.room(1, "relu").cap)
+    ceilings = [
+        [
+            min(max(0, -(-rational_value(w, x, b) // unit)), cap)
+            for w, b in zip(layer.directions, layer.biases.tolist(), strict=True)
+        ]
+        for x in np.asarray(X, dtype=np.float64)
+    ]
+    return np.array(ceilings, dtype=np.float64)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1.0, 1e100])
+@pytest.mark.parametrize("offset", [0.0, 1e12])
+def test_relu_outputs_are_rounded_up_exactly(scale, offset):
+    rng = np.random.default_rng(1)
+    X = (rng.integers(-4, 5, (20, 4)) / 8 + offset) * scale
+    X[3] = 1e9 * scale
+    directions = (np.round(4 * rng.standard_normal((9, 4))) / 4).astype(np.float32)
+    exponent = int(np.frexp(scale)[1])
+    biases = np.ldexp(-(directions.astype(np.float64) @ X[0]), -exponent)
+    layer = HyperplaneLayer(directions, biases, exponent)
+    expected = rational_ceilings(layer, X)
+    for Z in (X, np.asfortranarray(X), sparse.csr_array(X)):
+        codes = layer.encode(Z, "relu")
+        assert (codes.values[: codes.n_samples] == expected).all()
