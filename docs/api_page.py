@@ -49,8 +49,7 @@ def _section(title: str, module: ModuleType) -> Iterable[str]:
         yield ".. autosummary::"
         yield "   :toctree: generated"
         yield "   :nosignatures:"
-        if template:
-            yield f"   :template: {template}"
+        yield f"   :template: {template}"
         yield ""
         yield from (f"   {name}" for name in members)
         yield ""
@@ -71,7 +70,7 @@ def _by_template(module: ModuleType, names: list[str]):
     if classes:
         yield "class.rst", classes
     if others:
-        yield None, others
+        yield "function.rst", others
 
 
 def _title(text: str, underline: str) -> Iterable[str]:

@@ -17,7 +17,7 @@ version = release = sklearn_memorize.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.doctest",
+    "sphinx.ext.extlinks",
     "sphinx.ext.mathjax",
     "numpydoc",
 ]
@@ -25,6 +25,8 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 # `name` is code.
 default_role = "literal"
+
+extlinks = {"arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s")}
 
 autosummary_generate = True
 autodoc_typehints = "none"
