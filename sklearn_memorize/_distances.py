@@ -8,11 +8,14 @@ summation, and the distances of near points are computed anew from their differe
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy import sparse
+
+from .network._parallel import one_blas_thread
 
 __all__ = ["Frame", "PointSet", "squared_distances"]
 
@@ -21,6 +24,8 @@ __all__ = ["Frame", "PointSet", "squared_distances"]
 NEAR = 2.0**-20
 # Coordinates are cut off here, so that squares stay finite.
 _LARGEST = 2.0**400
+# Products over fewer features than this are too quick to share among threads.
+_FEATURES_TO_SHARE = 256
 # Differences of near pairs are formed in blocks of about this many values.
 _BLOCK_VALUES = 1 << 21
 
@@ -130,10 +135,18 @@ def _slicing(n_features: int) -> tuple[int, int]:
 
 def _product(left: PointSet, right: PointSet) -> np.ndarray:
     """Return the inner products of the centered points, the same in any batch."""
-    bits, n_slices = _slicing(left.points.shape[1])
+    n_features = left.points.shape[1]
     left_exponents, left_parts = left.slices
     right_exponents, right_parts = right.slices
     total = np.zeros((len(left), len(right)))
+    shared = n_features >= _FEATURES_TO_SHARE
+    with nullcontext() if shared else one_blas_thread():
+        _add_products(total, left_parts, right_parts, *_slicing(n_features))
+    np.ldexp(total, left_exponents[:, np.newaxis], out=total)
+    return np.ldexp(total, right_exponents, out=total)
+
+
+def _add_products(total, left_parts, right_parts, bits, n_slices) -> None:
     # From the least to the most significant: an order that no batch changes.
     for level in reversed(range(n_slices)):
         for s, part in enumerate(left_parts):
@@ -141,8 +154,6 @@ def _product(left: PointSet, right: PointSet) -> np.ndarray:
                 exact = part @ right_parts[level - s].T
                 exact *= 2.0 ** (-bits * (level + 2))
                 total += exact
-    np.ldexp(total, left_exponents[:, np.newaxis], out=total)
-    return np.ldexp(total, right_exponents, out=total)
 
 
 def squared_distances(left: PointSet, right: PointSet) -> np.ndarray:
