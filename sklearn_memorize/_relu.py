@@ -94,7 +94,8 @@ class SmallReLUClassifier(BaseMemorizingClassifier):
     The paper classifies with one-hot labels and a fourth layer; here the classes are
     levels of one output, and the nearest level is predicted. The only assumption is
     that the samples are distinct. The slopes, however, grow with the inverse of the
-    smallest distance between projected samples. `predict` evaluates the network around
+    smallest distance between projected samples, and from group to group where the
+    samples lie in tight clusters (more layers help). `predict` evaluates the network around
     the nearest samples and is exact; `fit` also evaluates `network_.layers` one after
     the other in double precision at the 4,096 samples with the steepest nodes, and
     raises an `InterpolationError` if that misses a level by more than a quarter of the
@@ -237,7 +238,8 @@ class SmallReLURegressor(BaseMemorizingRegressor):
     some samples cannot be fitted.
 
     The only assumption is that the samples are distinct. The slopes, however, grow
-    with the inverse of the smallest distance between projected samples. `predict`
+    with the inverse of the smallest distance between projected samples, and from group
+    to group where the samples lie in tight clusters (more layers help). `predict`
     evaluates the network in the form "value at the nearest sample + slope * distance",
     which has no rounding error at the samples. `network_.layers`, evaluated one after
     the other in double precision, have: about 1e-8 of the range of the targets for

@@ -206,7 +206,7 @@ def _best_line(X, values, rng, n_projections: int, n_blocks: int) -> _Line:
     positions = project(X, directions)
     low, high = feature_ranges(X)
     # Slopes count in units of what the terms of a projection add up to, at most.
-    reach = np.abs(directions) @ np.maximum(np.abs(low), np.abs(high))
+    reach = (np.abs(directions) * np.maximum(np.abs(low), np.abs(high))).sum(axis=1)
     found: list[tuple[float, _Line]] = []
     for number, direction in enumerate(directions):
         try:
