@@ -250,7 +250,7 @@ def _warn_of_failures(settings, by_setting) -> None:
             f"{name!r} could not memorize the data in some folds, which are left out: "
             f"{reason}",
             FitFailedWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -40,6 +40,8 @@ _LABELS = {
     "true_train_accuracy": "training accuracy (true labels)",
     "test_accuracy": "test accuracy",
     "true_test_accuracy": "test accuracy (true labels)",
+    "test_score": "test accuracy",
+    "n_draws": "draws kept",
     "n_samples": "training samples N",
 }
 
