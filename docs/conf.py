@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.extlinks",
     "sphinx.ext.mathjax",
     "numpydoc",
+    "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
@@ -33,6 +34,15 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False
 # A docstring names its source without pointing at it from the text.
 suppress_warnings = ["ref.citation", "ref.footnote"]
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "doc_module": "sklearn_memorize",
+    "reference_url": {"sklearn_memorize": None},
+    "abort_on_example_error": True,
+    "show_memory": False,
+}
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"sklearn_memorize {release}"
