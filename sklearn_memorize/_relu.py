@@ -95,12 +95,12 @@ class SmallReLUClassifier(BaseMemorizingClassifier):
     levels of one output, and the nearest level is predicted. The only assumption is
     that the samples are distinct. The slopes, however, grow with the inverse of the
     smallest distance between projected samples, and from group to group where the
-    samples lie in tight clusters (more layers help). `predict` evaluates the network around
-    the nearest samples and is exact; `fit` also evaluates `network_.layers` one after
-    the other in double precision at the 4,096 samples with the steepest nodes, and
-    raises an `InterpolationError` if that misses a level by more than a quarter of the
-    distance between levels. So two samples that all but coincide are either told apart
-    or reported.
+    samples lie in tight clusters (more layers help). `predict` evaluates the network
+    around the nearest samples and is exact; `fit` also evaluates `network_.layers` one
+    after the other in double precision at the 4,096 samples with the steepest nodes,
+    and raises an `InterpolationError` if that misses a level by more than a quarter of
+    the distance between levels. So two samples that all but coincide are either told
+    apart or reported.
 
     The sizes obey 4 floor(d1/4) floor(d2/4) < N + d2/2: at most one group of padding
     more than the theorem.
