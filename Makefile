@@ -3,6 +3,8 @@
 #   make demo    memorize a data set, and look at the result
 #   make test    the whole test suite
 #   make docs    the documentation, in docs/_build/html
+#   make reproduce        the paper's experiments, beside its published figures
+#   make generalization   all classifiers side by side on five data sets
 #   make lint    what the continuous integration says about style
 #   make clean   remove everything that the other targets made
 
@@ -16,9 +18,10 @@ python := $(VENV)/bin/python
 extras_demo := fast,plot,progress
 extras_test := fast,plot,progress,test
 extras_docs := docs,test
+extras_experiments := fast,plot,progress,test
 extras_lint := dev
 
-.PHONY: demo test doctest docs lint format clean
+.PHONY: demo test doctest docs reproduce generalization lint format clean
 
 demo: $(VENV)/.ready-demo
 	$(python) -m sklearn_memorize $(ARGS)
@@ -34,6 +37,12 @@ doctest: $(VENV)/.ready-docs
 docs: $(VENV)/.ready-docs doctest
 	$(python) -m sphinx -W --keep-going -b html docs docs/_build/html
 	@echo "The documentation is in docs/_build/html/index.html"
+
+reproduce: $(VENV)/.ready-experiments
+	$(python) experiments/reproduce.py $(ARGS)
+
+generalization: $(VENV)/.ready-experiments
+	$(python) experiments/generalization.py $(ARGS)
 
 lint: $(VENV)/.ready-lint
 	$(python) -m ruff check .
