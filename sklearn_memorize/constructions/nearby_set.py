@@ -148,6 +148,11 @@ class NearbySetNetwork(Network):
         weights = self._n_pairs * self.n_inputs - agreements
         return weights + 2 * self._n_pairs + 2 * len(self._cells.labels)
 
+    @property
+    def bits_per_parameter(self) -> float:
+        """Bits of a weight: hyperplanes are quotients in double precision."""
+        return 64.0
+
     def _count_agreements(self, coordinate: np.ndarray) -> int:
         """Count the ordered pairs of different label with equal coordinates."""
         _, values = np.unique(coordinate, return_inverse=True)

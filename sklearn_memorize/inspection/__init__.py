@@ -1,15 +1,19 @@
 """What the geometry of a data set says about memorizing it."""
 
+from ._capacity import CapacityReport, CapacityRow, capacity_report
 from ._covering import Cover, MutualCovering, OneVsRestCovering, mutual_covering
 from ._geometry import GaussianWidth, Separation, gaussian_width, radius, separation
 from ._scores import memorization_scores
 
 __all__ = [
+    "CapacityReport",
+    "CapacityRow",
     "Cover",
     "GaussianWidth",
     "MutualCovering",
     "OneVsRestCovering",
     "Separation",
+    "capacity_report",
     "gaussian_width",
     "memorization_scores",
     "mutual_covering",

@@ -1,0 +1,383 @@
+"""All constructions side by side on one data set: what is promised, what is built."""
+
+from __future__ import annotations
+
+import html
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+import sklearn_memorize
+
+from .._compat import validate_params
+from ..exceptions import ConflictingLabelsWarning, InterpolationError
+from ._predictions import PREDICTIONS, Geometry, Prediction
+
+__all__ = ["CapacityReport", "CapacityRow", "bits_per_parameter", "capacity_report"]
+
+_UNKNOWN = Prediction("not known here", None, "", "up to constants", None, None)
+_SIGNS = {"at most": "≤ ", "up to constants": "~ "}
+_FOOTNOTES = (
+    "~ up to constants that the theory leaves open   ≤ at most",
+    "assumption: + met, - not met, ? not decided",
+)
+
+
+@dataclass(frozen=True)
+class CapacityRow:
+    """One construction on the data.
+
+    Parameters
+    ----------
+    construction : str
+        Its name.
+    assumption, evidence : str
+        What its theorem needs, and how far the data are like that.
+    met : bool or None
+        Whether they are; None if that has not been decided.
+    prediction_kind : {"at most", "up to constants"}
+        How the predicted sizes are meant.
+    predicted_neurons, predicted_parameters : float or None
+        Sizes by the theorem; None where it names none.
+    built_neurons, built_parameters, depth : int or None
+        Sizes of the network that was built; None if that failed.
+    bits_per_weight : float or None
+        Mean number of bits that a nonzero weight or bias takes.
+    fit_seconds : float or None
+        Time to build and certify; None for estimators that were fitted before.
+    interpolates : bool
+        Whether the network recalls all samples (by their resolved labels).
+    failure : str
+        Why nothing was built, if so.
+    """
+
+    construction: str
+    assumption: str
+    evidence: str
+    met: bool | None
+    prediction_kind: str
+    predicted_neurons: float | None
+    predicted_parameters: float | None
+    built_neurons: int | None
+    built_parameters: int | None
+    depth: int | None
+    bits_per_weight: float | None
+    fit_seconds: float | None
+    interpolates: bool
+    failure: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class CapacityReport:
+    """A table of constructions; prints as text, and as HTML in a notebook.
+
+    Parameters
+    ----------
+    rows : tuple of CapacityRow
+        One for each construction.
+    summary : str
+        The data in one line.
+    """
+
+    rows: tuple[CapacityRow, ...]
+    summary: str
+
+    def to_dataframe(self):
+        """Return the rows as a data frame, one column for each field of `CapacityRow`.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            The table.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError(
+                "to_dataframe needs pandas, which is not installed; install it, or "
+                "read the attribute `rows`."
+            ) from error
+        names = [field.name for field in fields(CapacityRow)]
+        return pd.DataFrame([asdict(row) for row in self.rows], columns=names)
+
+    def __repr__(self) -> str:
+        table = [list(_HEADER), *map(_cells, self.rows)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [self.summary, ""]
+        for cells in table:
+            # Names to the left, numbers to the right.
+            padded = [
+                cell.ljust(width) if number < 2 else cell.rjust(width)
+                for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            ]
+            lines.append("  ".join(padded).rstrip())
+        lines.insert(3, "-" * max(map(len, lines)))
+        notes = [f"{row.construction}: {_note(row)}" for row in self.rows if _note(row)]
+        return "\n".join([*lines, "", *notes, "", *_FOOTNOTES])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in _HEADER)
+        body = "".join(
+            f'<tr title="{html.escape(_note(row), quote=True)}">'
+            + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row))
+            + "</tr>"
+            for row in self.rows
+        )
+        notes = "<br>".join(map(html.escape, _FOOTNOTES))
+        return (
+            f"<p>{html.escape(self.summary)}</p><table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table><p><small>{notes}</small></p>"
+        )
+
+
+_HEADER = (
+    "construction",
+    "assumption",
+    "neurons by theorem",
+    "built",
+    "parameters by theorem",
+    "built",
+    "depth",
+    "bits/weight",
+    "recalls all",
+    "seconds",
+)
+
+
+def _cells(row: CapacityRow) -> list[str]:
+    sign = _SIGNS[row.prediction_kind]
+    mark = {True: "+", False: "-", None: "?"}[row.met]
+    return [
+        row.construction,
+        f"{mark} {row.assumption}",
+        _number(row.predicted_neurons, sign),
+        _number(row.built_neurons),
+        _number(row.predicted_parameters, sign),
+        _number(row.built_parameters),
+        _number(row.depth),
+        "" if row.bits_per_weight is None else f"{row.bits_per_weight:.1f}",
+        "yes" if row.interpolates else "no",
+        "" if row.fit_seconds is None else f"{row.fit_seconds:.2f}",
+    ]
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    if value is None:
+        return ""
+    if not np.isfinite(value):
+        return sign + "inf"
+    # No more digits than a prediction up to constants has.
+    rounded = float(f"{value:.2g}") if sign == "~ " else value
+    return f"{sign}{rounded:,.0f}"
+
+
+def _note(row: CapacityRow) -> str:
+    return "; ".join(filter(None, [row.evidence, row.failure]))
+
+
+@validate_params(
+    {
+        "X": ["array-like", "sparse matrix"],
+        "y": ["array-like"],
+        "constructions": [Mapping, list, tuple, None],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def capacity_report(X, y, constructions=None, *, random_state=0):
+    """Build every construction on the data, and compare it with its theorem.
+
+    Parameters
+    ----------
+    X : array-like or sparse matrix of shape (n_samples, n_features)
+        The samples.
+    y : array-like of shape (n_samples,)
+        Their labels, of at least two classes.
+    constructions : dict, list or None, default=None
+        Estimators, by name or not. Those that are fitted are taken as they are; the
+        others are cloned and fitted. None: all classifiers of the package.
+    random_state : int, RandomState instance or None, default=0
+        Determines the covering, and the networks of the default constructions.
+
+    Returns
+    -------
+    report : CapacityReport
+        Table with, for each construction: its assumption and whether these data meet
+        it, the sizes that its theorem names, and the size, depth, bits per weight and
+        time of the network that was built.
+
+    Raises
+    ------
+    ValueError
+        If there is one class only, or if the input is not valid.
+    TypeError
+        If a construction has no `network_` after `fit`.
+
+    Notes
+    -----
+    Identical samples with different labels are resolved by majority, as the
+    estimators do. A construction that fails with `InterpolationError` keeps its row,
+    which says why.
+
+    Sizes marked "up to constants" are the theorem's formula with all constants set to
+    one. They tell how a size grows, and nothing about its absolute value.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_memorize import NearbySetClassifier, SmallReLUClassifier
+    >>> from sklearn_memorize.inspection import capacity_report
+    >>> X, y = load_iris(return_X_y=True)
+    >>> report = capacity_report(X, y, [NearbySetClassifier(), SmallReLUClassifier()])
+    >>> [(row.construction, row.interpolates) for row in report.rows]
+    [('NearbySetClassifier', True), ('SmallReLUClassifier', True)]
+    """
+    geometry = Geometry(X, y, random_state)
+    if len(np.unique(geometry.labels)) < 2:
+        raise ValueError("y has one class only; there is nothing to memorize.")
+    rows = []
+    for name, estimator in _named(constructions, random_state).items():
+        rows.append(_measure(name, estimator, X, y, geometry))
+    return CapacityReport(tuple(rows), _summary(geometry))
+
+
+def _summary(geometry: Geometry) -> str:
+    parts = [
+        f"{geometry.n_samples:,} distinct samples (of {geometry.n_given:,})",
+        f"{geometry.n_features:,} features",
+        f"{len(geometry.classes)} classes",
+        f"radius {geometry.radius:.4g}",
+        f"class distance {geometry.distance:.4g}",
+    ]
+    if geometry.n_conflicts:
+        parts.append(f"{geometry.n_conflicts} rows with several labels (by majority)")
+    return ", ".join(parts)
+
+
+def _named(constructions, random_state) -> dict:
+    if isinstance(constructions, Mapping):
+        return dict(constructions)
+    if constructions is None:
+        known = [name for name in PREDICTIONS if hasattr(sklearn_memorize, name)]
+        constructions = [getattr(sklearn_memorize, name)() for name in known]
+        for estimator in constructions:
+            if "random_state" in estimator.get_params():
+                estimator.set_params(random_state=random_state)
+    named: dict = {}
+    for estimator in constructions:
+        name = type(estimator).__name__
+        same = sum(key.partition(" #")[0] == name for key in named)
+        named[f"{name} #{same + 1}" if same else name] = estimator
+    return named
+
+
+def _measure(name: str, estimator, X, y, geometry: Geometry) -> CapacityRow:
+    built: dict = {"interpolates": False}
+    try:
+        estimator, seconds = _fitted(estimator, X, y)
+    except InterpolationError as error:
+        built["failure"] = str(error)
+    else:
+        network = getattr(estimator, "network_", None)
+        if network is None:
+            raise TypeError(
+                f"{name} has no `network_` after `fit`; capacity_report compares the "
+                "memorizing estimators of this package."
+            )
+        built = {
+            "built_neurons": network.n_neurons,
+            "built_parameters": network.n_parameters,
+            "depth": network.depth,
+            "bits_per_weight": bits_per_parameter(network),
+            "fit_seconds": seconds,
+            "interpolates": bool(estimator.interpolates_),
+        }
+    predict = PREDICTIONS.get(type(estimator).__name__)
+    prediction = _UNKNOWN if predict is None else predict(geometry, estimator)
+    values = {field.name: None for field in fields(CapacityRow)}
+    values.update(
+        failure="",
+        construction=name,
+        assumption=prediction.assumption,
+        evidence=prediction.evidence,
+        met=prediction.met,
+        prediction_kind=prediction.kind,
+        predicted_neurons=prediction.n_neurons,
+        predicted_parameters=prediction.n_parameters,
+    )
+    return CapacityRow(**{**values, **built})
+
+
+def _fitted(estimator, X, y):
+    """Return the estimator fitted, and the time that took (None if it was)."""
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        estimator = clone(estimator)
+    else:
+        return estimator, None
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        # The summary counts the conflicts once for all.
+        warnings.simplefilter("ignore", ConflictingLabelsWarning)
+        estimator.fit(X, y)
+    return estimator, time.perf_counter() - start
+
+
+def bits_per_parameter(network) -> float | None:
+    """Return how many bits a nonzero weight or bias takes, on the mean.
+
+    Integers take the bits of the largest one of their layer, and one for the sign if
+    any is negative; other numbers those of the smallest floating point type that holds
+    all of their layer.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+
+    Returns
+    -------
+    bits : float or None
+        The mean over all nonzero weights and biases, None if there are none. Networks
+        that are too large to be written out say it themselves.
+    """
+    known = getattr(network, "bits_per_parameter", None)
+    if known is not None:
+        return known
+    layers = network.layers
+    n_bits = n_values = 0
+    for layer in layers:
+        weights = (
+            layer.weights.data if sparse.issparse(layer.weights) else layer.weights
+        )
+        for values in (np.asarray(weights), np.asarray(layer.biases)):
+            values = values[values != 0]
+            n_values += values.size
+            n_bits += values.size * _bits(values)
+    return n_bits / n_values if n_values else None
+
+
+def _bits(values: np.ndarray) -> int:
+    """Return the bits that each of some nonzero numbers takes, all in one format."""
+    if values.size == 0:
+        return 0
+    if values.dtype == object:
+        return max(int(abs(v)).bit_length() for v in values.flat) + any(values < 0)
+    if np.all(values == np.rint(values)) and np.abs(values).max() < 2.0**62:
+        largest = int(np.abs(values).max())
+        return largest.bit_length() + bool((values < 0).any())
+    with np.errstate(over="ignore"):
+        return 32 if np.all(values.astype(np.float32) == values) else 64
