@@ -12,13 +12,11 @@ from scipy import sparse
 
 from sklearn_memorize import SmallReLUClassifier, SmallReLURegressor, kernels
 from sklearn_memorize._base_regressor import resolve_targets
-from sklearn_memorize.constructions._small_relu_layers import assemble_layers
 from sklearn_memorize.constructions.small_relu import _best_line, group_shape
 from sklearn_memorize.exceptions import (
     ConflictingLabelsWarning,
     InterpolationError,
 )
-from sklearn_memorize.network import LayeredNetwork
 
 
 def random_samples(n_samples, n_features=20, n_classes=10, seed=0):
@@ -348,14 +346,19 @@ def test_more_projections_do_not_steepen_the_network():
     assert slopes[0] > slopes[2]
 
 
-def test_the_layers_are_checked_where_they_are_worst():
-    X, y = random_samples(8_000)
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("seed", range(4))
+def test_the_samples_of_the_steepest_node_are_checked_first(seed):
+    X, y = random_samples(2_024)
+    rng = np.random.default_rng(seed)
     line = _best_line(X, y[:, np.newaxis] / 9.0, rng, n_projections=1, n_blocks=1)
-    layers = assemble_layers(line.direction, line.blocks, 3, np.zeros(1), np.ones(1))
-    errors = np.abs(layer_by_layer(LayeredNetwork(layers), X)[:, 0] - y / 9.0)
-    assert sorted(line.steepest_first) == list(range(8_000))
-    assert errors[line.steepest_first[:1000]].max() == errors.max()
+    p, q = group_shape(2_024)
+    # Groups of odd number go to the nodes from right to left.
+    group, place = np.divmod(np.arange(p * q), q)
+    nodes = np.where(group % 2 == 0, place, q - 1 - place)
+    steepest = nodes[np.abs(line.cells.slopes[:, 0]).argmax()]
+    of_steepest = line.order[nodes == steepest]
+    assert set(line.steepest_first[:p]) == set(of_steepest)
+    assert sorted(line.steepest_first) == list(range(2_024))
 
 
 def test_constant_features_get_no_weight():
