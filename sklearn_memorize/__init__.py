@@ -4,6 +4,7 @@ from . import exceptions
 from ._deep_threshold import DeepThresholdClassifier
 from ._hyperplanes import MemorizingClassifier, RandomThresholdTransformer
 from ._nearby_set import NearbySetClassifier
+from ._random_relu import RandomReLUClassifier
 from ._relu import SmallReLUClassifier, SmallReLURegressor
 from ._slab import SlabClassifier
 
@@ -13,6 +14,7 @@ __all__ = [
     "DeepThresholdClassifier",
     "MemorizingClassifier",
     "NearbySetClassifier",
+    "RandomReLUClassifier",
     "RandomThresholdTransformer",
     "SlabClassifier",
     "SmallReLUClassifier",
