@@ -53,7 +53,8 @@ format: $(VENV)/.ready-lint
 	$(python) -m ruff format .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info docs/_build docs/api
+	rm -rf $(VENV) build dist *.egg-info docs/_build docs/api docs/auto_examples
+	rm -rf docs/sg_execution_times.rst experiments/output
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find sklearn_memorize tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

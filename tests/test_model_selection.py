@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
+from sklearn_memorize import MemorizingClassifier
 from sklearn_memorize.datasets import make_two_moons
 from sklearn_memorize.exceptions import InterpolationError
 from sklearn_memorize.model_selection import (
@@ -118,6 +120,17 @@ def test_results_do_not_depend_on_n_jobs(run, tmp_path):
     alone = run(estimator, random_state=7)
     assert_same(alone, run(estimator, random_state=7, n_jobs=2))
     assert estimator.random_state is None
+
+
+def test_misfits_are_counted_without_a_warning(recwarn):
+    options = {"param_grid": {"n_hyperplanes": [2]}, "random_state": 0, "n_repeats": 4}
+    network = MemorizingClassifier()
+    alone = interpolation_study(network, X, y, **options)
+    assert alone.interpolation_probability[0] == 0
+    with joblib.parallel_config("threading", n_jobs=2):
+        threads = interpolation_study(network, X, y, **options)
+    assert_same(alone, threads)
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 @pytest.mark.parametrize("run", STUDIES)

@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from ..exceptions import InterpolationError, InterpolationWarning
 
-__all__ = ["SIZES", "as_column", "fit_timed", "fit_once", "fitted_sizes", "summarize"]
+__all__ = [
+    "SIZES",
+    "as_column",
+    "fit_once",
+    "fit_timed",
+    "fitted_sizes",
+    "misfits_are_counted",
+    "summarize",
+]
 
 SIZES = ("n_hyperplanes", "second_layer_width", "n_neurons", "n_parameters")
 
 
-def fit_timed(estimator, X, y) -> float:
-    """Fit, and return the seconds it took; a misfit is counted, not warned of."""
+@contextmanager
+def misfits_are_counted():
+    """Run the body without warnings of misfits, which studies count.
+
+    Filters are shared by all threads of a process, so only its main thread may change
+    them and put them back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterpolationWarning)
+        yield
+
+
+def fit_timed(estimator, X, y) -> float:
+    """Fit, and return the seconds it took."""
+    with misfits_are_counted():
         start = time.perf_counter()
         estimator.fit(X, y)
         return time.perf_counter() - start

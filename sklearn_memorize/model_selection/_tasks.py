@@ -15,6 +15,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
+from ._measure import misfits_are_counted
+
 __all__ = ["check_data", "check_progress", "draw_seeds", "run_tasks", "seeded"]
 
 
@@ -82,15 +84,16 @@ def run_tasks(
         data_key = joblib.hash((X, y))
         cached = check_memory(_as_memory(cache)).cache(measure, ignore=["X", "y"])
         measure = _Recalling(cached)
-    results: Iterable[dict] = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(measure)(X, y, (data_key, _versions(task["estimator"])), **task)
-        for task in tasks
-    )
-    if progress:
-        from rich.progress import track
+    with misfits_are_counted():
+        results: Iterable[dict] = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(measure)(X, y, (data_key, _versions(task["estimator"])), **task)
+            for task in tasks
+        )
+        if progress:
+            from rich.progress import track
 
-        results = track(results, description="Running", total=len(tasks))
-    return list(results)
+            results = track(results, description="Running", total=len(tasks))
+        return list(results)
 
 
 class _Recalling:
