@@ -106,7 +106,7 @@ class PointSet:
         largest = np.abs(self.centered).max(axis=1, initial=0.0)
         exponents = np.frexp(largest)[1]
         rest = np.ldexp(self.centered, -exponents[:, np.newaxis])
-        parts = []
+        parts: list[np.ndarray] = []
         while len(parts) < n_slices and rest.any():
             rest = np.ldexp(rest, bits)
             parts.append(np.rint(rest))

@@ -129,7 +129,7 @@ class NearbySetClassifier(BaseMemorizingClassifier):
             }
         frame = Frame.of(points)
         distance, pair = closest_pair(points, training.labels)
-        _check_distance(distance, frame, training.rows[list(pair)])
+        _check_distance(distance, frame, training.rows[list(pair or ())])
         centers = np.arange(len(points))
         if self.cover_radius > 0:
             radius = self.cover_radius * distance

@@ -65,12 +65,12 @@ class CapacityRow:
     prediction_kind: str
     predicted_neurons: float | None
     predicted_parameters: float | None
-    built_neurons: int | None
-    built_parameters: int | None
-    depth: int | None
-    bits_per_weight: float | None
-    fit_seconds: float | None
-    interpolates: bool
+    built_neurons: int | None = None
+    built_parameters: int | None = None
+    depth: int | None = None
+    bits_per_weight: float | None = None
+    fit_seconds: float | None = None
+    interpolates: bool = False
     failure: str = ""
 
 
@@ -103,7 +103,7 @@ class CapacityReport:
             If pandas is not installed.
         """
         try:
-            import pandas as pd
+            import pandas as pd  # type: ignore[import-untyped,unused-ignore]
         except ImportError as error:
             raise ImportError(
                 "to_dataframe needs pandas, which is not installed; install it, or "
@@ -284,7 +284,7 @@ def _named(constructions, random_state) -> dict:
 
 
 def _measure(name: str, estimator, X, y, geometry: Geometry) -> CapacityRow:
-    built: dict = {"interpolates": False}
+    built: dict = {}
     try:
         estimator, seconds = _fitted(estimator, X, y)
     except InterpolationError as error:
@@ -306,9 +306,7 @@ def _measure(name: str, estimator, X, y, geometry: Geometry) -> CapacityRow:
         }
     predict = PREDICTIONS.get(type(estimator).__name__)
     prediction = _UNKNOWN if predict is None else predict(geometry, estimator)
-    values = {field.name: None for field in fields(CapacityRow)}
-    values.update(
-        failure="",
+    return CapacityRow(
         construction=name,
         assumption=prediction.assumption,
         evidence=prediction.evidence,
@@ -316,8 +314,8 @@ def _measure(name: str, estimator, X, y, geometry: Geometry) -> CapacityRow:
         prediction_kind=prediction.kind,
         predicted_neurons=prediction.n_neurons,
         predicted_parameters=prediction.n_parameters,
+        **built,
     )
-    return CapacityRow(**{**values, **built})
 
 
 def _fitted(estimator, X, y):

@@ -214,6 +214,35 @@ def slabs(geometry: Geometry, estimator) -> Prediction:
     )
 
 
+def random_relu(geometry: Geometry, estimator) -> Prediction:
+    """Dirksen, Genzel, Jacques, Stollenwerk: a width by the mutual complexity."""
+    met, evidence = _apart(geometry)
+    kind: Literal["up to constants"] = "up to constants"
+    return Prediction("classes at distance delta", met, evidence, kind, None, None)
+
+
+def bit_extraction(geometry: Geometry, estimator) -> Prediction:
+    """Vardi, Yehudai, Shamir: O(sqrt(N) log N) parameters, of as many bits each."""
+    n = geometry.n_samples
+    return Prediction(
+        "distinct samples",
+        True,
+        f"{n} of {geometry.n_given} are distinct",
+        "up to constants",
+        None,
+        geometry.n_features + math.sqrt(n) * math.log2(max(n, 2)),
+    )
+
+
+def residual(geometry: Geometry, estimator) -> Prediction:
+    """Yun, Sra, Jadbabaie: 4 N / d + 6 d_y hidden nodes in residual blocks."""
+    met, evidence = general_position(geometry)
+    n_nodes = 4 * geometry.n_samples / geometry.n_features
+    n_nodes += 6 * len(geometry.classes)
+    kind: Literal["at most"] = "at most"
+    return Prediction("general position", met, evidence, kind, n_nodes, None)
+
+
 def general_position(geometry: Geometry) -> tuple[bool | None, str]:
     """Say whether all samples lie in one hyperplane; more is not looked for."""
     d, rank = geometry.n_features, geometry.rank
@@ -228,4 +257,7 @@ PREDICTIONS: dict[str, Callable[[Geometry, object], Prediction]] = {
     "SmallReLUClassifier": small_relu,
     "DeepThresholdClassifier": deep_threshold,
     "SlabClassifier": slabs,
+    "RandomReLUClassifier": random_relu,
+    "BitExtractionClassifier": bit_extraction,
+    "ResidualMemorizingClassifier": residual,
 }
