@@ -7,6 +7,7 @@ import sklearn_memorize
 from sklearn_memorize import (
     DeepThresholdClassifier,
     MemorizingClassifier,
+    NearbySetClassifier,
     RandomThresholdTransformer,
     SmallReLUClassifier,
     SmallReLURegressor,
@@ -19,6 +20,8 @@ ESTIMATORS = [
     MemorizingClassifier(decision="network", covering="greedy", random_state=0),
     MemorizingClassifier(n_draws=2, keep="all", prune=True, random_state=0),
     RandomThresholdTransformer(n_hyperplanes=50, random_state=0),
+    NearbySetClassifier(),
+    NearbySetClassifier(cover_radius=0),
     DeepThresholdClassifier(random_state=0),
     SmallReLUClassifier(random_state=0),
     SmallReLUClassifier(n_layers=5, random_state=0),

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, make_moons
-from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
 from sklearn_memorize import NearbySetClassifier
@@ -21,11 +20,6 @@ from sklearn_memorize.constructions.nearby_set import (
 from sklearn_memorize.exceptions import ConflictingLabelsWarning, InterpolationError
 
 KAPPA = 1 / (1 - 2 * MARGIN)
-
-
-@parametrize_with_checks([NearbySetClassifier(), NearbySetClassifier(cover_radius=0)])
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 def random_labels(n_samples=2000, n_features=20, n_classes=10, seed=0):
