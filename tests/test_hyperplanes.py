@@ -189,11 +189,11 @@ def test_greedy_covering_takes_the_largest_cover_first():
 
 
 def test_candidates_computed_ahead_do_not_change_the_cover(monkeypatch):
-    from sklearn_memorize.constructions import random_hyperplanes
+    from sklearn_memorize.constructions import _covers
 
     X, y = DATA["digits"]
     ahead = MemorizingClassifier(random_state=3).fit(X, y)
-    monkeypatch.setattr(random_hyperplanes, "_MOST_CANDIDATES", 1)
+    monkeypatch.setattr(_covers, "_MOST_CANDIDATES", 1)
     one_by_one = MemorizingClassifier(random_state=3).fit(X, y)
     assert same_network(ahead, one_by_one)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
 from ._reference import LANES, hash_coefficients, pack_bits
+from ._vector_count import count_tile
 
 __all__ = [
     "LANES",
@@ -147,92 +147,59 @@ def pack_signs(
         capacity = n_flagged
 
 
-@intrinsic
-def _popcount(typing_context, word):
-    """Count the set bits; LLVM turns loops over this into vector instructions."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.ctpop(arguments[0])
-
-    return types.uint64(types.uint64), generate
-
-
 @njit(nogil=True, cache=True, inline="always")
-def _count_tile(codes, tile, masks, neuron, limit, counts):
-    """Fill `counts` with popcount(code & mask); stop once no lane is below `limit`.
-
-    Returns the smallest count; the counts are complete if it is below `limit`.
-    """
-    n_words = codes.shape[1]
-    for lane in range(LANES):
-        counts[lane] = 0
-    smallest = np.uint64(0)
-    word = 0
-    while word + 4 <= n_words:
-        mask0, mask1 = masks[neuron, word], masks[neuron, word + 1]
-        mask2, mask3 = masks[neuron, word + 2], masks[neuron, word + 3]
-        for lane in range(LANES):
-            counts[lane] += (
-                _popcount(codes[tile, word, lane] & mask0)
-                + _popcount(codes[tile, word + 1, lane] & mask1)
-                + _popcount(codes[tile, word + 2, lane] & mask2)
-                + _popcount(codes[tile, word + 3, lane] & mask3)
-            )
-        word += 4
-        smallest = counts[0]
-        for lane in range(1, LANES):
-            smallest = min(smallest, counts[lane])
-        if smallest >= limit:
-            return smallest
-    while word < n_words:
-        mask0 = masks[neuron, word]
-        for lane in range(LANES):
-            counts[lane] += _popcount(codes[tile, word, lane] & mask0)
-        word += 1
-    smallest = counts[0]
-    for lane in range(1, LANES):
-        smallest = min(smallest, counts[lane])
-    return smallest
+def _address(array, index):
+    """Return the address of `array[index]`, for a contiguous array."""
+    stride = np.uint64(array.strides[0])
+    return np.uintp(np.uint64(array.ctypes.data) + np.uint64(index) * stride)
 
 
 @compiled
 def _smallest_counts(codes, masks, skip_start, skip_stop, smallest):
+    n_words = codes.shape[1]
     counts = np.empty(LANES, dtype=np.uint64)
+    result = _address(counts, 0)
     for tile in range(codes.shape[0]):
         if skip_start <= tile < skip_stop:
             continue
+        code = _address(codes, tile)
         for neuron in range(masks.shape[0]):
-            limit = smallest[neuron]
-            count = _count_tile(codes, tile, masks, neuron, limit, counts)
-            if count < limit:
-                smallest[neuron] = count
+            mask, limit = _address(masks, neuron), smallest[neuron]
+            if count_tile(code, mask, n_words, limit, result):
+                for lane in range(LANES):
+                    limit = min(limit, counts[lane])
+                smallest[neuron] = limit
 
 
 def smallest_counts(codes, masks, skip_start, skip_stop):
     largest = np.iinfo(np.int32).max
     smallest = np.full(masks.shape[0], largest, dtype=np.uint64)
+    masks = np.ascontiguousarray(masks)
     _smallest_counts(codes, masks, skip_start, skip_stop, smallest)
     return smallest.astype(np.int32)
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _lanes_below(codes, tile, masks, neuron, limit, counts):
-    """Return the bits [popcount(code & mask) < limit] of a tile."""
+def _lanes_below(counts, limit):
+    """Return the bits [count < limit]."""
     below = np.uint64(0)
-    if _count_tile(codes, tile, masks, neuron, limit, counts) < limit:
-        for lane in range(LANES):
-            below |= np.uint64(counts[lane] < limit) << np.uint64(lane)
+    for lane in range(LANES):
+        below |= np.uint64(counts[lane] < limit) << np.uint64(lane)
     return below
 
 
 @compiled
 def _covers(codes, masks, limits, fires):
+    n_words = codes.shape[1]
     counts = np.empty(LANES, dtype=np.uint64)
+    result = _address(counts, 0)
     for tile in range(codes.shape[0]):
+        code = _address(codes, tile)
         for neuron in range(masks.shape[0]):
-            fires[neuron, tile] = _lanes_below(
-                codes, tile, masks, neuron, limits[neuron], counts
-            )
+            mask, limit = _address(masks, neuron), limits[neuron]
+            fires[neuron, tile] = 0
+            if count_tile(code, mask, n_words, limit, result):
+                fires[neuron, tile] = _lanes_below(counts, limit)
 
 
 def _limits(bounds):
@@ -242,61 +209,78 @@ def _limits(bounds):
 
 def covers(codes, masks, bounds):
     fires = np.empty((masks.shape[0], codes.shape[0]), dtype=np.uint64)
-    _covers(codes, masks, _limits(bounds), fires)
+    _covers(codes, np.ascontiguousarray(masks), _limits(bounds), fires)
     return fires
 
 
 @compiled
 def _classes_that_fire(codes, masks, limits, starts, fired):
+    n_words = codes.shape[1]
     counts = np.empty(LANES, dtype=np.uint64)
+    result = _address(counts, 0)
     every_lane = ~np.uint64(0)
     for tile in range(codes.shape[0]):
+        code = _address(codes, tile)
         for number in range(starts.shape[0] - 1):
             lanes = np.uint64(0)
             for neuron in range(starts[number], starts[number + 1]):
-                lanes |= _lanes_below(
-                    codes, tile, masks, neuron, limits[neuron], counts
-                )
-                if lanes == every_lane:
-                    break
+                mask, limit = _address(masks, neuron), limits[neuron]
+                if count_tile(code, mask, n_words, limit, result):
+                    lanes |= _lanes_below(counts, limit)
+                    if lanes == every_lane:
+                        break
             fired[tile, number] = lanes
 
 
 def classes_that_fire(codes, masks, bounds, starts):
     fired = np.zeros((codes.shape[0], len(starts) - 1), dtype=np.uint64)
+    masks = np.ascontiguousarray(masks)
     _classes_that_fire(codes, masks, _limits(bounds), starts, fired)
     return fired
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _insert(largest, lane, margin):
+    """Put a margin into its place in the decreasing `largest[:, lane]`."""
+    rank = largest.shape[0] - 1
+    while rank > 0 and largest[rank - 1, lane] < margin:
+        largest[rank, lane] = largest[rank - 1, lane]
+        rank -= 1
+    largest[rank, lane] = margin
+
+
 @compiled
 def _largest_margins(codes, masks, bounds, starts, n_votes, totals):
+    n_words = codes.shape[1]
     counts = np.empty(LANES, dtype=np.uint64)
-    no_limit = ~np.uint64(0)
+    result = _address(counts, 0)
     largest = np.empty((n_votes, LANES), dtype=np.int64)
+    last = largest[n_votes - 1]
     for tile in range(codes.shape[0]):
+        code = _address(codes, tile)
         for number in range(starts.shape[0] - 1):
             n_kept = min(n_votes, starts[number + 1] - starts[number])
-            largest[:] = -(1 << 62)
+            largest[:] = -(1 << 40)
+            lowest = last.min()
             for neuron in range(starts[number], starts[number + 1]):
-                _count_tile(codes, tile, masks, neuron, no_limit, counts)
+                # A margin counts if it exceeds the last one of any lane.
+                limit = bounds[neuron] - lowest
+                mask = _address(masks, neuron)
+                if limit <= 0 or not count_tile(
+                    code, mask, n_words, np.uint64(limit), result
+                ):
+                    continue
                 for lane in range(LANES):
                     margin = bounds[neuron] - np.int64(counts[lane])
-                    if margin <= largest[n_votes - 1, lane]:
-                        continue
-                    rank = n_votes - 1
-                    while rank > 0 and largest[rank - 1, lane] < margin:
-                        largest[rank, lane] = largest[rank - 1, lane]
-                        rank -= 1
-                    largest[rank, lane] = margin
-            for lane in range(LANES):
-                total = 0
-                for rank in range(n_kept):
-                    total += largest[rank, lane]
-                totals[tile, lane, number] = total
+                    if margin > last[lane]:
+                        _insert(largest, lane, margin)
+                lowest = last.min()
+            totals[tile, :, number] = largest[:n_kept].sum(axis=0)
 
 
 def largest_margins(codes, masks, bounds, starts, n_votes):
     n_classes = len(starts) - 1
     totals = np.empty((codes.shape[0], LANES, n_classes), dtype=np.int64)
+    masks = np.ascontiguousarray(masks)
     _largest_margins(codes, masks, bounds.astype(np.int64), starts, n_votes, totals)
     return totals.reshape(-1, n_classes)

@@ -1,0 +1,165 @@
+"""Where the data lie, and random hyperplanes that cut through them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from .. import kernels
+from ..network import HyperplaneLayer
+
+__all__ = ["Ball", "HyperplaneStream", "enclosing_ball", "most_balanced_first"]
+
+_BLOCK_VALUES = 1 << 21
+_CENTER_BITS = 26
+_EXPONENT_RANGE = (-900, 1000)
+_BALANCE_SAMPLES = 2048
+
+
+@dataclass(frozen=True)
+class Ball:
+    """A ball that holds the data.
+
+    Parameters
+    ----------
+    center : ndarray of shape (n_features,)
+        The origin, or the mean of the samples.
+    radius : float
+        R, the largest distance of a sample from the center.
+    exponent : int
+        All samples, or their differences from `shift`, are below `2**exponent`.
+    shift : ndarray of shape (n_features,) or None
+        The center, if the data lie far from the origin compared to the radius.
+    """
+
+    center: np.ndarray = field(repr=False)
+    radius: float
+    exponent: int
+    shift: np.ndarray | None = field(repr=False)
+
+
+def enclosing_ball(X, rows: np.ndarray, center: bool) -> Ball:
+    """Measure the samples; the result does not depend on their order.
+
+    Parameters
+    ----------
+    X : ndarray or CSR array of shape (n_samples, n_features)
+        The samples.
+    rows : ndarray of shape (n_rows,)
+        The rows that count.
+    center : bool
+        Whether the ball is centered at the mean, or at the origin.
+    """
+    n_features = X.shape[1]
+    rows = np.sort(rows)
+    step = max(1, _BLOCK_VALUES // n_features)
+    blocks = [rows[start : start + step] for start in range(0, len(rows), step)]
+    largest = max(_largest_entry(X, block) for block in blocks)
+    largest_exponent = math.frexp(largest)[1]
+    origin = np.zeros(n_features)
+    middle = _mean(X, blocks, len(rows), largest_exponent) if center else origin
+    radius = max(_norms(X, block, middle, largest_exponent).max() for block in blocks)
+    radius = math.ldexp(float(radius), largest_exponent)
+    far = np.abs(middle).max(initial=0.0) > radius > 0.0
+    if far or not center:
+        reach = radius
+    else:
+        reach = radius + float(np.sqrt(n_features)) * largest
+    exponent = int(np.clip(math.frexp(reach)[1], *_EXPONENT_RANGE))
+    return Ball(middle, radius, exponent, middle if far else None)
+
+
+def _values(X, rows):
+    """Return rows of X (a view if they follow each other)."""
+    if rows[-1] - rows[0] == len(rows) - 1:
+        return X[rows[0] : rows[-1] + 1]
+    return X[rows]
+
+
+def _largest_entry(X, rows) -> float:
+    block = _values(X, rows)
+    entries = block.data if sparse.issparse(block) else block
+    return float(np.abs(entries).max(initial=0.0))
+
+
+def _mean(X, blocks, n_rows: int, exponent: int) -> np.ndarray:
+    """Return the mean, to 26 bits: sums of integers below 2**53 know no order."""
+    total = np.zeros(X.shape[1])
+    for rows in blocks:
+        block = _values(X, rows).astype(np.float64)
+        if sparse.issparse(block):
+            block.data = np.rint(np.ldexp(block.data, _CENTER_BITS - exponent))
+            total += np.asarray(block.sum(axis=0)).ravel()
+        else:
+            total += np.rint(np.ldexp(block, _CENTER_BITS - exponent)).sum(axis=0)
+    return np.ldexp(total / n_rows, exponent - _CENTER_BITS)
+
+
+def _norms(X, rows, middle, exponent: int) -> np.ndarray:
+    block = _values(X, rows)
+    if sparse.issparse(block):
+        block = block.toarray()
+    return kernels.row_norms(block, middle, exponent)
+
+
+class HyperplaneStream:
+    """An endless sequence of random hyperplanes; asking for more keeps the first ones.
+
+    Parameters
+    ----------
+    seed : int
+        Determines the sequence.
+    ball : Ball
+        The data: biases are uniform on `[-max_bias * R, max_bias * R]`, relative to
+        the center of the ball.
+    max_bias : float
+        Lambda, in units of the radius.
+    """
+
+    def __init__(self, seed: int, ball: Ball, max_bias: float):
+        weights, biases = np.random.SeedSequence(seed).spawn(2)
+        self._weights = np.random.Generator(np.random.PCG64(weights))
+        self._biases = np.random.Generator(np.random.PCG64(biases))
+        self._ball = ball
+        self._reach = max_bias * math.ldexp(ball.radius, -ball.exponent)
+
+    def draw(self, n_hyperplanes: int) -> HyperplaneLayer:
+        """Return the next hyperplanes of the sequence."""
+        n_features = len(self._ball.center)
+        directions = self._weights.standard_normal(
+            (n_hyperplanes, n_features), dtype=np.float32
+        )
+        biases = self._biases.uniform(-1.0, 1.0, n_hyperplanes) * self._reach
+        # <w, x - c> + b = <w, x> + (b - <w, c>)
+        center = np.ldexp(self._ball.center, -self._ball.exponent)
+        if center.any():
+            biases -= kernels.ordered_product(directions, center[np.newaxis])[:, 0]
+        return HyperplaneLayer(
+            directions, biases, self._ball.exponent, self._ball.shift
+        )
+
+
+def most_balanced_first(layer: HyperplaneLayer, X, rows) -> HyperplaneLayer:
+    """Sort hyperplanes by how evenly they divide the samples.
+
+    A hyperplane with a share p of the samples on its bright side adds to <u, Phi(x)>
+    in a share of about p (1 - p) of all cases. Where the large shares come first, the
+    kernels can stop counting early.
+
+    Parameters
+    ----------
+    layer : HyperplaneLayer
+        The hyperplanes.
+    X : ndarray or CSR array of shape (n_samples, n_features)
+        The samples.
+    rows : ndarray of shape (n_rows,)
+        The rows that count, in an order that depends on their content alone; the
+        shares are estimated from some of them.
+    """
+    step = -(-len(rows) // _BALANCE_SAMPLES)
+    signs = layer.signs(X[np.sort(rows[::step])])
+    imbalance = np.abs(2 * signs.sum(axis=0) - len(signs))
+    return layer.subset(np.argsort(imbalance, kind="stable"))

@@ -1,0 +1,130 @@
+"""The innermost loop of the bit kernels, written in vectors of eight words.
+
+LLVM would use narrower vectors if it were left to find them in a scalar loop. Eight
+accumulators of eight lanes hold the counts of a tile of 64 samples in registers.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+__all__ = ["count_tile"]
+
+_WORD = ir.IntType(64)
+_INDEX = ir.IntType(32)
+_WIDTH = 8
+_VECTOR = ir.VectorType(_WORD, _WIDTH)
+_N_VECTORS = 8
+# The counts are compared with the limit after every so many words.
+_WORDS_AT_ONCE = 2
+
+
+def _function(builder, name: str, result, *arguments):
+    signature = ir.FunctionType(result, arguments)
+    known = builder.module.globals.get(name)
+    return known or ir.Function(builder.module, signature, name)
+
+
+def _splat(builder, word):
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    first = builder.insert_element(undefined, word, ir.Constant(_INDEX, 0))
+    zeros = ir.Constant(ir.VectorType(_INDEX, _WIDTH), [0] * _WIDTH)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
+def _add_words(builder, codes, mask, word, counts, n_words: int):
+    """Return counts + popcount(code & mask) over the next few words."""
+    ctpop = _function(builder, "llvm.ctpop.v8i64", _VECTOR, _VECTOR)
+    for _ in range(n_words):
+        bits = _splat(builder, builder.load(builder.gep(mask, [word])))
+        start = builder.mul(word, ir.Constant(_WORD, _N_VECTORS))
+        for k in range(_N_VECTORS):
+            place = builder.gep(codes, [builder.add(start, ir.Constant(_WORD, k))])
+            common = builder.and_(builder.load(place, align=8), bits)
+            counts[k] = builder.add(counts[k], builder.call(ctpop, [common]))
+        word = builder.add(word, ir.Constant(_WORD, 1))
+    return word
+
+
+def _any_below(builder, counts, limits):
+    """Return whether any of the counts is below the limit."""
+    minimum = _function(builder, "llvm.umin.v8i64", _VECTOR, _VECTOR, _VECTOR)
+    flags = ir.VectorType(ir.IntType(1), _WIDTH)
+    any_of = _function(builder, "llvm.vector.reduce.or.v8i1", ir.IntType(1), flags)
+    smallest = counts[0]
+    for other in counts[1:]:
+        smallest = builder.call(minimum, [smallest, other])
+    return builder.call(any_of, [builder.icmp_unsigned("<", smallest, limits)])
+
+
+@intrinsic
+def count_tile(typing_context, tile, mask, n_words, limit, counts):
+    """Count popcount(code & mask) for the 64 lanes of a tile.
+
+    Called as `count_tile(tile, mask, n_words, limit, counts)`, with the addresses of
+    contiguous arrays `tile[n_words, 64]`, `mask[n_words]` and `counts[64]`. Returns
+    False, and leaves `counts` alone, as soon as no lane can end below `limit`; else
+    stores the counts and returns True.
+    """
+    signature = types.boolean(
+        types.uintp, types.uintp, types.int64, types.uint64, types.uintp
+    )
+    return signature, _generate_count_tile
+
+
+def _generate_count_tile(context, builder, signature, arguments):
+    tile, mask, n_words, limit, result = arguments
+    codes = builder.inttoptr(tile, _VECTOR.as_pointer())
+    masks = builder.inttoptr(mask, _WORD.as_pointer())
+    counts = builder.inttoptr(result, _VECTOR.as_pointer())
+    limits = _splat(builder, limit)
+    entry = builder.block
+    head, body, tail, rest, store, end = (
+        builder.append_basic_block(name)
+        for name in ("head", "body", "tail", "rest", "store", "end")
+    )
+    builder.branch(head)
+
+    builder.position_at_end(head)
+    word = builder.phi(_WORD)
+    partial = [builder.phi(_VECTOR) for _ in range(_N_VECTORS)]
+    word.add_incoming(ir.Constant(_WORD, 0), entry)
+    for count in partial:
+        count.add_incoming(ir.Constant(_VECTOR, [0] * _WIDTH), entry)
+    beyond = builder.add(word, ir.Constant(_WORD, _WORDS_AT_ONCE))
+    builder.cbranch(builder.icmp_unsigned("<=", beyond, n_words), body, tail)
+
+    builder.position_at_end(body)
+    sums = list(partial)
+    next_word = _add_words(builder, codes, masks, word, sums, _WORDS_AT_ONCE)
+    word.add_incoming(next_word, body)
+    for count, total in zip(partial, sums, strict=True):
+        count.add_incoming(total, body)
+    builder.cbranch(_any_below(builder, sums, limits), head, end)
+
+    # An odd word may be left over; a mask of width zero has none at all.
+    builder.position_at_end(tail)
+    builder.cbranch(builder.icmp_unsigned("<", word, n_words), rest, store)
+    builder.position_at_end(rest)
+    last = list(partial)
+    _add_words(builder, codes, masks, word, last, 1)
+    builder.branch(store)
+
+    builder.position_at_end(store)
+    for k in range(_N_VECTORS):
+        total = builder.phi(_VECTOR)
+        total.add_incoming(partial[k], tail)
+        total.add_incoming(last[k], rest)
+        last[k] = total
+    for k, total in enumerate(last):
+        place = builder.gep(counts, [ir.Constant(_WORD, k)])
+        builder.store(total, place, align=8)
+    builder.branch(end)
+
+    builder.position_at_end(end)
+    complete = builder.phi(ir.IntType(1))
+    complete.add_incoming(ir.Constant(ir.IntType(1), 0), body)
+    complete.add_incoming(ir.Constant(ir.IntType(1), 1), store)
+    return context.cast(builder, complete, types.boolean, types.boolean)
