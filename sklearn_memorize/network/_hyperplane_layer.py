@@ -228,9 +228,11 @@ class HyperplaneLayer:
                     rows = rows.astype(np.float32, copy=False)
                 n_terms = np.count_nonzero(rows, axis=1)
                 squares = np.einsum("ij,ij->i", rows, rows)
-            # The norm itself carries up to gamma_{k + 1} of relative error.
+            # The norm itself carries up to gamma_{k + 1} of relative error, and each
+            # of its squares may underflow.
             relative = rounding(n_terms + 4.0, _SINGLE)
-            norms = np.sqrt(squares.astype(np.float64)) * (1 + 2 * relative)
+            squares = squares.astype(np.float64) + self.n_features * 2.0**-126
+            norms = np.sqrt(squares) * (1 + 2 * relative)
             bounds = relative * norms + self.n_features * _TINY
         return rows, bounds
 
