@@ -253,7 +253,7 @@ class HyperplaneLayer:
 
     @cached_property
     def _shifted_offsets(self) -> tuple[np.ndarray, np.ndarray]:
-        """b + <w, shift> in units of 2**exponent, and the bounds of its errors."""
+        """Return b + <w, shift> in units of 2**exponent, and its error bounds."""
         shift = np.ldexp(self.shift, -self.exponent)
         product = kernels.ordered_product(self.directions, shift[np.newaxis])[:, 0]
         norm = float(np.sqrt(np.sum(shift * shift))) * (1 + 2.0**-20)
