@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from _data import mnist
 from scipy import sparse
 from sklearn.datasets import (
     load_breast_cancer,
@@ -19,7 +20,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from _data import mnist
 from sklearn_memorize import (
     MemorizingClassifier,
     RandomThresholdTransformer,

@@ -96,7 +96,7 @@ def pack_signs(
 
 
 def pack_bits(bits: np.ndarray) -> np.ndarray:
-    """Pack booleans of shape (n_rows, n_bits) into words (n_rows, ceil(n_bits / 64))."""
+    """Pack booleans of shape (n_rows, n_bits) into words, 64 in each."""
     n_rows, n_bits = bits.shape
     padded = np.zeros((n_rows, -(-n_bits // 64) * 64), dtype=bool)
     padded[:, :n_bits] = bits
@@ -136,7 +136,7 @@ def covers(codes: np.ndarray, masks: np.ndarray, bounds: np.ndarray) -> np.ndarr
 def classes_that_fire(
     codes: np.ndarray, masks: np.ndarray, bounds: np.ndarray, starts: np.ndarray
 ) -> np.ndarray:
-    """Return whether any neuron of a class fires, as bits of shape (n_tiles, n_classes).
+    """Return whether any neuron of a class fires: bits, of shape (n_tiles, n_classes).
 
     The neurons `starts[c]` .. `starts[c + 1] - 1` belong to class c.
     """
