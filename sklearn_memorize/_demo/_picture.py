@@ -108,9 +108,13 @@ def _draw_sizes(model, data: Data, neurons: list[np.ndarray]) -> Figure:
     position = np.arange(shown)
     n_samples = [(data.y == label).sum() for label in model.classes_[:shown]]
     n_neurons = [len(members) for members in neurons[:shown]]
-    bars = counts.barh(position - 0.2, n_samples, 0.38, label="training samples")
+    bars = counts.barh(
+        position - 0.2, n_samples, 0.38, color="0.8", label="training samples"
+    )
     counts.bar_label(bars, padding=3)
-    bars = counts.barh(position + 0.2, n_neurons, 0.38, label="second-layer neurons")
+    bars = counts.barh(
+        position + 0.2, n_neurons, 0.38, color="0.3", label="second-layer neurons"
+    )
     counts.bar_label(bars, padding=3)
     counts.set_yticks(position, [f"class {label}" for label in model.classes_[:shown]])
     counts.invert_yaxis()
@@ -121,6 +125,7 @@ def _draw_sizes(model, data: Data, neurons: list[np.ndarray]) -> Figure:
         rank = np.arange(1, len(members) + 1)
         sizes.plot(rank, model.coverage_[members], ".-", label=f"class {label}")
     sizes.set_yscale("log")
+    sizes.yaxis.set_major_formatter("{x:,.0f}")
     sizes.xaxis.set_major_locator(MaxNLocator(integer=True))
     sizes.set(xlabel="neuron, largest first", ylabel="training samples it recalls")
     sizes.set_title("How many samples a neuron recalls")
