@@ -55,7 +55,8 @@ def run(n_samples, widths, arguments):
         X,
         y,
         param_grid={"n_hyperplanes": widths},
-        **study_options(arguments),
+        # Hyperplanes of its own for each size, so that the sizes err independently.
+        **study_options(arguments) | {"random_state": int(n_samples)},
     )
     return pd.DataFrame(study).assign(n_samples=n_samples)
 

@@ -153,6 +153,8 @@ class SampleSizeDisplay:
             The display itself.
         """
         ax = get_axes(ax, type(self).__name__)
+        from matplotlib.ticker import EngFormatter
+
         self.lines_ = [
             ax.errorbar(
                 n_samples,
@@ -174,6 +176,7 @@ class SampleSizeDisplay:
             ax.set(xscale="log", yscale="log")
         else:
             ax.set_ylim(bottom=0)
+            ax.xaxis.set_major_formatter(EngFormatter())
         ax.set(xlabel=label_of("n_samples"), ylabel=label_of(self.quantity))
         if any(self.curves):
             ax.legend()
