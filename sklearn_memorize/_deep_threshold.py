@@ -108,8 +108,8 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
 
     **Test data.** The theorem promises nothing about other points, and it shows: near
     points have near codes, but parities tear them apart, and what a new code finds in
-    the table is arbitrary. Expect chance level unless the code of a point is that of
-    a training sample.
+    the table is arbitrary. Expect little more than chance: only points that share the
+    code of a training sample are sure to share its label.
 
     References
     ----------

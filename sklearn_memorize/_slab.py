@@ -16,6 +16,7 @@ from .constructions.slabs import (
     find_slabs,
 )
 from .exceptions import InterpolationError
+from .network._parallel import one_blas_thread
 
 __all__ = ["SlabClassifier"]
 
@@ -139,9 +140,12 @@ class SlabClassifier(BaseMemorizingClassifier):
         if training.n_classes > 1:
             X = training.points()
             X = X.toarray() if sparse.issparse(X) else X
-            frame = Frame(X.astype(np.float64))
+            # With several threads sums come in another order, and their number would
+            # show in the last digits of the slabs.
+            with one_blas_thread():
+                frame = Frame(X.astype(np.float64))
+                slabs, labels = self._slabs(training, frame, default)
             size = frame.dimension
-            slabs, labels = self._slabs(training, frame, default)
             network = SlabNetwork(slabs, labels, training.n_classes, default)
         n_groups = sum(-(-n // size) for n in np.delete(sizes, default))
         return {

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, make_moons
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_memorize import DeepThresholdClassifier
 from sklearn_memorize.constructions._threshold_gates import (
@@ -17,11 +16,6 @@ from sklearn_memorize.constructions._threshold_gates import (
 from sklearn_memorize.constructions.deep_threshold import word_length
 from sklearn_memorize.exceptions import InterpolationError, InterpolationWarning
 from sklearn_memorize.network import LayeredNetwork
-
-
-@parametrize_with_checks([DeepThresholdClassifier()])
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 def random_labels(n_samples=2000, n_features=20, n_classes=10, seed=0):

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, load_wine, make_moons
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_memorize import RandomReLUClassifier
 from sklearn_memorize.constructions.random_hyperplanes import (
@@ -15,11 +14,6 @@ from sklearn_memorize.constructions.random_hyperplanes import (
 )
 from sklearn_memorize.constructions.random_relu import separate, widen
 from sklearn_memorize.exceptions import InterpolationError, InterpolationWarning
-
-
-@parametrize_with_checks([RandomReLUClassifier()])
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 def random_labels(n_samples=250, n_features=10, n_classes=3, seed=0):

@@ -6,16 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, load_wine
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_memorize import SlabClassifier
 from sklearn_memorize.constructions.slabs import Frame
 from sklearn_memorize.exceptions import InterpolationError
-
-
-@parametrize_with_checks([SlabClassifier()])
-def test_scikit_learn_contract(estimator, check):
-    check(estimator)
 
 
 def random_labels(n_samples=2000, n_features=20, n_classes=10, seed=0):
