@@ -1,8 +1,10 @@
 """Deep threshold networks: exact recall, integer weights, and the promised size."""
 
+import warnings
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, make_moons
@@ -13,7 +15,7 @@ from sklearn_memorize.constructions._threshold_gates import (
     parity_layers,
     table_layers,
 )
-from sklearn_memorize.constructions.deep_threshold import word_length
+from sklearn_memorize.constructions.deep_threshold import neuron_bound, word_length
 from sklearn_memorize.exceptions import InterpolationError, InterpolationWarning
 from sklearn_memorize.network import LayeredNetwork
 
@@ -165,6 +167,24 @@ def test_size_obeys_the_theorem(n_samples, distance):
     assert network.n_parameters <= SIZE_CONSTANT * (
         X.shape[1] * log_over_distance + n_samples
     )
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    n_samples=st.integers(2, 150),
+    n_hyperplanes=st.integers(1, 80),
+    n_classes=st.integers(2, 9),
+    seed=st.integers(0, 1000),
+)
+def test_number_of_neurons_is_bounded(n_samples, n_hyperplanes, n_classes, seed):
+    X, y = random_labels(n_samples, 3, n_classes, seed)
+    classes = np.unique(y)
+    assume(len(classes) > 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InterpolationWarning)
+        classifier = DeepThresholdClassifier(n_hyperplanes=n_hyperplanes).fit(X, y)
+    sizes = (n_hyperplanes, classifier.n_word_bits_, n_samples, len(classes))
+    assert classifier.network_.n_neurons <= neuron_bound(*sizes)
 
 
 def test_words_have_the_length_the_theorem_gives():

@@ -25,6 +25,7 @@ __all__ = [
     "deep_threshold_network",
     "distinct_codes",
     "majority_labels",
+    "neuron_bound",
     "separating_hyperplanes",
     "word_length",
 ]
@@ -295,6 +296,43 @@ class DeepThresholdNetwork(Network):
         return np.concatenate(outputs)
 
 
+def neuron_bound(n_hyperplanes, n_word_bits, n_samples, n_classes) -> int:
+    """Return how many neurons the network of that many hyperplanes has at most.
+
+    Parameters
+    ----------
+    n_hyperplanes : int
+        Number m of hyperplanes, O(log(N) / delta).
+    n_word_bits : int
+        Number r of bits of a word, O(log N).
+    n_samples : int
+        Number N of samples.
+    n_classes : int
+        Number of classes, at least 2.
+
+    Returns
+    -------
+    n_neurons : int
+        O(m + sqrt(N)) for a fixed number of classes and r log m < m.
+
+    Examples
+    --------
+    >>> from sklearn_memorize.constructions.deep_threshold import neuron_bound
+    >>> neuron_bound(64, 21, 1000, 2)
+    726
+    """
+    n_outputs = int(n_classes - 1).bit_length()
+    # Three trees per bit, two units per XOR, one identity unit per tree and level.
+    depth = int(n_hyperplanes - 1).bit_length()
+    n_gates = 2 * _N_PARITIES_OF_A_BIT * n_hyperplanes + n_word_bits * depth
+    if n_hyperplanes <= n_word_bits:
+        n_gates = 0
+    # 2 K_A + (1 + o) K_B units at K_A K_B = N, with both rounded up.
+    n_lookup = 2 * np.sqrt(2 * (1 + n_outputs) * n_samples) + 3 + n_outputs
+    n_rest = n_word_bits + n_outputs + (n_classes if n_classes > 2 else 0)
+    return n_hyperplanes + n_gates + int(n_lookup) + n_rest
+
+
 def deep_threshold_network(hyperplanes, parities, words, labels, n_classes):
     """Put the three stages together.
 
@@ -327,4 +365,7 @@ def deep_threshold_network(hyperplanes, parities, words, labels, n_classes):
     layers += table_layers(table, wires, n_inputs)
     if n_classes > 2:
         layers.append(decoding_layer(n_classes, n_outputs))
-    return DeepThresholdNetwork(hyperplanes, LayeredNetwork(layers))
+    network = DeepThresholdNetwork(hyperplanes, LayeredNetwork(layers))
+    n_neurons = neuron_bound(*parities.shape, len(words), n_classes)
+    assert network.n_neurons <= n_neurons, (network.widths, n_neurons)
+    return network

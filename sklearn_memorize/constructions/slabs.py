@@ -242,6 +242,7 @@ def find_slabs(frame, members, strangers, split, rng) -> list[Slab]:
             size = len(group) - -(-len(group) // 8)
         else:
             left, size = left[size:], frame.dimension
+    assert split or len(slabs) == -(-len(members) // frame.dimension)
     return slabs
 
 
