@@ -33,7 +33,7 @@ _BLOCK_ROWS = 2048
 # The cells of this many centers are evaluated together.
 _BLOCK_CELLS = 128
 # How many of the centers nearest to a point are asked first whether a cell is out.
-_N_RIVALS = 8
+_N_RIVALS = 16
 # A cell's value far away from all centers is no less than this.
 _LOWEST = -float(np.finfo(np.float64).max)
 
@@ -86,27 +86,15 @@ class Cells:
 
     def _block_scores(self, rows: PointSet, groups: list[slice]) -> np.ndarray:
         distances = squared_distances(rows, self.points)
+        seen = _Evaluated(distances.shape, groups)
         with np.errstate(over="ignore", invalid="ignore"):
             upper = self._upper_bounds(rows)
-            self._lower_by_rivals(upper, distances)
-            # A group's most promising cell first, then all that may beat it.
-            seeds = [g.start + np.argmax(upper[:, g], axis=1) for g in groups]
-            cells = np.stack(seeds, axis=1).ravel()
-            row = np.repeat(np.arange(len(rows)), len(groups))
-            values = self._values(distances, row, cells)
-            best = np.minimum(values.reshape(-1, len(groups)), 0.0)
-            wanted = np.empty(upper.shape, dtype=bool)
-            for group, floor in zip(groups, best.T, strict=True):
-                wanted[:, group] = upper[:, group] >= floor[:, np.newaxis]
-            wanted[row, cells] = False
-            more_rows, more_cells = np.nonzero(wanted)
-            more = self._values(distances, more_rows, more_cells)
-        return self._collect(
-            len(rows),
-            np.append(row, more_rows),
-            np.append(cells, more_cells),
-            np.append(values, more),
-        )
+            seen.add(*self._ask_rivals(upper, distances))
+            # In each group a most promising cell first, then all that may beat it.
+            for choose in (seen.seeds, seen.open):
+                wanted = choose(upper)
+                seen.add(*wanted, self._values(distances, *wanted))
+        return self._collect(len(rows), *seen.pairs())
 
     def _collect(self, n_rows, rows, cells, values) -> np.ndarray:
         """Sum positive cells by class, in the order of the cells; else the largest."""
@@ -176,28 +164,36 @@ class Cells:
             errors[cells] = total
         return directions, offsets, errors
 
-    def _lower_by_rivals(self, bounds: np.ndarray, distances: np.ndarray) -> None:
-        """Lower the bounds to what the centers nearest to x alone leave of a cell."""
+    def _ask_rivals(self, bounds: np.ndarray, distances: np.ndarray):
+        """Evaluate the cells of the centers nearest to each x, the rivals.
+
+        Lowers the bounds of all cells to what the terms of the rivals alone leave of
+        them. Returns pairs of rows and rivals, and the values of the rivals' cells.
+        """
         row, rivals = self._rivals(distances)
         order = np.argsort(rivals, kind="stable")
-        wanted, starts = np.unique(rivals[order], return_index=True)
-        groups = np.split(row[order], starts[1:])
+        row, rivals = row[order], rivals[order]
+        wanted, starts = np.unique(rivals, return_index=True)
+        groups = [slice(*pair) for pair in pairwise([*starts, len(row)])]
         sums = np.zeros_like(distances)
+        values = np.empty(len(row))
         for start in range(0, len(wanted), _BLOCK_CELLS):
             block = slice(start, start + _BLOCK_CELLS)
             inverses = self._half_inverses(wanted[block])
             for inverse, rival, group in zip(
                 inverses, wanted[block], groups[block], strict=True
             ):
-                terms = distances[group]
-                terms -= terms[:, [rival]]
-                terms *= inverse
-                terms += np.where(inverse > 0, 0.5 - MARGIN, 0.0)
-                sums[group] += np.maximum(terms, 0.0, out=terms)
+                near = distances[row[group]]
+                values[group] = self._one_value(near, rival, inverse)
+                near -= near[:, [rival]]
+                near *= inverse
+                near += np.where(inverse > 0, 0.5 - MARGIN, 0.0)
+                sums[row[group]] += np.maximum(near, 0.0, out=near)
         sums *= -SLOPE * (1 - 1e-9)
         sums += 1.0
         np.minimum(bounds, sums, out=bounds)
         np.maximum(bounds, _LOWEST, out=bounds)
+        return row, rivals, values
 
     def _rivals(self, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pair each row with the nearest centers of the nearest class and of others."""
@@ -225,3 +221,39 @@ class Cells:
         bounds *= -SLOPE
         bounds += 1.0
         return np.nan_to_num(bounds, copy=False, nan=1.0)
+
+
+class _Evaluated:
+    """The cells that have been evaluated, by row, and the best of each group."""
+
+    def __init__(self, shape: tuple[int, int], groups: list[slice]):
+        self._groups = groups
+        self._known = np.zeros(shape, dtype=bool)
+        self._group_of = np.empty(shape[1], dtype=np.intp)
+        for number, group in enumerate(groups):
+            self._group_of[group] = number
+        self._best = np.full((shape[0], len(groups)), -np.inf)
+        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def add(self, rows: np.ndarray, cells: np.ndarray, values: np.ndarray) -> None:
+        self._known[rows, cells] = True
+        np.maximum.at(self._best, (rows, self._group_of[cells]), values)
+        self._parts.append((rows, cells, values))
+
+    def seeds(self, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Choose the cell of the largest bound where a group has no value yet."""
+        rows, groups = np.nonzero(self._best == -np.inf)
+        best = [g.start + np.argmax(upper[:, g], axis=1) for g in self._groups]
+        return rows, np.stack(best, axis=1)[rows, groups]
+
+    def open(self, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Choose the cells that may be positive, or beat the best of their group."""
+        floors = np.minimum(self._best, 0.0)
+        wanted = ~self._known
+        for group, floor in zip(self._groups, floors.T, strict=True):
+            wanted[:, group] &= upper[:, group] >= floor[:, np.newaxis]
+        return np.nonzero(wanted)
+
+    def pairs(self) -> list[np.ndarray]:
+        """Return rows, cells and values of all that has been evaluated."""
+        return [np.concatenate(part) for part in zip(*self._parts, strict=True)]
