@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 
 from ._base import BaseMemorizingClassifier, constant_network
 from ._compat import Interval, StrOptions
+from ._messages import listed
 from ._training_set import TrainingSet
 from .constructions.deep_threshold import (
     MAX_WORD_BITS,
@@ -177,7 +178,7 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
             np.iinfo(np.int32).max, size=2
         )
         stream = HyperplaneStream(int(for_hyperplanes), ball, self.max_bias)
-        hyperplanes = self._hyperplanes(X, training.labels, stream)
+        hyperplanes = self._hyperplanes(X, training, stream)
         codes, labels = distinct_codes(hyperplanes, X, training.labels)
         n_code_bits = hyperplanes.n_hyperplanes
         parities, words, separated = compress_codes(
@@ -201,17 +202,18 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
             "n_word_bits_": parities.shape[1],
         }
 
-    def _hyperplanes(self, X, labels, stream):
+    def _hyperplanes(self, X, training, stream):
         """Return the first layer."""
         if self.n_hyperplanes != "auto":
             return stream.draw(self.n_hyperplanes)
         hyperplanes, unseparated = separating_hyperplanes(
-            X, labels, stream.draw, self.min_hyperplanes, self.max_hyperplanes
+            X, training.labels, stream.draw, self.min_hyperplanes, self.max_hyperplanes
         )
         if len(unseparated):
             raise InterpolationError(
-                f"{len(unseparated)} training samples are not separated from another "
-                f"class by max_hyperplanes={self.max_hyperplanes} random hyperplanes; "
+                f"training samples {listed(training.rows[unseparated])} are not "
+                "separated from another class by "
+                f"max_hyperplanes={self.max_hyperplanes} random hyperplanes; "
                 "the number that is needed grows like the radius of the data over the "
                 "smallest distance between classes. Increase max_hyperplanes, remove "
                 "near-duplicates of different classes, or change max_bias."

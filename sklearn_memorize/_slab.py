@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 
 from ._base import BaseMemorizingClassifier, constant_network
 from ._compat import StrOptions
+from ._messages import listed
 from ._training_set import TrainingSet
 from .constructions.slabs import (
     DegenerateGroupError,
@@ -19,9 +20,6 @@ from .exceptions import InterpolationError
 from .network._parallel import one_blas_thread
 
 __all__ = ["SlabClassifier"]
-
-# How many rows an error message lists.
-_MOST_ROWS = 20
 
 
 class SlabClassifier(BaseMemorizingClassifier):
@@ -175,8 +173,8 @@ class SlabClassifier(BaseMemorizingClassifier):
         return slabs, np.array(labels)
 
     def _not_in_general_position(self, training, problem) -> InterpolationError:
-        members = _listed(training.rows[problem.members])
-        strangers = _listed(training.rows[problem.strangers])
+        members = listed(training.rows[problem.members])
+        strangers = listed(training.rows[problem.strangers])
         if len(problem.members) == 1:
             return InterpolationError(
                 f"sample {members} cannot be told from samples {strangers} of other "
@@ -193,11 +191,3 @@ class SlabClassifier(BaseMemorizingClassifier):
     def _scores(self, X) -> np.ndarray:
         scores = self.network_.forward(X)
         return scores[:, 0] if len(self.classes_) == 2 else scores
-
-
-def _listed(rows) -> str:
-    """Write out row numbers, not too many of them."""
-    rows = np.sort(rows)
-    shown = ", ".join(str(row) for row in rows[:_MOST_ROWS])
-    more = len(rows) - _MOST_ROWS
-    return f"[{shown}, and {more} more]" if more > 0 else f"[{shown}]"
