@@ -145,6 +145,9 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
             inverse, labels, None if weights is None else weights[seen], len(first)
         )
         self._report_conflicts(n_conflicts)
+        # A class that lost all its rows to others is not there.
+        present, resolved = np.unique(resolved, return_inverse=True)
+        self.classes_ = self.classes_[present]
         by_label = np.argsort(resolved, kind="stable")
         rows = first[by_label]
         return TrainingSet(
