@@ -57,7 +57,8 @@ class Frame:
     def scaled(self, rows) -> np.ndarray:
         """Return the rows as a dense array in the units of the frame."""
         dense = rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
-        scaled = np.ldexp(np.asarray(dense, dtype=np.float64), -self.exponent)
+        with np.errstate(over="ignore"):
+            scaled = np.ldexp(np.asarray(dense, dtype=np.float64), -self.exponent)
         return np.clip(scaled, -_LARGEST, _LARGEST, out=scaled)
 
     def unscaled(self, points: np.ndarray) -> np.ndarray:
