@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from scipy import sparse
 
 from .. import kernels
 from ..network import HyperplaneLayer
+from ..network._parallel import run_in_threads
 
 __all__ = ["Ball", "HyperplaneStream", "enclosing_ball", "most_balanced_first"]
 
 _BLOCK_VALUES = 1 << 21
 _CENTER_BITS = 26
 _EXPONENT_RANGE = (-900, 1000)
-_BALANCE_SAMPLES = 2048
+_BALANCE_SAMPLES = 512
+# Hyperplanes are drawn in parts with a seed each, so that threads can share the work.
+_SEEDED_TOGETHER = 128
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Ball:
     shift: np.ndarray | None = field(repr=False)
 
 
-def enclosing_ball(X, rows: np.ndarray, center: bool) -> Ball:
+def enclosing_ball(X, rows: np.ndarray, center: bool, n_threads: int = 1) -> Ball:
     """Measure the samples; the result does not depend on their order.
 
     Parameters
@@ -52,17 +56,20 @@ def enclosing_ball(X, rows: np.ndarray, center: bool) -> Ball:
         The rows that count.
     center : bool
         Whether the ball is centered at the mean, or at the origin.
+    n_threads : int, default=1
+        Number of threads that share the work.
     """
     n_features = X.shape[1]
     rows = np.sort(rows)
     step = max(1, _BLOCK_VALUES // n_features)
     blocks = [rows[start : start + step] for start in range(0, len(rows), step)]
-    largest = max(_largest_entry(X, block) for block in blocks)
+    largest = max(run_in_threads(partial(_largest_entry, X), blocks, n_threads))
     largest_exponent = math.frexp(largest)[1]
     origin = np.zeros(n_features)
     middle = _mean(X, blocks, len(rows), largest_exponent) if center else origin
-    radius = max(_norms(X, block, middle, largest_exponent).max() for block in blocks)
-    radius = math.ldexp(float(radius), largest_exponent)
+    unit = max(largest_exponent, -1000)  # its inverse is finite
+    measure = partial(_largest_norm, X, middle, unit)
+    radius = math.ldexp(max(run_in_threads(measure, blocks, n_threads)), unit)
     far = np.abs(middle).max(initial=0.0) > radius > 0.0
     if far or not center:
         reach = radius
@@ -82,7 +89,7 @@ def _values(X, rows):
 def _largest_entry(X, rows) -> float:
     block = _values(X, rows)
     entries = block.data if sparse.issparse(block) else block
-    return float(np.abs(entries).max(initial=0.0))
+    return float(max(entries.max(initial=0.0), -entries.min(initial=0.0)))
 
 
 def _mean(X, blocks, n_rows: int, exponent: int) -> np.ndarray:
@@ -98,11 +105,11 @@ def _mean(X, blocks, n_rows: int, exponent: int) -> np.ndarray:
     return np.ldexp(total / n_rows, exponent - _CENTER_BITS)
 
 
-def _norms(X, rows, middle, exponent: int) -> np.ndarray:
+def _largest_norm(X, middle, exponent: int, rows) -> float:
     block = _values(X, rows)
     if sparse.issparse(block):
         block = block.toarray()
-    return kernels.row_norms(block, middle, exponent)
+    return float(kernels.row_norms(block, middle, exponent).max())
 
 
 class HyperplaneStream:
@@ -120,26 +127,48 @@ class HyperplaneStream:
     """
 
     def __init__(self, seed: int, ball: Ball, max_bias: float):
-        weights, biases = np.random.SeedSequence(seed).spawn(2)
-        self._weights = np.random.Generator(np.random.PCG64(weights))
-        self._biases = np.random.Generator(np.random.PCG64(biases))
+        self._seed = seed
         self._ball = ball
         self._reach = max_bias * math.ldexp(ball.radius, -ball.exponent)
+        self._n_drawn = 0
 
-    def draw(self, n_hyperplanes: int) -> HyperplaneLayer:
-        """Return the next hyperplanes of the sequence."""
-        n_features = len(self._ball.center)
-        directions = self._weights.standard_normal(
-            (n_hyperplanes, n_features), dtype=np.float32
+    def draw(self, n_hyperplanes: int, n_threads: int = 1) -> HyperplaneLayer:
+        """Return the next hyperplanes of the sequence.
+
+        Parameters
+        ----------
+        n_hyperplanes : int
+            How many.
+        n_threads : int, default=1
+            Number of threads that share the work.
+        """
+        start, stop = self._n_drawn, self._n_drawn + n_hyperplanes
+        self._n_drawn = stop
+        numbers = range(start // _SEEDED_TOGETHER, -(-stop // _SEEDED_TOGETHER))
+        parts = run_in_threads(self._part, numbers, n_threads)
+        wanted = slice(start % _SEEDED_TOGETHER, None)
+        directions = np.concatenate([part[0] for part in parts])[wanted]
+        biases = np.concatenate([part[1] for part in parts])[wanted]
+        return HyperplaneLayer(
+            directions[:n_hyperplanes],
+            biases[:n_hyperplanes],
+            self._ball.exponent,
+            self._ball.shift,
         )
-        biases = self._biases.uniform(-1.0, 1.0, n_hyperplanes) * self._reach
+
+    def _part(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw the hyperplanes that share a seed."""
+        generator = np.random.default_rng((self._seed, number))
+        n_features = len(self._ball.center)
+        biases = generator.uniform(-self._reach, self._reach, _SEEDED_TOGETHER)
+        directions = generator.standard_normal(
+            (_SEEDED_TOGETHER, n_features), dtype=np.float32
+        )
         # <w, x - c> + b = <w, x> + (b - <w, c>)
         center = np.ldexp(self._ball.center, -self._ball.exponent)
         if center.any():
             biases -= kernels.ordered_product(directions, center[np.newaxis])[:, 0]
-        return HyperplaneLayer(
-            directions, biases, self._ball.exponent, self._ball.shift
-        )
+        return directions, biases
 
 
 def most_balanced_first(layer: HyperplaneLayer, X, rows) -> HyperplaneLayer:
