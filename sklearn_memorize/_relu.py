@@ -289,7 +289,7 @@ class SmallReLURegressor(BaseMemorizingRegressor):
     def _build(self, training: TrainingSet) -> dict:
         targets = training.labels
         spread = targets.max(axis=0) / 2 - targets.min(axis=0) / 2
-        rounding = 4.0 * np.spacing(np.abs(targets).max(axis=0))
+        rounding = 8.0 * np.spacing(np.abs(targets).max(axis=0) / 2)
         network = build_small_relu_network(
             training.points(),
             targets,

@@ -49,7 +49,8 @@ def fit_block(anchors, values, left, right) -> Block:
 
 def slopes_on_line(block: Block) -> np.ndarray:
     """Return the slope along the line at each sample, in order on the line."""
-    return zigzag(block.weights * block.steepness[:, np.newaxis, np.newaxis])
+    with np.errstate(all="ignore"):
+        return zigzag(block.weights * block.steepness[:, np.newaxis, np.newaxis])
 
 
 def _gaps(anchors, left, right) -> np.ndarray:
@@ -116,7 +117,8 @@ def _check_saturation(slopes: np.ndarray, gaps: np.ndarray) -> None:
     p, q, _ = slopes.shape
     # Along the line + - + - ..., in every group.
     signs = np.where(np.arange(q) % 2 == 0, 1.0, -1.0)[:, np.newaxis]
-    saturated = slopes * signs * gaps[..., np.newaxis] >= 2.0
+    with np.errstate(all="ignore"):
+        saturated = slopes * signs * gaps[..., np.newaxis] >= 2.0
     if not (saturated.all() and np.isfinite(slopes).all()):
         raise InterpolationError(
             "Double precision cannot hold the slopes that separate neighbouring "

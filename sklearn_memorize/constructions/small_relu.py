@@ -31,6 +31,8 @@ __all__ = ["build_small_relu_network", "group_shape"]
 
 # The layers are evaluated at this many training samples, those of the steepest nodes.
 _CHECKED_SAMPLES = 4096
+# Sums of more than a million numbers of this size are finite.
+_LARGEST_TARGET = 2.0**1000
 
 
 def build_small_relu_network(
@@ -73,6 +75,11 @@ def build_small_relu_network(
         If double precision cannot tell the rows apart on a line, or cannot hold the
         slopes that it takes.
     """
+    if np.abs(targets).max() > _LARGEST_TARGET:
+        raise InterpolationError(
+            f"Targets as large as {np.abs(targets).max():.3g} leave no room in double "
+            "precision for the sums of the output layer. Scale the targets down."
+        )
     offset, scale = _unit_scale(targets)
     values = (targets - offset) / np.where(scale > 0, scale, 1.0)
     line = _best_line(X, values, rng, n_projections, n_layers - 2)
