@@ -134,7 +134,7 @@ def memorize(
     stream = HyperplaneStream(int(hyperplane_seed), ball, rules.max_bias)
     positions = np.full(X.shape[0], -1, dtype=np.intp)
     positions[rows] = layout.positions
-    drawn = stream.draw(rules.n_hyperplanes or rules.min_hyperplanes)
+    drawn = stream.draw(rules.n_hyperplanes or rules.min_hyperplanes, rules.n_threads)
     while True:
         layer = most_balanced_first(drawn, X, rows)
         codes = layer.room(layout.n_positions, rules.activation)
@@ -144,7 +144,8 @@ def memorize(
         n = layer.n_hyperplanes
         if n_missed == 0 or rules.n_hyperplanes or n >= rules.max_hyperplanes:
             break
-        drawn = _joined(drawn, stream.draw(min(n, rules.max_hyperplanes - n)))
+        n_more = min(n, rules.max_hyperplanes - n)
+        drawn = _joined(drawn, stream.draw(n_more, rules.n_threads))
     if rules.prune:
         covers = [without_spare_neurons(cover) for cover in covers]
     return _assemble(layer, codes, covers, rows, layout, rules)
@@ -179,7 +180,7 @@ def _assemble(layer, codes, covers, rows, layout: ClassLayout, rules: Rules):
     masks = np.concatenate([cover.masks for cover in covers])
     if rules.prune:
         used = np.flatnonzero(_bits_in_use(masks, layer.n_hyperplanes))
-        if len(used) < layer.n_hyperplanes:
+        if 0 < len(used) < layer.n_hyperplanes:
             layer, codes = layer.subset(used), None
             masks = _columns(masks, used)
     starts = np.cumsum([0] + [len(cover.centers) for cover in covers])
