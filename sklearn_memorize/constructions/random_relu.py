@@ -39,6 +39,8 @@ _GRAM_SAMPLES = 5000
 _HARD = 1e9
 # Keeps zero from being divided by.
 _SMALL = 1e-300
+# Outputs are cut off here, so that their sums are finite.
+_LARGEST = 2.0**500
 
 
 class _Separated(Exception):
@@ -107,7 +109,10 @@ class RandomReLUNetwork(Network):
     def _outputs(self, rows) -> np.ndarray:
         rows = rows.toarray() if sparse.issparse(rows) else rows
         for layer in self._layers:
-            rows = kernels.ordered_product(rows, layer.weights) + layer.biases
+            with np.errstate(over="ignore", invalid="ignore"):
+                rows = kernels.ordered_product(rows, layer.weights) + layer.biases
+            # Far from all samples a sum may overflow, even to both sides.
+            rows = np.clip(np.nan_to_num(rows, nan=0.0), -_LARGEST, _LARGEST)
             if layer.activation == "relu":
                 rows = np.maximum(rows, 0.0)
         return rows
