@@ -108,7 +108,8 @@ class Frame:
     def axis(self, feature: int) -> np.ndarray:
         """Return the normal vector of the hyperplanes on which a feature is constant.
 
-        Its one entry is a power of two, so products with it are exact.
+        Its one entry is a power of two, so products with it are exact, unless they
+        underflow.
         """
         normal = np.zeros(self.n_features)
         normal[feature] = self._scale[feature]
@@ -196,7 +197,9 @@ def _slab_around(frame, members, strangers, rng) -> Slab:
             return slab
     if len(members) == 1:
         for feature in frame.differing_features(members[0], strangers):
-            return _slab(frame, frame.axis(feature), members, strangers)[0]
+            slab, on_it = _slab(frame, frame.axis(feature), members, strangers)
+            if slab is not None:
+                return slab
     raise DegenerateGroupError(members, on_it)
 
 
