@@ -232,7 +232,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         self.random_state = random_state
 
     def _build(self, training: TrainingSet) -> dict:
-        ball = enclosing_ball(training.X, training.rows, self.center)
+        n_threads = _n_threads(self.n_jobs)
+        ball = enclosing_ball(training.X, training.rows, self.center, n_threads)
         if training.n_classes == 1:
             return self._build_constant(training, ball)
         rules = self._rules(training)

@@ -79,10 +79,10 @@ def test_packed_signs_and_doubts_agree(n_columns):
     rng = np.random.default_rng(n_columns)
     products = rng.integers(-3, 4, (50, n_columns)).astype(np.float32)
     products[3] = np.nan
-    offsets = rng.integers(-2, 3, n_columns).astype(np.float64)
-    row_bounds = rng.integers(0, 2, 50).astype(np.float64)
-    column_bounds = rng.random(n_columns)
-    offset_bounds = rng.integers(0, 2, n_columns) * 0.5
+    offsets = rng.integers(-2, 3, n_columns).astype(np.float32)
+    row_bounds = rng.integers(0, 2, 50).astype(np.float32)
+    column_bounds = rng.random(n_columns).astype(np.float32)
+    offset_bounds = (rng.integers(0, 2, n_columns) * 0.5).astype(np.float32)
     positions = rng.permutation(64)[:50]
     packed, doubts = [], []
     for name in ("numpy", "numba"):
@@ -104,6 +104,18 @@ def test_packed_signs_and_doubts_agree(n_columns):
     assert (packed[0] == packed[1]).all()
     assert np.array_equal(doubts[0], doubts[1])
     assert len(doubts[0][0]) > 0
+
+
+@pytest.mark.parametrize("n_features", [1, 8, 21])
+def test_sums_of_pairs_are_right_up_to_rounding(n_features):
+    rng = np.random.default_rng(n_features)
+    X = rng.standard_normal((20, n_features))
+    directions = rng.standard_normal((30, n_features)).astype(np.float32)
+    rows, columns = rng.integers(0, 20, 99), rng.integers(0, 30, 99)
+    terms = X[rows] * directions[columns]
+    for sums, magnitudes in both("pair_sums", X, rows, directions, columns):
+        np.testing.assert_allclose(sums, terms.sum(axis=1), rtol=0, atol=1e-13)
+        np.testing.assert_allclose(magnitudes, np.abs(terms).sum(axis=1), rtol=1e-14)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

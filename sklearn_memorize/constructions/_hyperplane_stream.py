@@ -17,6 +17,7 @@ __all__ = ["Ball", "HyperplaneStream", "enclosing_ball", "most_balanced_first"]
 
 _BLOCK_VALUES = 1 << 21
 _CENTER_BITS = 26
+_LARGEST = 2.0**1000
 _EXPONENT_RANGE = (-900, 1000)
 _BALANCE_SAMPLES = 512
 # Hyperplanes are drawn in parts with a seed each, so that threads can share the work.
@@ -64,6 +65,11 @@ def enclosing_ball(X, rows: np.ndarray, center: bool, n_threads: int = 1) -> Bal
     step = max(1, _BLOCK_VALUES // n_features)
     blocks = [rows[start : start + step] for start in range(0, len(rows), step)]
     largest = max(run_in_threads(partial(_largest_entry, X), blocks, n_threads))
+    if largest > _LARGEST:
+        raise ValueError(
+            f"Samples as large as {largest:.3g} leave no room in double precision for "
+            "distances between them. Scale the features down."
+        )
     largest_exponent = math.frexp(largest)[1]
     origin = np.zeros(n_features)
     middle = _mean(X, blocks, len(rows), largest_exponent) if center else origin

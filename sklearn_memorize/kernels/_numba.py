@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from ._reference import LANES, hash_coefficients, pack_bits
-from ._vector_count import count_tile
+from ._vector import count_tile, sign_bits
 
 __all__ = [
     "LANES",
@@ -17,6 +17,7 @@ __all__ = [
     "ordered_product",
     "pack_bits",
     "pack_signs",
+    "pair_sums",
     "row_hashes",
     "row_norms",
     "smallest_counts",
@@ -79,6 +80,25 @@ def row_norms(block: np.ndarray, center: np.ndarray, exponent: int) -> np.ndarra
     return norms
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _address(array, index):
+    """Return the address of `array[index]`, for a contiguous array."""
+    stride = np.uint64(array.strides[0])
+    return np.uintp(np.uint64(array.ctypes.data) + np.uint64(index) * stride)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _sign_bits_of_rest(products, offsets, row_bound, column_bounds, offset_bounds):
+    """Do what `sign_bits` does, for fewer than 64 entries."""
+    positive, doubtful = np.uint64(0), np.uint64(0)
+    for j in range(products.shape[0]):
+        value = products[j] + offsets[j]
+        bound = row_bound * column_bounds[j] + offset_bounds[j]
+        positive |= np.uint64(value > 0) << np.uint64(j)
+        doubtful |= np.uint64(not abs(value) > bound) << np.uint64(j)
+    return positive, doubtful
+
+
 @compiled
 def _pack_signs(
     products,
@@ -97,24 +117,35 @@ def _pack_signs(
         tile, lane = positions[i] // LANES, positions[i] % LANES
         row_bound = row_bounds[i]
         for word in range((n_columns + 63) // 64):
-            start, stop = 64 * word, min(64 * word + 64, n_columns)
-            bits, doubtful = np.uint64(0), 0
-            for j in range(start, stop):
-                value = products[i, j] + offsets[j]
-                bound = row_bound * column_bounds[j] + offset_bounds[j]
-                bits |= np.uint64(value > 0) << np.uint64(j - start)
-                doubtful += not abs(value) > bound
-            codes[tile, first_word + word, lane] = bits
-            if doubtful == 0:
-                continue
-            for j in range(start, stop):
-                value = products[i, j] + offsets[j]
-                bound = row_bound * column_bounds[j] + offset_bounds[j]
-                if not abs(value) > bound and bound > 0:
+            start = 64 * word
+            if start + 64 <= n_columns:
+                positive, doubtful = sign_bits(
+                    _address(products[i], start),
+                    _address(offsets, start),
+                    row_bound,
+                    _address(column_bounds, start),
+                    _address(offset_bounds, start),
+                )
+            else:
+                positive, doubtful = _sign_bits_of_rest(
+                    products[i, start:],
+                    offsets[start:],
+                    row_bound,
+                    column_bounds[start:],
+                    offset_bounds[start:],
+                )
+            codes[tile, first_word + word, lane] = positive
+            j = start
+            while doubtful:
+                if doubtful & np.uint64(1) and (
+                    row_bound * column_bounds[j] + offset_bounds[j] > 0
+                ):
                     if n_flagged < flagged.shape[0]:
                         flagged[n_flagged, 0] = i
                         flagged[n_flagged, 1] = j
                     n_flagged += 1
+                doubtful >>= np.uint64(1)
+                j += 1
     return n_flagged
 
 
@@ -147,11 +178,30 @@ def pack_signs(
         capacity = n_flagged
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _address(array, index):
-    """Return the address of `array[index]`, for a contiguous array."""
-    stride = np.uint64(array.strides[0])
-    return np.uintp(np.uint64(array.ctypes.data) + np.uint64(index) * stride)
+@compiled
+def _pair_sums(X, rows, directions, columns, sums, magnitudes):
+    n_features = X.shape[1]
+    for pair in range(len(rows)):
+        row, column = rows[pair], columns[pair]
+        # Independent chains of additions keep the processor busy.
+        total, size = np.zeros(8), np.zeros(8)
+        for start in range(0, n_features - 7, 8):
+            for lane in range(8):
+                j = start + lane
+                term = np.float64(directions[column, j]) * np.float64(X[row, j])
+                total[lane] += term
+                size[lane] += abs(term)
+        for j in range(n_features - n_features % 8, n_features):
+            term = np.float64(directions[column, j]) * np.float64(X[row, j])
+            total[0] += term
+            size[0] += abs(term)
+        sums[pair], magnitudes[pair] = total.sum(), size.sum()
+
+
+def pair_sums(X, rows, directions, columns):
+    sums, magnitudes = np.empty(len(rows)), np.empty(len(rows))
+    _pair_sums(X, rows, directions, columns, sums, magnitudes)
+    return sums, magnitudes
 
 
 @compiled

@@ -13,6 +13,7 @@ __all__ = [
     "ordered_product",
     "pack_bits",
     "pack_signs",
+    "pair_sums",
     "row_hashes",
     "row_norms",
     "smallest_counts",
@@ -78,7 +79,8 @@ def pack_signs(
     """Store the bits [products + offsets > 0]; report the entries that may be wrong.
 
     An entry may be wrong where its magnitude is not above the error bound
-    `row_bounds * column_bounds + offset_bounds`, and that bound is not zero.
+    `row_bounds * column_bounds + offset_bounds`, and that bound is not zero. All is
+    in single precision.
 
     Returns
     -------
@@ -93,6 +95,23 @@ def pack_signs(
     tiles, lanes = np.divmod(positions, LANES)
     codes[tiles, first_word : first_word + n_words, lanes] = words
     return rows, columns
+
+
+def pair_sums(
+    X: np.ndarray, rows: np.ndarray, directions: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums of w_j x_j and of |w_j x_j|, for pairs of rows and directions.
+
+    The order of summation is left open: the sums are right up to rounding errors.
+    """
+    sums, magnitudes = np.empty(len(rows)), np.empty(len(rows))
+    step = max(1, (1 << 20) // max(1, X.shape[1]))
+    for start in range(0, len(rows), step):
+        pairs = slice(start, start + step)
+        terms = directions[columns[pairs]].astype(np.float64) * X[rows[pairs]]
+        sums[pairs] = terms.sum(axis=1)
+        magnitudes[pairs] = np.abs(terms).sum(axis=1)
+    return sums, magnitudes
 
 
 def pack_bits(bits: np.ndarray) -> np.ndarray:

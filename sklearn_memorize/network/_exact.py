@@ -11,11 +11,12 @@ import math
 
 import numpy as np
 
+from .. import kernels
+
 __all__ = ["SMALLEST_NORMAL", "exact_sign", "rounding", "signs"]
 
 SMALLEST_NORMAL = 2.0**-1022
 _DOUBLE = 2.0**-53
-_BATCH_VALUES = 1 << 21
 
 
 def rounding(n_operations, unit: float):
@@ -23,51 +24,39 @@ def rounding(n_operations, unit: float):
     return n_operations * unit / (1.0 - n_operations * unit)
 
 
-def signs(directions, points, offsets, shifts=None) -> np.ndarray:
-    """Return [<w, x> + b + c > 0] for each of many triples, exactly.
+def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
+    """Return [<w, x> + b + c > 0] for pairs of points and directions, exactly.
 
     Parameters
     ----------
-    directions : ndarray of shape (n_forms, n_features), float32
-        The w of each form.
-    points : ndarray of shape (n_forms, n_features)
-        The x of each form.
-    offsets, shifts : ndarray of shape (n_forms,)
-        The b and c of each form; no shift by default.
+    X : ndarray of shape (n_points, n_features)
+        The points x.
+    rows, columns : ndarray of shape (n_pairs,)
+        Which point and which direction each pair consists of.
+    directions : ndarray of shape (n_directions, n_features), float32
+        The directions w.
+    offsets, shifts : ndarray of shape (n_pairs,)
+        The b and c of each pair.
 
     Returns
     -------
-    positive : ndarray of shape (n_forms,), bool
+    positive : ndarray of shape (n_pairs,), bool
         Whether the form is positive.
     """
-    n_forms, n_features = directions.shape
-    shifts = np.zeros(n_forms) if shifts is None else shifts
-    positive = np.empty(n_forms, dtype=bool)
-    step = max(1, _BATCH_VALUES // max(1, n_features))
-    for start in range(0, n_forms, step):
-        batch = slice(start, start + step)
-        positive[batch] = _signs_of_batch(
-            directions[batch], points[batch], offsets[batch], shifts[batch]
-        )
-    return positive
-
-
-def _signs_of_batch(directions, points, offsets, shifts) -> np.ndarray:
-    n_features = directions.shape[1]
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        terms = directions.astype(np.float64) * points
-        values = terms.sum(axis=1) + offsets + shifts
+        sums, magnitudes = kernels.pair_sums(X, rows, directions, columns)
+        values = sums + offsets + shifts
         # Any order of summation: |error| <= gamma_{d + 3} * sum of |terms|.
-        magnitude = np.abs(terms).sum(axis=1) + np.abs(offsets) + np.abs(shifts)
-        bounds = 2 * rounding(n_features + 4, _DOUBLE) * magnitude
+        magnitudes = magnitudes + np.abs(offsets) + np.abs(shifts)
+        n_features = X.shape[1]
+        bounds = 2 * rounding(n_features + 4, _DOUBLE) * magnitudes
         bounds += (n_features + 2) * SMALLEST_NORMAL
         positive = values > 0
         doubtful = np.flatnonzero(~(np.abs(values) > bounds))
-    for form in doubtful:
-        sign = exact_sign(
-            directions[form], points[form], float(offsets[form]), float(shifts[form])
-        )
-        positive[form] = sign > 0
+    for pair in doubtful:
+        direction, point = directions[columns[pair]], X[rows[pair]]
+        sign = exact_sign(direction, point, float(offsets[pair]), float(shifts[pair]))
+        positive[pair] = sign > 0
     return positive
 
 

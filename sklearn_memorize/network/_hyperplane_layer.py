@@ -21,8 +21,23 @@ _SINGLE = 2.0**-24
 _DOUBLE = 2.0**-53
 # Below this, single precision may underflow or be flushed to zero.
 _TINY = 2.0**-120
-# A block of products holds about this many numbers.
+# Products are computed in blocks of this many columns and about this many numbers.
+_COLUMNS = 4096
 _BLOCK_VALUES = 1 << 21
+# Powers of two up to this one are far from the limits of single precision.
+_SAFE_EXPONENT = 60
+
+
+def _rounded_up(bounds: np.ndarray) -> np.ndarray:
+    """Return bounds in single precision, with room for the roundings of their use."""
+    return (bounds * (1 + 2.0**-18)).astype(np.float32)
+
+
+def _in_single_precision(offsets, bounds) -> tuple[np.ndarray, np.ndarray]:
+    """Round offsets to single precision, and add the error made to their bounds."""
+    rounded = offsets.astype(np.float32)
+    error = np.abs(offsets - rounded)
+    return rounded, _rounded_up(bounds + error + np.where(error > 0, _TINY, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +178,7 @@ class HyperplaneLayer:
         n_threads : int, default=1
             Number of threads that share the rows.
         """
-        width = max(self.n_features, min(self.n_hyperplanes, 4096))
-        step = max(64, _BLOCK_VALUES // max(1, width))
+        step = max(64, _BLOCK_VALUES // max(self.n_features, _COLUMNS))
         blocks = [
             slice(start, min(start + step, X.shape[0]))
             for start in range(0, X.shape[0], step)
@@ -185,9 +199,10 @@ class HyperplaneLayer:
 
     def _encode_signs(self, codes: BitCodes, X, positions) -> None:
         rows, row_bounds = self._rounded(X)
-        offsets, offset_bounds = self._offsets(shifted=not sparse.issparse(X))
-        for start in range(0, self.n_hyperplanes, 4096):
-            columns = slice(start, min(start + 4096, self.n_hyperplanes))
+        is_shifted = not sparse.issparse(X)
+        offsets, offset_bounds = self._shifted_offsets if is_shifted else self._offsets
+        for start in range(0, self.n_hyperplanes, _COLUMNS):
+            columns = slice(start, min(start + _COLUMNS, self.n_hyperplanes))
             with np.errstate(over="ignore", invalid="ignore"):
                 products = rows @ self.directions[columns].T
                 doubtful = kernels.pack_signs(
@@ -208,25 +223,18 @@ class HyperplaneLayer:
         For a rounded point x with k nonzero entries and any order of summation,
         |fl(<w, x>) - <w, x>| <= gamma_k |w| |x|; adding zeros makes no error. Four
         more roundings cover shift, scaling and conversion, and a tiny constant what
-        underflows.
+        underflows. A point of zeros has no error at all.
         """
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             if sparse.issparse(X):
+                n_terms = np.diff(X.indptr)
                 rows = X.astype(np.float64)
                 rows.data = np.ldexp(rows.data, -self.exponent)
                 rows = rows.astype(np.float32)
-                n_terms = np.diff(rows.indptr)
                 squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
             else:
-                scale = X.dtype.type(2.0**-self.exponent)
-                if self.shift is not None:
-                    rows = ((X - self.shift) * scale).astype(np.float32)
-                elif X.dtype == np.float32 and self.exponent == 0:
-                    rows = np.ascontiguousarray(X)
-                else:
-                    rows = np.multiply(X, scale, order="C", dtype=X.dtype)
-                    rows = rows.astype(np.float32, copy=False)
-                n_terms = np.count_nonzero(rows, axis=1)
+                rows = self._scaled(X)
+                n_terms = np.count_nonzero(X if self.shift is None else rows, axis=1)
                 squares = np.einsum("ij,ij->i", rows, rows)
             # The norm itself carries up to gamma_{k + 1} of relative error, and each
             # of its squares may underflow.
@@ -234,7 +242,19 @@ class HyperplaneLayer:
             squares = squares.astype(np.float64) + self.n_features * 2.0**-126
             norms = np.sqrt(squares) * (1 + 2 * relative)
             bounds = relative * norms + self.n_features * _TINY
-        return rows, bounds
+            bounds[n_terms == 0] = 0.0
+            return rows, _rounded_up(bounds)
+
+    def _scaled(self, X: np.ndarray) -> np.ndarray:
+        """Return (X - shift) * 2**-exponent in single precision, in C order."""
+        if self.shift is not None:
+            return np.ldexp(X - self.shift, -self.exponent).astype(np.float32)
+        if X.dtype == np.float32 and self.exponent == 0:
+            return np.ascontiguousarray(X)
+        if abs(self.exponent) > _SAFE_EXPONENT:
+            return np.ldexp(X.astype(np.float64), -self.exponent).astype(np.float32)
+        rows = np.multiply(X, 2.0**-self.exponent, order="C", dtype=X.dtype)
+        return rows.astype(np.float32, copy=False)
 
     @cached_property
     def _direction_bounds(self) -> np.ndarray:
@@ -243,45 +263,39 @@ class HyperplaneLayer:
             "ij,ij->i", self.directions, self.directions, dtype=np.float64
         )
         norms = np.sqrt(squares) * (1 + rounding(self.n_features + 4.0, _DOUBLE))
-        return np.maximum(norms, 1.0)
+        return _rounded_up(np.maximum(norms, 1.0))
 
-    def _offsets(self, shifted: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Return what is added to the products, and the bounds of its errors."""
-        if self.shift is None or not shifted:
-            return self.scaled_biases, np.zeros(self.n_hyperplanes)
-        return self._shifted_offsets
+    @cached_property
+    def _offsets(self) -> tuple[np.ndarray, np.ndarray]:
+        """The biases in single precision, and the bounds of their errors."""
+        return _in_single_precision(self.scaled_biases, 0.0)
 
     @cached_property
     def _shifted_offsets(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return b + <w, shift> in units of 2**exponent, and its error bounds."""
+        """The same for b + <w, shift>, which is added to <w, x - shift>."""
+        if self.shift is None:
+            return self._offsets
         shift = np.ldexp(self.shift, -self.exponent)
         product = kernels.ordered_product(self.directions, shift[np.newaxis])[:, 0]
         norm = float(np.sqrt(np.sum(shift * shift))) * (1 + 2.0**-20)
         magnitude = self._direction_bounds * norm + np.abs(self.scaled_biases)
         bounds = 2 * rounding(self.n_features + 4.0, _DOUBLE) * magnitude + _TINY
-        return self.scaled_biases + product, bounds
+        return _in_single_precision(self.scaled_biases + product, bounds)
 
     def _settle(self, codes: BitCodes, X, positions, rows, columns) -> None:
         """Compute the doubtful signs in higher precision, and store them."""
         if len(rows):
-            positive = self._exact_signs(X, rows, columns, None)
+            positive = self._exact_signs(X, rows, columns)
             codes.put(positions[rows], columns, positive)
 
-    def _exact_signs(self, X, rows, columns, shifts) -> np.ndarray:
+    def _exact_signs(self, X, rows, columns, shifts=0.0) -> np.ndarray:
         """Return [<w, x> + b + shift > 0] for pairs of rows and hyperplanes."""
-        positive = np.empty(len(rows), dtype=bool)
-        biases = self.biases
-        step = max(1, (1 << 20) // max(1, self.n_features))
-        for start in range(0, len(rows), step):
-            batch = slice(start, start + step)
-            points = X[rows[batch]]
-            positive[batch] = signs(
-                self.directions[columns[batch]],
-                points.toarray() if sparse.issparse(points) else points,
-                biases[columns[batch]],
-                None if shifts is None else shifts[batch],
-            )
-        return positive
+        if sparse.issparse(X):
+            used, rows = np.unique(rows, return_inverse=True)
+            X = X[used].toarray()
+        offsets = self.biases[columns]
+        shifts = np.broadcast_to(shifts, offsets.shape)
+        return signs(X, rows, self.directions, columns, offsets, shifts)
 
     def _encode_relu(self, codes: ReLUCodes, X, positions) -> None:
         """Store max(<w, x> + b, 0), rounded up to a multiple of the unit.
@@ -302,7 +316,8 @@ class HyperplaneLayer:
                 norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
             biases = np.ldexp(self.scaled_biases, FRACTION_BITS)
             values = scaled @ self.directions.T.astype(np.float64) + biases
-            magnitude = norms[:, np.newaxis] * self._direction_bounds + np.abs(biases)
+            magnitude = norms[:, np.newaxis] * self._direction_bounds.astype(np.float64)
+            magnitude += np.abs(biases)
             bounds = 4 * rounding(self.n_features + 4.0, _DOUBLE) * magnitude + _TINY
             cap = codes.cap
             nearest = np.rint(np.clip(np.nan_to_num(values), -1.0, cap))

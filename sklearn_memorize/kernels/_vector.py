@@ -1,7 +1,7 @@
-"""The innermost loop of the bit kernels, written in vectors of eight words.
+"""The innermost loops of the bit kernels, written in vectors.
 
-LLVM would use narrower vectors if it were left to find them in a scalar loop. Eight
-accumulators of eight lanes hold the counts of a tile of 64 samples in registers.
+LLVM would use narrower vectors, or none, if it were left to find them in a scalar
+loop. On processors with short vectors it splits these into several instructions.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["count_tile"]
+__all__ = ["count_tile", "sign_bits"]
 
 _WORD = ir.IntType(64)
 _INDEX = ir.IntType(32)
@@ -57,6 +57,9 @@ def _any_below(builder, counts, limits):
     for other in counts[1:]:
         smallest = builder.call(minimum, [smallest, other])
     return builder.call(any_of, [builder.icmp_unsigned("<", smallest, limits)])
+
+
+# Eight accumulators of eight words hold the counts of a tile of 64 samples.
 
 
 @intrinsic
@@ -128,3 +131,52 @@ def _generate_count_tile(context, builder, signature, arguments):
     complete.add_incoming(ir.Constant(ir.IntType(1), 0), body)
     complete.add_incoming(ir.Constant(ir.IntType(1), 1), store)
     return context.cast(builder, complete, types.boolean, types.boolean)
+
+
+_N_FLOATS = 16
+_FLOATS = ir.VectorType(ir.FloatType(), _N_FLOATS)
+
+
+@intrinsic
+def sign_bits(
+    typing_context, products, offsets, row_bound, column_bounds, offset_bounds
+):
+    """Return the bits [p + o > 0] and [not |p + o| > r c + b] of 64 entries.
+
+    Called as `sign_bits(products, offsets, row_bound, column_bounds, offset_bounds)`
+    with the addresses of 64 single precision numbers each, and the number r.
+    """
+    signature = types.UniTuple(types.uint64, 2)(
+        types.uintp, types.uintp, types.float32, types.uintp, types.uintp
+    )
+    return signature, _generate_sign_bits
+
+
+def _generate_sign_bits(context, builder, signature, arguments):
+    row_bound = arguments[2]
+    addresses = [arguments[k] for k in (0, 1, 3, 4)]
+    arrays = [builder.inttoptr(a, _FLOATS.as_pointer()) for a in addresses]
+    undefined = ir.Constant(_FLOATS, ir.Undefined)
+    first = builder.insert_element(undefined, row_bound, ir.Constant(_INDEX, 0))
+    zeros = ir.Constant(ir.VectorType(_INDEX, _N_FLOATS), [0] * _N_FLOATS)
+    row_bounds = builder.shuffle_vector(first, undefined, zeros)
+    absolute = _function(builder, "llvm.fabs.v16f32", _FLOATS, _FLOATS)
+    zero = ir.Constant(_FLOATS, [0.0] * _N_FLOATS)
+    positive = doubtful = ir.Constant(_WORD, 0)
+    for k in range(64 // _N_FLOATS):
+        places = [builder.gep(array, [ir.Constant(_INDEX, k)]) for array in arrays]
+        product, offset, column_bound, offset_bound = (
+            builder.load(place, align=4) for place in places
+        )
+        value = builder.fadd(product, offset)
+        bound = builder.fadd(builder.fmul(row_bounds, column_bound), offset_bound)
+        above = builder.fcmp_ordered(">", value, zero)
+        within = builder.fcmp_unordered("<=", builder.call(absolute, [value]), bound)
+        shift = ir.Constant(_WORD, k * _N_FLOATS)
+        positive = builder.or_(positive, builder.shl(_as_word(builder, above), shift))
+        doubtful = builder.or_(doubtful, builder.shl(_as_word(builder, within), shift))
+    return context.make_tuple(builder, signature.return_type, (positive, doubtful))
+
+
+def _as_word(builder, flags):
+    return builder.zext(builder.bitcast(flags, ir.IntType(_N_FLOATS)), _WORD)
