@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,6 +126,12 @@ def _equal_rows(X, i: int, j: int) -> bool:
     return np.array_equal(_dense(X[[i]]), _dense(X[[j]]))
 
 
+def _in_units(weight: float) -> int:
+    """Return the weight in units of the smallest double, 2**-1074: an integer."""
+    numerator, denominator = weight.as_integer_ratio()
+    return numerator * (2**1074 // denominator)
+
+
 def resolve_labels(
     inverse: np.ndarray, labels: np.ndarray, weights: np.ndarray | None, n_distinct: int
 ) -> tuple[np.ndarray, int]:
@@ -154,14 +159,14 @@ def resolve_labels(
     resolved[inverse] = labels
     in_conflict = np.zeros(n_distinct, dtype=bool)
     in_conflict[inverse[resolved[inverse] != labels]] = True
-    votes: dict[tuple[int, int], list[float]] = {}
+    votes: dict[tuple[int, int], int] = {}
     for sample in np.flatnonzero(in_conflict[inverse]):
-        weight = 1.0 if weights is None else float(weights[sample])
-        votes.setdefault((inverse[sample], labels[sample]), []).append(weight)
-    # fsum is exact: the total does not depend on the order of the samples.
-    best: dict[int, tuple[float, int]] = {}
-    for (row, label), ballot in votes.items():
-        candidate = (-math.fsum(ballot), label)
+        weight = 1 if weights is None else _in_units(float(weights[sample]))
+        ballot = inverse[sample], labels[sample]
+        votes[ballot] = votes.get(ballot, 0) + weight
+    best: dict[int, tuple[int, int]] = {}
+    for (row, label), total in votes.items():
+        candidate = (-total, label)
         best[row] = min(best.get(row, candidate), candidate)
     for row, (_, label) in best.items():
         resolved[row] = label
