@@ -111,7 +111,8 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
 
     **Test data.** The theorem promises separation of whole regions around the samples,
     but nothing about test accuracy. In practice a layer that is wider than necessary
-    does better (`min_hyperplanes`): it is a random-feature support vector machine.
+    does better (`min_hyperplanes`): it is a random-feature support vector machine. The
+    maximum margin may well do worse than the separator that ended the search.
 
     References
     ----------

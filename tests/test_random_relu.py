@@ -1,5 +1,7 @@
 """Random ReLU features: a certified separator, grown as far as needed."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, load_wine, make_moons
 
 from sklearn_memorize import RandomReLUClassifier
+from sklearn_memorize.constructions import random_relu
 from sklearn_memorize.constructions.random_hyperplanes import (
     HyperplaneStream,
     enclosing_ball,
@@ -142,9 +145,22 @@ def test_maximum_margin_widens_the_margin():
     assert margins[1] > 1.05 * margins[0]
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_many_samples_are_separated_without_their_gram_matrix(monkeypatch, n_jobs):
+    monkeypatch.setattr(random_relu, "_GRAM_SAMPLES", 100)
+    X, y = random_labels(150)
+    classifier = RandomReLUClassifier(n_hyperplanes=300, n_jobs=n_jobs, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert classifier.fit(X, y).score(X, y) == 1.0
+    plain = classifier.set_params(maximum_margin=False)
+    wide = classifier.decision_function(X)
+    assert (plain.fit(X, y).decision_function(X) != wide).any()
+
+
 @pytest.mark.parametrize("maximum_margin", [False, True])
 def test_result_does_not_depend_on_n_jobs(maximum_margin):
-    X, y = random_labels()
+    X, y = random_labels(150)
     one, two = (
         RandomReLUClassifier(
             maximum_margin=maximum_margin, n_jobs=n_jobs, random_state=0
@@ -156,7 +172,7 @@ def test_result_does_not_depend_on_n_jobs(maximum_margin):
 
 
 def test_answers_do_not_depend_on_how_they_are_asked_for():
-    X, y = random_labels()
+    X, y = random_labels(150)
     X = X.astype(np.float32)
     classifier = RandomReLUClassifier(random_state=0).fit(X, y)
     samples = np.random.default_rng(1).standard_normal((200, 10)).astype(np.float32)

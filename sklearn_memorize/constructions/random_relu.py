@@ -265,10 +265,11 @@ def _largest_margin(features, signs, n_jobs):
         solve, inputs = _hard_margin_dual, gram / scale
     else:
         solve, inputs = _hard_margin_primal, features.values
-    # No threads inside threads: the answer must not depend on n_jobs.
-    found = Parallel(n_jobs=n_jobs, require="sharedmem")(
-        delayed(solve)(inputs, column) for column in signs.T
-    )
+    with warnings.catch_warnings():
+        # It need not converge: what it finds is compared with what is there.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        parallel = Parallel(n_jobs=n_jobs, require="sharedmem")
+        found = parallel(delayed(solve)(inputs, column) for column in signs.T)
     found = np.column_stack(found)
     coefficients = features.values.T @ found if solve is _hard_margin_dual else found
     values = features.values @ coefficients
@@ -278,9 +279,7 @@ def _largest_margin(features, signs, n_jobs):
 def _hard_margin_dual(gram, signs):
     """Return the multipliers of the samples, of norm one."""
     machine = SVC(kernel="precomputed", C=_HARD, max_iter=1_000_000)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        machine.fit(gram, signs)
+    machine.fit(gram, signs)
     multipliers = np.zeros(len(signs))
     multipliers[machine.support_] = machine.dual_coef_[0]
     return multipliers / max(np.linalg.norm(multipliers), _SMALL)
@@ -291,9 +290,7 @@ def _hard_margin_primal(values, signs):
     machine = LinearSVC(
         loss="hinge", C=1.0, intercept_scaling=10.0, max_iter=1000, random_state=0
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        machine.fit(values, signs)
+    machine.fit(values, signs)
     return machine.coef_[0]
 
 
