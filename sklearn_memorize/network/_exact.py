@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import kernels
 
-__all__ = ["SMALLEST_NORMAL", "exact_sign", "rounding", "signs"]
+__all__ = ["SMALLEST_NORMAL", "exact_ceiling", "exact_sign", "rounding", "signs"]
 
 SMALLEST_NORMAL = 2.0**-1022
 _DOUBLE = 2.0**-53
@@ -76,12 +76,34 @@ def exact_sign(direction, point, offset: float, shift: float = 0.0) -> int:
     w = direction[support].astype(np.float64)
     x = point[support].astype(np.float64)
     if len(support) and not _safe(w, x):
-        return _sign_in_integers(w, x, offset, shift)
+        total, _ = _sum_in_integers(w, x, offset, shift)
+        return (total > 0) - (total < 0)
     high = _leading_bits(x)
     terms = np.concatenate((w * high, w * (x - high), (offset, shift)))
     # fsum rounds the exact sum once, so it has the sign of the exact sum.
     total = math.fsum(terms)
     return (total > 0) - (total < 0)
+
+
+def exact_ceiling(direction, point, offset: float, exponent: int) -> int:
+    """Return `<direction, point> + offset` in units of 2**exponent, rounded up.
+
+    Parameters
+    ----------
+    direction : ndarray of shape (n_features,), float32
+        The direction.
+    point : ndarray of shape (n_features,)
+        The point.
+    offset : float
+        A constant.
+    exponent : int
+        The unit is 2**exponent.
+    """
+    support = np.flatnonzero((direction != 0) & (point != 0))
+    total, lowest = _sum_in_integers(direction[support], point[support], offset, 0.0)
+    if lowest >= exponent:
+        return total << (lowest - exponent)
+    return -(-total >> (exponent - lowest))
 
 
 def _safe(w, x) -> bool:
@@ -98,14 +120,15 @@ def _leading_bits(x: np.ndarray) -> np.ndarray:
     return bits.view(np.float64)
 
 
-def _sign_in_integers(w, x, offset: float, shift: float) -> int:
+def _sum_in_integers(w, x, offset: float, shift: float) -> tuple[int, int]:
+    """Return integers (m, e) with <w, x> + offset + shift = m * 2**e."""
     products = zip(map(float, w), map(float, x), strict=True)
     terms = [(*_integer(a), *_integer(b)) for a, b in products]
     scaled = [(m * n, e + f) for m, e, n, f in terms]
     scaled += [_integer(offset), _integer(shift)]
     lowest = min(exponent for _, exponent in scaled)
     total = sum(mantissa << (exponent - lowest) for mantissa, exponent in scaled)
-    return (total > 0) - (total < 0)
+    return total, lowest
 
 
 def _integer(value: float) -> tuple[int, int]:

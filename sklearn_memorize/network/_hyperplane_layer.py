@@ -10,7 +10,7 @@ from scipy import sparse
 
 from .. import kernels
 from ._codes import BitCodes
-from ._exact import rounding, signs
+from ._exact import exact_ceiling, rounding, signs
 from ._layer import Layer, frozen
 from ._parallel import run_in_threads
 from ._relu_codes import FRACTION_BITS, ReLUCodes
@@ -345,12 +345,16 @@ class HyperplaneLayer:
         codes.values[positions] = ceilings
 
     def _exact_ceilings(self, X, rows, columns, cap: float) -> np.ndarray:
-        """Find ceilings by bisection over exact signs, where doubles are too coarse."""
-        low, high = np.full(len(rows), -1.0), np.full(len(rows), cap)
+        """Compute ceilings in integers, where doubles are too coarse."""
         unit_exponent = self.exponent - FRACTION_BITS
-        while (high - low > 1).any():
-            middle = np.floor((low + high) / 2)
-            shifts = -np.ldexp(middle, unit_exponent)
-            above = self._exact_signs(X, rows, columns, shifts)
-            low, high = np.where(above, middle, low), np.where(above, high, middle)
-        return high
+        biases = self.biases
+        ceilings = np.empty(len(rows))
+        for row in np.unique(rows):
+            point = X[[row]].toarray()[0] if sparse.issparse(X) else X[row]
+            for pair in np.flatnonzero(rows == row):
+                column = columns[pair]
+                ceiling = exact_ceiling(
+                    self.directions[column], point, biases[column], unit_exponent
+                )
+                ceilings[pair] = min(max(ceiling, 0), int(cap))
+        return ceilings
