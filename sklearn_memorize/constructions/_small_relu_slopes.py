@@ -36,21 +36,22 @@ def fit_block(anchors, values, left, right) -> Block:
         y_lk + m_lk (b_l - z_lk) = y_{l+1,k} - m_{l+1,k} (z_{l+1,k} - b_l).
     """
     z, y = zigzag(anchors), zigzag(values)
-    first_slopes = _first_slopes(z, y, zigzag(_gaps(anchors, left, right)), left)
-    steepness = 2.0 / (right - left)
-    starts = y[0] - first_slopes * (z[0] - left[0])[:, np.newaxis]
-    # Where node l is not saturated, hardtanh(t) + 1 = steepness * (z - left).
-    reach = steepness[:, np.newaxis] * (z - left[:, np.newaxis])
-    weights = _weights(y, reach, starts)
-    block = Block(left, right, weights, starts)
-    _check_saturation(slopes_on_line(block), _gaps(anchors, left, right))
+    gaps = _gaps(anchors, left, right)
+    # Whatever overflows is found by the check of the slopes.
+    with np.errstate(all="ignore"):
+        first_slopes = _first_slopes(z, y, zigzag(gaps), left)
+        steepness = 2.0 / (right - left)
+        starts = y[0] - first_slopes * (z[0] - left[0])[:, np.newaxis]
+        # Where node l is not saturated, hardtanh(t) + 1 = steepness * (z - left).
+        reach = steepness[:, np.newaxis] * (z - left[:, np.newaxis])
+        block = Block(left, right, _weights(y, reach, starts), starts)
+        _check_saturation(slopes_on_line(block), gaps)
     return block
 
 
 def slopes_on_line(block: Block) -> np.ndarray:
     """Return the slope along the line at each sample, in order on the line."""
-    with np.errstate(all="ignore"):
-        return zigzag(block.weights * block.steepness[:, np.newaxis, np.newaxis])
+    return zigzag(block.weights * block.steepness[:, np.newaxis, np.newaxis])
 
 
 def _gaps(anchors, left, right) -> np.ndarray:
@@ -73,16 +74,15 @@ def _first_slopes(z, y, gaps, left) -> np.ndarray:
     The borders' equations give m_lk = h_lk (m_0k + r_lk), where h is the product of
     the factors -(b_l - z_lk) / (z_{l+1,k} - b_l), and r adds up the steps of y.
     """
-    with np.errstate(all="ignore"):
-        after, before = left[1:, np.newaxis] - z[:-1], z[1:] - left[1:, np.newaxis]
-        growth = np.ones_like(z)
-        growth[1:] = np.exp(np.cumsum(np.log(after) - np.log(before), axis=0))
-        growth[1::2] *= -1.0
-        drift = np.zeros_like(y)
-        steps = np.diff(y, axis=0) / (before * growth[1:])[..., np.newaxis]
-        drift[1:] = np.cumsum(steps, axis=0)
-        needed = _SATURATION / (gaps * np.abs(growth))
-        magnitude = (needed[..., np.newaxis] + np.abs(drift)).max(axis=0)
+    after, before = left[1:, np.newaxis] - z[:-1], z[1:] - left[1:, np.newaxis]
+    growth = np.ones_like(z)
+    growth[1:] = np.exp(np.cumsum(np.log(after) - np.log(before), axis=0))
+    growth[1::2] *= -1.0
+    drift = np.zeros_like(y)
+    steps = np.diff(y, axis=0) / (before * growth[1:])[..., np.newaxis]
+    drift[1:] = np.cumsum(steps, axis=0)
+    needed = _SATURATION / (gaps * np.abs(growth))
+    magnitude = (needed[..., np.newaxis] + np.abs(drift)).max(axis=0)
     magnitude[1::2] *= -1.0
     return magnitude
 
@@ -96,12 +96,11 @@ def _weights(y, reach, starts) -> np.ndarray:
     """
     weights = np.empty_like(y)
     high, low = starts, np.zeros_like(starts)
-    with np.errstate(all="ignore"):
-        for group in range(len(y)):
-            missing = (y[group] - high) - low
-            weights[group] = missing / reach[group][:, np.newaxis]
-            high, error = _two_sum(high, 2.0 * weights[group])
-            low = low + error
+    for group in range(len(y)):
+        missing = (y[group] - high) - low
+        weights[group] = missing / reach[group][:, np.newaxis]
+        high, error = _two_sum(high, 2.0 * weights[group])
+        low = low + error
     return weights
 
 
@@ -117,8 +116,7 @@ def _check_saturation(slopes: np.ndarray, gaps: np.ndarray) -> None:
     p, q, _ = slopes.shape
     # Along the line + - + - ..., in every group.
     signs = np.where(np.arange(q) % 2 == 0, 1.0, -1.0)[:, np.newaxis]
-    with np.errstate(all="ignore"):
-        saturated = slopes * signs * gaps[..., np.newaxis] >= 2.0
+    saturated = slopes * signs * gaps[..., np.newaxis] >= 2.0
     if not (saturated.all() and np.isfinite(slopes).all()):
         raise InterpolationError(
             "Double precision cannot hold the slopes that separate neighbouring "
