@@ -82,7 +82,7 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         Number of distinct samples that carried several labels.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where `X` has them.
 
     See Also
