@@ -156,9 +156,8 @@ class GeneralizationDisplay:
             The display itself.
         """
         n_rows, n_levels = len(self.estimators), len(self.levels)
-        ax = get_axes(
-            ax, type(self).__name__, (6.4, 1.4 + 0.25 * n_rows * n_levels**0.5)
-        )
+        height = 1.4 + 0.25 * n_rows * n_levels**0.5
+        ax = get_axes(ax, type(self).__name__, (9.0 if n_levels > 1 else 7.2, height))
         self.points_, self.train_points_ = [], []
         for number, (level, row) in enumerate(self.levels.items()):
             height = np.arange(n_rows) + 0.5 * ((number + 0.5) / n_levels - 0.5)
