@@ -66,7 +66,7 @@ def save(rows):
         ax.plot(n_samples, curve, style, label=name)
     ax.set(
         xscale="log",
-        yscale="log",
+        ylim=(0, 1.1 * np.max(curves)),
         xlabel="samples of Two Moons",
         ylabel="neurons of the second layer, or balls",
         title=f"{N_HYPERPLANES} hyperplanes, mean of {N_REPEATS} samples",
