@@ -24,6 +24,8 @@ __all__ = [
 
 # Random directions are drawn in blocks of about this many values.
 _BLOCK_VALUES = 1 << 22
+# Larger coordinates are refused.
+_LARGEST = 2.0**1000
 
 
 class Separation(NamedTuple):
@@ -60,7 +62,14 @@ class GaussianWidth(NamedTuple):
 def check_points(X) -> np.ndarray:
     """Return the samples as a dense array of doubles, or raise a ValueError."""
     X = check_array(X, accept_sparse="csr", dtype=np.float64)
-    return X if isinstance(X, np.ndarray) else X.toarray()
+    X = X if isinstance(X, np.ndarray) else X.toarray()
+    largest = np.abs(X).max(initial=0.0)
+    if largest > _LARGEST:
+        raise ValueError(
+            f"Samples as large as {largest:.3g} leave no room in double precision for "
+            "distances between them. Scale the features down."
+        )
+    return X
 
 
 def check_labelled(X, y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -218,8 +227,10 @@ def gaussian_width(A, n_samples=1000, random_state=None):
     True
     """
     points = check_points(A)
+    exponent = int(np.frexp(np.abs(points).max(initial=0.0))[1])
+    points = np.ldexp(points, -exponent)
     # E <g, x> = 0: moving the points changes no mean, and lowers the variance here.
-    points = points - points.mean(axis=0)
+    points -= points.mean(axis=0)
     rng = check_random_state(random_state)
     largest = np.empty(n_samples)
     step = max(1, _BLOCK_VALUES // max(points.shape))
@@ -228,6 +239,6 @@ def gaussian_width(A, n_samples=1000, random_state=None):
         directions = rng.standard_normal((block.stop - start, points.shape[1]))
         largest[block] = (directions @ points.T).max(axis=1)
     if n_samples == 1:
-        return GaussianWidth(float(largest[0]), np.nan)
-    error = largest.std(ddof=1) / np.sqrt(n_samples)
-    return GaussianWidth(float(largest.mean()), float(error))
+        return GaussianWidth(float(np.ldexp(largest[0], exponent)), np.nan)
+    error = np.ldexp(largest.std(ddof=1) / np.sqrt(n_samples), exponent)
+    return GaussianWidth(float(np.ldexp(largest.mean(), exponent)), float(error))
