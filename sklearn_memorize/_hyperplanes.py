@@ -99,8 +99,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     decision : {"vote", "network"}, default="vote"
         "network" predicts the class that has a firing neuron, as in [1]_; where none or
         several have, the first of them. "vote" agrees with it wherever exactly one
-        class fires (so on all training samples), and elsewhere compares the classes by
-        the mean of their `n_votes` largest margins.
+        class fires, in all the draws that are kept (so on all training samples), and
+        elsewhere compares the classes by the mean of their `n_votes` largest margins.
     n_votes : int, default=5
         Number of neurons of each class whose margins are compared by "vote".
     conflicts : {"majority", "raise"}, default="majority"
@@ -248,7 +248,9 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         if self.keep == "best":
             draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
         self._trace = layout, [draw.codes for draw in draws]
-        network = CoverNetwork([draw.covering for draw in draws])
+        # Where every draw covers every sample, each fires its class in all of them.
+        quorum = len(draws) if sum(draw.n_missed for draw in draws) == 0 else 1
+        network = CoverNetwork([draw.covering for draw in draws], quorum)
         widths = np.zeros(training.n_classes, dtype=np.intp)
         for draw in draws:
             widths[list(rules.classes)] += draw.covering.widths
@@ -332,7 +334,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     def _decide(self, codes) -> np.ndarray:
         if self.one_sided:
-            return self.network_._fires(codes)[:, 0].astype(np.intp)
+            fires = self.network_.fires_of(codes)
+            return fires[:, 0].astype(np.intp)
         return self.network_.decide(codes, self._n_votes)
 
     def _predict_class_numbers(self, X) -> np.ndarray:

@@ -323,13 +323,37 @@ def test_two_classes_have_one_score(one_sided, decision, activation):
     assert (clf.second_layer_widths_ > 0).tolist() == [not one_sided, True]
 
 
-def test_the_vote_follows_the_network_where_one_class_fires_alone():
+@pytest.mark.parametrize("n_draws", [1, 3])
+def test_the_vote_follows_the_network_where_one_class_fires_alone(n_draws):
     X, y = DATA["digits"]
-    clf = MemorizingClassifier(random_state=0, n_hyperplanes=600).fit(X[::2], y[::2])
-    fires = clf.network_.fires(X)
+    clf = MemorizingClassifier(
+        random_state=0, n_hyperplanes=700, n_draws=n_draws, keep="all"
+    ).fit(X[::2], y[::2])
+    network = clf.network_
+    fires = np.stack([c.fires(c.encode(X)) for c in network.coverings])
+    alone = (fires.any(axis=0).sum(axis=1) == 1) & fires.all(axis=0).any(axis=1)
+    assert network.quorum == n_draws
+    assert alone[::2].all()
+    assert 0 < alone[1::2].mean() < 1
+    expected = np.where(
+        alone, fires.any(axis=0).argmax(axis=1), network.margins(X).argmax(axis=1)
+    )
+    assert (clf.predict(X) == expected).all()
+
+
+def test_draws_that_miss_samples_are_believed_one_by_one():
+    X, y = RANDOM
+    options = {"n_hyperplanes": 60, "n_draws": 4, "random_state": 0}
+    with pytest.warns(InterpolationWarning):
+        best = MemorizingClassifier(**options).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InterpolationWarning)
+        every = MemorizingClassifier(keep="all", **options).fit(X, y)
+    assert every.network_.quorum == 1
+    fires = every.network_.fires(X)
     alone = fires.sum(axis=1) == 1
-    assert 0 < alone.mean() < 1
-    assert (clf.predict(X)[alone] == fires[alone].argmax(axis=1)).all()
+    assert (every.predict(X)[alone] == fires.argmax(axis=1)[alone]).all()
+    assert every.score(X, y) > best.score(X, y)
 
 
 def test_margins_are_the_formula():

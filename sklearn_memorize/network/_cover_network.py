@@ -107,6 +107,9 @@ class CoverNetwork(Network):
     ----------
     coverings : sequence of Covering
         The first two layers.
+    quorum : int, default=1
+        In `vote` and `predict`, in how many of the coverings a class has to fire,
+        and no other class in any, to be believed.
 
     References
     ----------
@@ -114,13 +117,19 @@ class CoverNetwork(Network):
     worst case", JMLR 25(347), 2024. https://arxiv.org/abs/2310.00327
     """
 
-    def __init__(self, coverings):
+    def __init__(self, coverings, quorum: int = 1):
         self._coverings = tuple(coverings)
+        self._quorum = quorum
 
     @property
     def coverings(self) -> tuple[Covering, ...]:
         """The coverings that stand side by side."""
         return self._coverings
+
+    @property
+    def quorum(self) -> int:
+        """In how many coverings a class has to fire to be believed."""
+        return self._quorum
 
     @property
     def n_inputs(self) -> int:
@@ -198,11 +207,14 @@ class CoverNetwork(Network):
         fires : ndarray of shape (n_samples, n_classes), bool
             Whether a neuron of the class fires, in any of the coverings.
         """
-        return self._fires([covering.encode(X) for covering in self._coverings])
+        return self.fires_of([covering.encode(X) for covering in self._coverings])
 
-    def _fires(self, codes) -> np.ndarray:
-        fires = [c.fires(code) for c, code in zip(self._coverings, codes, strict=True)]
-        return np.logical_or.reduce(fires)
+    def fires_of(self, codes) -> np.ndarray:
+        """Return what `fires` returns, given the codes of the samples."""
+        return np.logical_or.reduce(self._fires(codes))
+
+    def _fires(self, codes) -> list[np.ndarray]:
+        return [c.fires(code) for c, code in zip(self._coverings, codes, strict=True)]
 
     def margins(self, X, n_votes: int = 5) -> np.ndarray:
         """Return by how much each class fires, or fails to.
@@ -275,18 +287,15 @@ class CoverNetwork(Network):
         Returns
         -------
         scores : ndarray of shape (n_samples, n_classes)
-            The margins; where exactly one class fires and another has the larger
-            margin, its score is raised just above.
+            The margins; where a class fires alone, in as many coverings as `quorum`
+            says, but another has the larger margin, its score is raised just above.
         """
         codes = [covering.encode(X) for covering in self._coverings]
-        fires = self._fires(codes)
+        alone, numbers = self._firing_alone(self._fires(codes))
         scores = self._margins(codes, n_votes)
-        alone = np.flatnonzero(fires.sum(axis=1) == 1)
-        winner = fires[alone].argmax(axis=1)
-        highest = scores[alone].max(axis=1)
-        beaten = scores[alone].argmax(axis=1) != winner
-        alone, winner, highest = alone[beaten], winner[beaten], highest[beaten]
-        scores[alone, winner] = np.nextafter(highest, np.inf)
+        beaten = np.flatnonzero(alone & (scores.argmax(axis=1) != numbers))
+        highest = scores[beaten].max(axis=1)
+        scores[beaten, numbers[beaten]] = np.nextafter(highest, np.inf)
         return scores
 
     def predict(self, X, n_votes: int | None) -> np.ndarray:
@@ -309,11 +318,18 @@ class CoverNetwork(Network):
     def decide(self, codes, n_votes: int | None) -> np.ndarray:
         """Return what `predict` returns, given the codes of the samples."""
         fires = self._fires(codes)
-        numbers = fires.argmax(axis=1)
         if n_votes is None:
-            return numbers
-        open_ = np.flatnonzero(fires.sum(axis=1) != 1)
-        if len(open_):
+            return np.logical_or.reduce(fires).argmax(axis=1)
+        alone, numbers = self._firing_alone(fires)
+        if not alone.all():
+            open_ = np.flatnonzero(~alone)
             undecided = [code.take(open_) for code in codes]
             numbers[open_] = self._margins(undecided, n_votes).argmax(axis=1)
         return numbers
+
+    def _firing_alone(self, fires) -> tuple[np.ndarray, np.ndarray]:
+        """Return where one class alone fires, in enough coverings, and which one."""
+        n_times = np.add.reduce(fires, dtype=np.intp)
+        numbers = n_times.argmax(axis=1)
+        alone = (n_times > 0).sum(axis=1) == 1
+        return alone & (n_times.max(axis=1) >= self._quorum), numbers
