@@ -42,7 +42,7 @@ _MEGA = 1e6
 
 
 def estimator(**parameters):
-    defaults = {"n_jobs": -1, "random_state": 0}
+    defaults = {"n_draws": 1, "n_jobs": -1, "random_state": 0}
     return MemorizingClassifier(**{**defaults, **parameters})
 
 

@@ -29,7 +29,9 @@ def main(argv=None):
     theirs = published("moons.csv")
     X, y = make_two_moons(1000, noise=0.05, random_state=0)
     study = interpolation_study(
-        MemorizingClassifier(one_sided=True, center=False, decision="network"),
+        MemorizingClassifier(
+            one_sided=True, center=False, n_draws=1, decision="network"
+        ),
         X,
         y,
         param_grid={name: sorted(theirs[name].unique().tolist()) for name in SETTING},

@@ -47,7 +47,7 @@ def memorization_scores(
     y : array-like of shape (n_samples,)
         Their labels, some of which may be wrong; at least two classes.
     estimator : classifier, default=None
-        What memorizes the halves; `MemorizingClassifier(max_bias=0.5)` by default. The
+        What memorizes the halves; a `MemorizingClassifier` of one draw with `max_bias=0.5` and `n_votes=5` by default. The
         margins of its second layer are compared if it has any, else what
         `decision_function` or `predict_proba` return. It is cloned, so a fitted one
         stays as it is.
@@ -101,7 +101,7 @@ def memorization_scores(
             "four samples and two classes."
         )
     if estimator is None:
-        estimator = MemorizingClassifier(max_bias=0.5)
+        estimator = MemorizingClassifier(max_bias=0.5, n_draws=1, n_votes=5)
     tasks = _draw_tasks(labels, n_draws, check_random_state(random_state))
     judged = Parallel(n_jobs=n_jobs)(
         delayed(_judge)(estimator, X, labels, learned, judged, seed)
