@@ -5,6 +5,7 @@
 #   make docs    the documentation, in docs/_build/html
 #   make reproduce        the paper's experiments, beside its published figures
 #   make generalization   all classifiers side by side on five data sets
+#   make bench   speed and memory beside the textbook, into benchmarks/results.md
 #   make lint    what the continuous integration says about style
 #   make clean   remove everything that the other targets made
 
@@ -19,9 +20,10 @@ extras_demo := fast,plot,progress
 extras_test := fast,plot,progress,test
 extras_docs := docs,test
 extras_experiments := fast,plot,progress,test
+extras_bench := fast
 extras_lint := dev
 
-.PHONY: demo test doctest docs reproduce generalization lint format clean
+.PHONY: demo test doctest docs reproduce generalization bench lint format clean
 
 demo: $(VENV)/.ready-demo
 	$(python) -m sklearn_memorize $(ARGS)
@@ -43,6 +45,11 @@ reproduce: $(VENV)/.ready-experiments
 
 generalization: $(VENV)/.ready-experiments
 	$(python) experiments/generalization.py $(ARGS)
+
+# Some hours on an idle machine; ARGS="--case mnist-10k" for one table, ARGS=--quick to
+# see that all of them run.
+bench: $(VENV)/.ready-bench
+	$(python) benchmarks/side_by_side.py $(ARGS)
 
 lint: $(VENV)/.ready-lint
 	$(python) -m ruff check .
