@@ -76,7 +76,8 @@ def classifiers():
     }
     return {
         **own,
-        "MemorizingClassifier, 4 draws": MemorizingClassifier(n_draws=4, keep="all"),
+        "MemorizingClassifier, 1 draw": MemorizingClassifier(n_draws=1),
+        "MemorizingClassifier, 8 draws": MemorizingClassifier(n_draws=8),
         "1-NN": KNeighborsClassifier(1),
         "5-NN": KNeighborsClassifier(5),
         "random forest": RandomForestClassifier(),

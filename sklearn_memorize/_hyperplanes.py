@@ -80,9 +80,11 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     center : bool, default=True
         Whether the hyperplanes are drawn around the mean of the samples, or around the
         origin. The network has the same form: centering only changes its biases.
-    n_draws : int, default=1
-        Number of candidate first layers that are drawn and built, in parallel.
-    keep : {"best", "all"}, default="best"
+    n_draws : int, default=4
+        Number of candidate first layers that are drawn and built, in parallel. One is
+        the construction of [1]_, and enough to memorize; several, all kept, predict
+        better.
+    keep : {"best", "all"}, default="all"
         "best" keeps the draw with the fewest neurons in the second layer (the first
         one among equals). "all" lets the networks of all draws stand side by side as
         one wider network, whose margins are added up.
@@ -101,7 +103,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         several have, the first of them. "vote" agrees with it wherever exactly one
         class fires, in all the draws that are kept (so on all training samples), and
         elsewhere compares the classes by the mean of their `n_votes` largest margins.
-    n_votes : int, default=5
+    n_votes : int, default=2
         Number of neurons of each class whose margins are compared by "vote".
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical rows with different labels: memorize the label of
@@ -123,7 +125,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     radius_ : float
         Largest distance of a training sample from the center.
     n_hyperplanes_ : int
-        Width of the first layer.
+        Width of the first layer, all draws that are kept together.
     second_layer_widths_ : ndarray of shape (n_classes,)
         Number of second-layer neurons of each class.
     sample_indices_ : ndarray of shape (n_neurons,)
@@ -203,13 +205,13 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         max_bias=1.0,
         activation="threshold",
         center=True,
-        n_draws=1,
-        keep="best",
+        n_draws=4,
+        keep="all",
         covering="random",
         prune=False,
         one_sided=False,
         decision="vote",
-        n_votes=5,
+        n_votes=2,
         conflicts="majority",
         n_jobs=None,
         random_state=None,

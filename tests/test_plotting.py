@@ -27,7 +27,8 @@ matplotlib.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
 
 X, y = make_two_moons(60, noise=0.1, random_state=0)
-CLASSIFIER = MemorizingClassifier(n_hyperplanes=100, random_state=0).fit(X, y)
+CLASSIFIER = MemorizingClassifier(n_hyperplanes=100, n_draws=1, random_state=0)
+CLASSIFIER.fit(X, y)
 GRID = {"max_depth": [1, 5, 9], "max_features": [1, 2]}
 
 
@@ -224,7 +225,7 @@ def test_lines_lie_on_the_hyperplanes():
 
 def test_neighbouring_cells_differ_in_shade():
     lines, side = make_parallel_lines(40, random_state=0)
-    one = MemorizingClassifier(n_hyperplanes=1, random_state=0)
+    one = MemorizingClassifier(n_hyperplanes=1, n_draws=1, random_state=0)
     with pytest.warns(UserWarning, match="n_hyperplanes"):
         one.fit(lines, side)
     display = HyperplaneDisplay.from_estimator(

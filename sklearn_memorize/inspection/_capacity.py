@@ -273,8 +273,10 @@ def _named(constructions, random_state) -> dict:
         known = [name for name in PREDICTIONS if hasattr(sklearn_memorize, name)]
         constructions = [getattr(sklearn_memorize, name)() for name in known]
         for estimator in constructions:
-            if "random_state" in estimator.get_params():
-                estimator.set_params(random_state=random_state)
+            # Each network as its theorem has it: one draw of hyperplanes.
+            fixed = {"random_state": random_state, "n_draws": 1}
+            known = estimator.get_params()
+            estimator.set_params(**{k: fixed[k] for k in fixed if k in known})
     named: dict = {}
     for estimator in constructions:
         name = type(estimator).__name__

@@ -47,10 +47,10 @@ def memorization_scores(
     y : array-like of shape (n_samples,)
         Their labels, some of which may be wrong; at least two classes.
     estimator : classifier, default=None
-        What memorizes the halves; a `MemorizingClassifier` of one draw with `max_bias=0.5` and `n_votes=5` by default. The
-        margins of its second layer are compared if it has any, else what
-        `decision_function` or `predict_proba` return. It is cloned, so a fitted one
-        stays as it is.
+        What memorizes the halves; by default a `MemorizingClassifier` of one draw with
+        `max_bias=0.5` and `n_votes=5`. The margins of its second layer are compared
+        if it has any, else what `decision_function` or `predict_proba` return. It is
+        cloned, so a fitted one stays as it is.
     n_draws : int, default=10
         Number of random splits; each takes two fits.
     n_jobs : int, default=None
