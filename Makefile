@@ -46,8 +46,8 @@ reproduce: $(VENV)/.ready-experiments
 generalization: $(VENV)/.ready-experiments
 	$(python) experiments/generalization.py $(ARGS)
 
-# Some hours on an idle machine; ARGS="--case mnist-10k" for one table, ARGS=--quick to
-# see that all of them run.
+# About an hour on two idle cores; ARGS="--case mnist-10k" for one table, ARGS=--quick
+# to see that all of them run.
 bench: $(VENV)/.ready-bench
 	$(python) benchmarks/side_by_side.py $(ARGS)
 
