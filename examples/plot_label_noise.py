@@ -24,9 +24,10 @@ from sklearn_memorize.plotting import GeneralizationDisplay
 X, y = load_digits(return_X_y=True)
 comparison = compare_generalization(
     {
-        "memorizing, network rule": MemorizingClassifier(decision="network"),
-        "memorizing, vote": MemorizingClassifier(),
-        "memorizing, 4 draws": MemorizingClassifier(n_draws=4, keep="all"),
+        "memorizing, paper's rule": MemorizingClassifier(n_draws=1, decision="network"),
+        "memorizing, vote": MemorizingClassifier(n_draws=1),
+        "memorizing, 4 draws vote": MemorizingClassifier(),
+        "memorizing, 16 draws vote": MemorizingClassifier(n_draws=16),
         "1-NN": KNeighborsClassifier(1),
         "5-NN": KNeighborsClassifier(5),
         "random forest": RandomForestClassifier(50),
@@ -44,7 +45,7 @@ plt.show()
 # The hollow points on the right are the training accuracies on the labels given: the
 # memorizing networks and 1-NN recall every label, right or wrong; 5-NN does not.
 # The first two rows are the same networks, read in two ways: by the rule of the paper,
-# and by the vote that is the default here.
+# and by the vote of its neurons. The default is four such networks that vote together.
 
 columns = ["estimator", "label_noise", "train_accuracy", "true_test_accuracy"]
 table = pd.DataFrame(comparison)[columns]
@@ -54,9 +55,9 @@ print(table.pivot(index="estimator", columns="label_noise").round(3).to_string()
 # 1-NN lets a wrong label speak for the whole neighbourhood of its sample, so its test
 # accuracy falls by about the share of wrong labels. In the memorizing network a wrong
 # label gets a neuron too, but that neuron has little room: all samples around it are of
-# another class, and it must be silent on each of them. The vote compares the means of
-# the largest margins of each class, of which a lone wrong label has one. Memorizing the
-# noise and not believing it go together.
+# another class, and it must be silent on each of them. Where several classes claim a
+# point, or none, the vote compares how far into its piece each class has the point; and
+# several draws have to agree. Memorizing the noise and not believing it go together.
 #
 # How much room do the wrong labels get? Count the samples that the neurons behind right
 # and wrong labels cover.
@@ -67,7 +68,7 @@ rng = np.random.default_rng(0)
 noisy = y.copy()
 flipped = rng.choice(len(y), size=len(y) // 10, replace=False)
 noisy[flipped] = (y[flipped] + rng.integers(1, 10, size=len(flipped))) % 10
-model = MemorizingClassifier(random_state=0).fit(X, noisy)
+model = MemorizingClassifier(n_draws=1, random_state=0).fit(X, noisy)
 is_wrong = (noisy != y)[model.sample_indices_]
 print(f"wrong labels recalled: {(model.predict(X) == noisy)[noisy != y].mean():.0%}")
 for name, chosen in (("right", ~is_wrong), ("wrong", is_wrong)):
