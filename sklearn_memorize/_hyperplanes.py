@@ -103,8 +103,9 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         several have, the first of them. "vote" agrees with it wherever exactly one
         class fires, in all the draws that are kept (so on all training samples), and
         elsewhere compares the classes by the mean of their `n_votes` largest margins.
-    n_votes : int, default=2
-        Number of neurons of each class whose margins are compared by "vote".
+    n_votes : int, default=3
+        Number of neurons of each class, in each draw, whose margins are compared by
+        "vote". More of them resist wrong labels better.
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical rows with different labels: memorize the label of
         the largest total weight with a `ConflictingLabelsWarning`, or raise.
@@ -211,7 +212,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         prune=False,
         one_sided=False,
         decision="vote",
-        n_votes=2,
+        n_votes=3,
         conflicts="majority",
         n_jobs=None,
         random_state=None,
