@@ -5,8 +5,8 @@ Nested stratified subsets of 10 % to 100 %, lambda = 0.5, n = 500, 5000 and 1000
     python experiments/mnist_pairs.py [--full] [--repeats N] [--output FOLDER]
 
 Each run of ours has a subset of its own. The published runs of one size seem to share
-theirs: their deviations leave out the luck of the subset, so that more than one in twenty
-settings differ, and those of one size together.
+theirs: their deviations leave out the luck of the subset, so that more than one in
+twenty settings differ, and those of one size together.
 
 The digits are read from the folder data/mnist below $SKLEARN_MEMORIZE_DATA (by default
 ../shared), or else fetched from OpenML.
