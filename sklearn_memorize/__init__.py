@@ -2,11 +2,12 @@
 
 from . import exceptions
 from ._deep_threshold import DeepThresholdClassifier
-from ._hyperplanes import MemorizingClassifier, RandomThresholdTransformer
+from ._hyperplanes import MemorizingClassifier
 from ._nearby_set import NearbySetClassifier
 from ._random_relu import RandomReLUClassifier
 from ._relu import SmallReLUClassifier, SmallReLURegressor
 from ._slab import SlabClassifier
+from ._threshold_transformer import RandomThresholdTransformer
 
 __version__ = "0.1.0"
 
