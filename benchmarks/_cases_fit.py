@@ -14,8 +14,10 @@ from _textbook import first_layer, fit_textbook
 from sklearn_memorize import MemorizingClassifier
 
 __all__ = [
-    "COLUMNS",
+    "PARAMETERS",
+    "added",
     "drawing_orders",
+    "estimator",
     "first_layer_of",
     "mnist_10k",
     "mnist_1_vs_9",
@@ -39,11 +41,12 @@ COLUMNS = [
 # The textbook's peak is reached with the first neurons: its child stops after these.
 _NEURONS_FOR_PEAK = 20
 _MEGA = 1e6
+# What all fits here have in common: one first layer, as the textbook has.
+PARAMETERS = {"n_draws": 1, "n_jobs": -1, "random_state": 0}
 
 
 def estimator(**parameters):
-    defaults = {"n_draws": 1, "n_jobs": -1, "random_state": 0}
-    return MemorizingClassifier(**{**defaults, **parameters})
+    return MemorizingClassifier(**{**PARAMETERS, **parameters})
 
 
 def first_layer_of(model):
@@ -122,7 +125,7 @@ def _only_shape(X, weights, biases):
 
 def _extrapolate(timings, share):
     def whole(part, fixed):
-        return [fixed + share * (seconds - fixed) for seconds in part]
+        return [fixed + share * max(seconds - fixed, 0) for seconds in part]
 
     part, fixed = timings["textbook"], timings["first layer"]
     return Timing(whole(part.walls, fixed.wall), whole(part.cpus, fixed.cpu))
@@ -137,7 +140,7 @@ def shared_with_children(X, y, weights, biases, orders):
 
 
 def measure_peaks(X, y, weights, biases, orders, parameters):
-    parameters = {"n_jobs": -1, "random_state": 0, **parameters}
+    parameters = {**PARAMETERS, **parameters}
     with shared_with_children(X, y, weights, biases, orders) as folder:
         job = {"folder": folder, "parameters": parameters}
         return {
@@ -225,7 +228,6 @@ def without_numba(settings):
     model = estimator(n_hyperplanes=n).fit(X, y)
     weights, biases = first_layer_of(model)
     orders = drawing_orders(model, y)
-    parameters = {"n_hyperplanes": n, "n_jobs": -1, "random_state": 0}
     run = partial(fit_textbook, X, y, weights, biases, orders)
     textbook = alternate({"textbook": run}, settings.repeats)["textbook"]
     with saved(X=X, y=y) as folder:
@@ -233,7 +235,7 @@ def without_numba(settings):
             environment={"SKLEARN_MEMORIZE_KERNELS": "numpy"},
             contender="ours",
             folder=folder,
-            parameters=parameters,
+            parameters={"n_hyperplanes": n, **PARAMETERS},
             repeats=settings.repeats,
         )
     ours = Timing(report["seconds"])

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from _cases_fit import added, estimator
+from _cases_fit import PARAMETERS, added, estimator
 from _measure import Timing, alternate, in_child, saved
 from _report import Table
 from _samples import digits_of_mnist, images, moons, some
@@ -29,7 +29,6 @@ __all__ = [
 _MEGA = 1e6
 # Stacks, arenas and buffers of the libraries' threads, besides our own blocks.
 _LEAST_ALLOWANCE = 400 << 20
-_PARAMETERS = {"n_jobs": -1, "random_state": 0}
 
 
 def growth_in_samples(settings):
@@ -45,7 +44,7 @@ def growth_in_samples(settings):
             report = in_child(
                 contender="ours",
                 folder=folder,
-                parameters={"n_hyperplanes": 400, **_PARAMETERS},
+                parameters={"n_hyperplanes": 400, **PARAMETERS},
                 repeats=settings.repeats,
             )
         seconds = Timing(report["seconds"]).wall
@@ -175,7 +174,7 @@ def compile_time(settings):
     seconds = {"compiled now": [], "from numba's cache": []}
     with saved(X=X, y=y) as folder:
         job = {"contender": "ours", "folder": folder, "warm": False, "repeats": 2}
-        job["parameters"] = {"n_hyperplanes": 256, **_PARAMETERS}
+        job["parameters"] = {"n_hyperplanes": 256, **PARAMETERS}
         for _ in range(settings.repeats):
             with tempfile.TemporaryDirectory() as cache:
                 for state in firsts:
@@ -207,7 +206,7 @@ def mapped_input(settings):
             folder=folder,
             mapped=True,
             allowance=allowance,
-            parameters={"n_hyperplanes": n, **_PARAMETERS},
+            parameters={"n_hyperplanes": n, **PARAMETERS},
         )
     title = f"numpy.memmap: synthetic images, {n_samples:,} × 784, n = {n}, λ = 1"
     columns = ["input file, MB", "allowed beyond the interpreter, MB"]
