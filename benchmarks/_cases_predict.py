@@ -45,9 +45,11 @@ def mnist_70k_predict(settings):
         ours = copy(model).set_params(decision=rule)
         ours.predict(rows[:100])
         contenders[f"ours, {rule}"] = partial(ours.predict, rows)
-        contenders[f"textbook, {rule}"] = partial(textbook.predict, rows, rule)
+        contenders[f"textbook, {rule}"] = partial(
+            textbook.predict, rows, rule, model.n_votes
+        )
         once[f"textbook, {rule}, neuron by neuron"] = partial(
-            textbook.predict, rows, rule, one_by_one=True
+            textbook.predict, rows, rule, model.n_votes, one_by_one=True
         )
     timings = alternate(contenders, settings.repeats) | alternate(once, 1)
     title = f"predict {n_rows:,} digits, network of {n_samples:,} (n = {n})"

@@ -73,7 +73,7 @@ class TextbookNetwork:
     def n_neurons(self):
         return len(self.bounds)
 
-    def predict(self, X, rule, n_votes=5, one_by_one=False):
+    def predict(self, X, rule, n_votes, one_by_one=False):
         """Return the number of the class of each row.
 
         "network": the first class that has a firing neuron. "vote": the class that
