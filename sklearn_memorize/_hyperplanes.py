@@ -357,5 +357,6 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def _by_blocks(self, work, X) -> np.ndarray:
-        blocks = list(self.network_.blocks(X.shape[0]))
-        return np.concatenate(run_in_threads(work, blocks, _n_threads(self.n_jobs)))
+        n_threads = _n_threads(self.n_jobs)
+        blocks = self.network_.blocks(X.shape[0], n_threads)
+        return np.concatenate(run_in_threads(work, blocks, n_threads))

@@ -185,12 +185,21 @@ class CoverNetwork(Network):
         )
         return Layer(indicator, np.zeros(n_classes), "threshold")
 
-    def blocks(self, n_samples: int):
-        """Iterate over slices of rows whose codes fit a moderate piece of memory."""
+    def blocks(self, n_samples: int, n_parts: int = 1):
+        """Iterate over slices of rows whose codes fit a moderate piece of memory.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of rows.
+        n_parts : int, default=1
+            Number of slices to make at least, if there are enough rows.
+        """
         bits = max(covering.hyperplanes.n_hyperplanes for covering in self._coverings)
         if self._coverings[0].activation == "relu":
             bits *= 64
-        step = max(64, _BLOCK_BITS // bits // 64 * 64)
+        step = min(_BLOCK_BITS // bits, -(-n_samples // n_parts))
+        step = max(64, -(-step // 64) * 64)
         for start in range(0, n_samples, step):
             yield slice(start, min(start + step, n_samples))
 
