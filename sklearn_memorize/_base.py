@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
+from numbers import Integral
 
 import numpy as np
 from scipy import sparse
@@ -21,8 +22,12 @@ from .exceptions import (
     InterpolationWarning,
 )
 from .network import Layer, LayeredNetwork, Network
+from .network._memory import check_room
 
-__all__ = ["BaseMemorizer", "BaseMemorizingClassifier"]
+__all__ = ["BaseMemorizer", "BaseMemorizingClassifier", "dense"]
+
+# Parameters that decide how much memory is needed.
+_SIZES = ("n_hyperplanes", "max_hyperplanes", "n_draws")
 
 
 @contextmanager
@@ -35,6 +40,20 @@ def _unchanged_on_failure(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+
+
+@contextmanager
+def _advice_on_memory(estimator):
+    """Name the parameters that decide the sizes if memory runs out."""
+    try:
+        yield
+    except MemoryError as error:
+        values = estimator.get_params(deep=False)
+        sizes = [name for name in _SIZES if isinstance(values.get(name), Integral)]
+        given = " or ".join(f"{name}={values[name]}" for name in sizes)
+        lower = f"Lower {given}, or fit" if sizes else "Fit"
+        problem = str(error).rstrip(".") or "The memory does not suffice"
+        raise MemoryError(f"{problem}. {lower} fewer samples or features.") from error
 
 
 @contextmanager
@@ -76,9 +95,16 @@ class BaseMemorizer(CallbackSupportMixin, BaseEstimator):
         ValueError
             If the input is not valid, or if `conflicts="raise"` and identical rows
             carry different labels. A failed fit leaves the estimator as it was.
+        MemoryError
+            If the network, or what it is built from, does not fit into memory. The
+            largest sizes are compared with the memory before anything is allocated.
         """
         progress = self._init_callback_context(max_subtasks=3)
-        with _unchanged_on_failure(self), _reported(self, progress):
+        with (
+            _unchanged_on_failure(self),
+            _advice_on_memory(self),
+            _reported(self, progress),
+        ):
             with _reported(self, progress.subcontext("read the samples")):
                 training = self._prepare(X, y, sample_weight)
             with _reported(self, progress.subcontext("build the network")):
@@ -256,6 +282,15 @@ def constant_network(n_features: int) -> Network:
     """Return the network that says the same of every input."""
     weights = sparse.csr_array((1, n_features), dtype=np.float64)
     return LayeredNetwork([Layer(weights, np.ones(1), "threshold")])
+
+
+def dense(X) -> np.ndarray:
+    """Return a sparse matrix as an array in double precision, if that fits."""
+    n_samples, n_features = X.shape
+    # Constructions that work on dense samples hold a scaled copy of them.
+    n_bytes = 2 * 8 * n_samples * n_features
+    check_room(n_bytes, f"{n_samples:,} dense samples of {n_features:,} features")
+    return X.toarray().astype(np.float64, copy=False)
 
 
 def _canonical(X):

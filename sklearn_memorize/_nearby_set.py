@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from ._base import BaseMemorizingClassifier, constant_network
+from ._base import BaseMemorizingClassifier, constant_network, dense
 from ._compat import Interval, StrOptions
 from ._distances import Frame
 from ._separation import closest_pair
@@ -119,7 +119,7 @@ class NearbySetClassifier(BaseMemorizingClassifier):
 
     def _build(self, training: TrainingSet) -> dict:
         points = training.points()
-        points = points.toarray() if sparse.issparse(points) else points
+        points = dense(points) if sparse.issparse(points) else points
         points = np.asarray(points, dtype=np.float64)
         if training.n_classes == 1:
             return {

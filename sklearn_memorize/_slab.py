@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_random_state
 
-from ._base import BaseMemorizingClassifier, constant_network
+from ._base import BaseMemorizingClassifier, constant_network, dense
 from ._compat import StrOptions
 from ._messages import listed
 from ._training_set import TrainingSet
@@ -137,7 +137,7 @@ class SlabClassifier(BaseMemorizingClassifier):
         network = constant_network(training.X.shape[1])
         if training.n_classes > 1:
             X = training.points()
-            X = X.toarray() if sparse.issparse(X) else X
+            X = dense(X) if sparse.issparse(X) else X
             # With several threads sums come in another order, and their number would
             # show in the last digits of the slabs.
             with one_blas_thread():

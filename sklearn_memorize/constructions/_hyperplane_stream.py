@@ -11,6 +11,7 @@ from scipy import sparse
 
 from .. import kernels
 from ..network import HyperplaneLayer
+from ..network._memory import check_room
 from ..network._parallel import run_in_threads
 
 __all__ = ["Ball", "HyperplaneStream", "enclosing_ball", "most_balanced_first"]
@@ -135,6 +136,11 @@ class HyperplaneStream:
     def __init__(self, seed: int, ball: Ball, max_bias: float):
         self._seed = seed
         self._ball = ball
+        if max_bias > _LARGEST / max(ball.radius, 1.0):
+            raise ValueError(
+                f"Biases up to max_bias={max_bias:g} times the radius {ball.radius:.3g} "
+                "overflow double precision. Lower max_bias, or scale the features down."
+            )
         self._reach = max_bias * math.ldexp(ball.radius, -ball.exponent)
         self._n_drawn = 0
 
@@ -151,6 +157,11 @@ class HyperplaneStream:
         start, stop = self._n_drawn, self._n_drawn + n_hyperplanes
         self._n_drawn = stop
         numbers = range(start // _SEEDED_TOGETHER, -(-stop // _SEEDED_TOGETHER))
+        n_features = len(self._ball.center)
+        check_room(  # the parts, and the array they are put into
+            2 * len(numbers) * _SEEDED_TOGETHER * n_features * 4,
+            f"{n_hyperplanes:,} hyperplanes in {n_features:,} dimensions",
+        )
         parts = run_in_threads(self._part, numbers, n_threads)
         wanted = slice(start % _SEEDED_TOGETHER, None)
         directions = np.concatenate([part[0] for part in parts])[wanted]

@@ -23,6 +23,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from .. import kernels
 from ..network import Layer, Network
 from ..network._exact import rounding
+from ..network._memory import check_room
 from ..network._parallel import run_in_threads
 
 __all__ = ["Features", "RandomReLUNetwork", "Separator", "separate", "widen"]
@@ -137,6 +138,11 @@ class Features:
         self._directions, self._biases = directions, biases
         self._exponent = exponent
         self._lengths = np.linalg.norm(directions, axis=1)
+        n_samples, n_hyperplanes = samples.shape[0], len(directions)
+        check_room(  # the features, and what turns them into standardized ones
+            2 * 8 * n_samples * n_hyperplanes,
+            f"{n_hyperplanes:,} features of {n_samples:,} samples",
+        )
         squares = samples.multiply(samples) if sparse.issparse(samples) else samples**2
         self._sizes = np.sqrt(np.asarray(squares.sum(axis=1)).ravel())
         values = np.asarray(samples @ directions.T)

@@ -12,6 +12,7 @@ from .. import kernels
 from ._codes import BitCodes
 from ._exact import exact_ceiling, rounding, signs
 from ._layer import Layer, frozen
+from ._memory import check_room
 from ._parallel import run_in_threads
 from ._relu_codes import FRACTION_BITS, ReLUCodes
 
@@ -162,6 +163,12 @@ class HyperplaneLayer:
     def room(self, n_positions: int, activation="threshold"):
         """Return room for the codes of `n_positions` points."""
         kind = BitCodes if activation == "threshold" else ReLUCodes
+        bits_each = 1 if activation == "threshold" else 64
+        check_room(
+            n_positions * self.n_hyperplanes * bits_each // 8,
+            f"The codes of {n_positions:,} samples by {self.n_hyperplanes:,} "
+            f"hyperplanes ({activation})",
+        )
         return kind.empty(n_positions, self.n_hyperplanes)
 
     def encode_into(self, codes, X, positions, n_threads: int = 1) -> None:
