@@ -5,7 +5,7 @@ several draws kept), 1-NN, 5-NN, random forest, RBF SVM and a multilayer percept
 digits, 10,000 samples of MNIST, wine, breast cancer and iris, cross-validated.
 
     python experiments/generalization.py [--data digits wine] [--noise 0 0.1]
-        [--folds 5] [--jobs -1] [--output FOLDER]
+        [--skip NAME ...] [--folds 5] [--jobs -1] [--output FOLDER]
 
 The digits of MNIST are read from the folder data/mnist below $SKLEARN_MEMORIZE_DATA
 (by default ../shared), or else fetched from OpenML. Interrupted, it goes on where it
@@ -93,6 +93,7 @@ def compare(name, arguments):
     estimators = {
         label: make_pipeline(StandardScaler(), estimator) if is_table else estimator
         for label, estimator in classifiers().items()
+        if label not in arguments.skip
     }
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitFailedWarning)
@@ -146,6 +147,7 @@ def main(argv=None):
     known = [*PICTURES, *TABLES]
     parser.add_argument("--data", nargs="+", choices=known, default=known)
     parser.add_argument("--noise", nargs="+", type=float, default=[0.0])
+    parser.add_argument("--skip", nargs="+", default=[], help="leave classifiers out")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
