@@ -2,6 +2,7 @@
 #
 #   make demo    memorize a data set, and look at the result
 #   make test    the whole test suite
+#   make fuzz    50,000 hostile data sets, in parts: ARGS='--part 1/3'
 #   make docs    the documentation, in docs/_build/html
 #   make reproduce        the paper's experiments, beside its published figures
 #   make generalization   all classifiers side by side on five data sets
@@ -23,13 +24,16 @@ extras_experiments := fast,plot,progress,test
 extras_bench := fast
 extras_lint := dev
 
-.PHONY: demo test doctest docs reproduce generalization bench lint format clean
+.PHONY: demo test fuzz doctest docs reproduce generalization bench lint format clean
 
 demo: $(VENV)/.ready-demo
 	$(python) -m sklearn_memorize $(ARGS)
 
 test: $(VENV)/.ready-test
 	$(python) -m pytest $(ARGS)
+
+fuzz: $(VENV)/.ready-test
+	$(python) tests/fuzz.py $(ARGS)
 
 # Every example in a docstring, in the README and in the user guide.
 doctest: $(VENV)/.ready-docs
