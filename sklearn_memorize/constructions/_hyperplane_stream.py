@@ -138,8 +138,8 @@ class HyperplaneStream:
         self._ball = ball
         if max_bias > _LARGEST / max(ball.radius, 1.0):
             raise ValueError(
-                f"Biases up to max_bias={max_bias:g} times the radius {ball.radius:.3g} "
-                "overflow double precision. Lower max_bias, or scale the features down."
+                f"max_bias={max_bias:g} times the radius {ball.radius:.3g} overflows "
+                "double precision. Lower max_bias, or scale the features down."
             )
         self._reach = max_bias * math.ldexp(ball.radius, -ball.exponent)
         self._n_drawn = 0

@@ -52,10 +52,10 @@ def _free() -> float:
 
 
 def _left_of_container() -> float:
-    with suppress(OSError, ValueError):  # the limit may be "max"
-        with open("/sys/fs/cgroup/memory.max") as limit:
-            return float(int(limit.read()))
-    return float("inf")
+    limit = "/sys/fs/cgroup/memory.max"
+    with suppress(OSError, ValueError), open(limit) as file:
+        return float(int(file.read()))
+    return float("inf")  # there is no container, or its limit is "max"
 
 
 def _left_of_limit() -> float:
