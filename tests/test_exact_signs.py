@@ -127,3 +127,16 @@ def test_relu_outputs_are_rounded_up_exactly(scale, offset):
     for Z in (X, np.asfortranarray(X), sparse.csr_array(X)):
         codes = layer.encode(Z, "relu")
         assert (codes.values[: codes.n_samples] == expected).all()
+
+
+def test_samples_of_many_features_have_exact_codes():
+    rng = np.random.default_rng(2)
+    X = rng.random((3, 1300)).astype(np.float32)
+    directions = rng.standard_normal((200, 1300)).astype(np.float32)
+    through_first = -(directions.astype(np.float64) @ X[0])
+    layer = HyperplaneLayer(directions, through_first + rng.normal(0, 1e-5, 200))
+    expected = rational_signs(layer, X)
+    assert (layer.signs(X) == expected).all()
+    assert (layer.signs(sparse.csr_array(X)) == expected).all()
+    plain = X @ directions.T + layer.biases.astype(np.float32) > 0
+    assert (plain != expected).any()

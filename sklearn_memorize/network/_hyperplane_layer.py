@@ -29,6 +29,28 @@ _BLOCK_VALUES = 1 << 21
 _SAFE_EXPONENT = 60
 
 
+# Sums over more features than this are taken in parts, which bounds their error better.
+_PART = 512
+
+
+def _most_roundings(n_features: int) -> int:
+    """Return how many roundings a product of dense rows makes for an entry."""
+    if n_features <= 2 * _PART:
+        return n_features
+    return _PART + -(-n_features // _PART)
+
+
+def _product(rows, directions: np.ndarray) -> np.ndarray:
+    """Return `rows @ directions.T`, summed over parts of the features if dense."""
+    if sparse.issparse(rows) or rows.shape[1] <= 2 * _PART:
+        return np.ascontiguousarray(rows @ directions.T)
+    total = rows[:, :_PART] @ directions[:, :_PART].T
+    for start in range(_PART, rows.shape[1], _PART):
+        part = slice(start, start + _PART)
+        total += rows[:, part] @ directions[:, part].T
+    return total
+
+
 def _rounded_up(bounds: np.ndarray) -> np.ndarray:
     """Return bounds in single precision, with room for the roundings of their use."""
     return (bounds * (1 + 2.0**-18)).astype(np.float32)
@@ -211,9 +233,8 @@ class HyperplaneLayer:
         for start in range(0, self.n_hyperplanes, _COLUMNS):
             columns = slice(start, min(start + _COLUMNS, self.n_hyperplanes))
             with np.errstate(over="ignore", invalid="ignore"):
-                products = rows @ self.directions[columns].T
                 doubtful = kernels.pack_signs(
-                    np.ascontiguousarray(products),
+                    _product(rows, self.directions[columns]),
                     offsets[columns],
                     row_bounds,
                     self._direction_bounds[columns],
@@ -228,7 +249,8 @@ class HyperplaneLayer:
         """Return the scaled points in single precision, and their error bounds.
 
         For a rounded point x with k nonzero entries and any order of summation,
-        |fl(<w, x>) - <w, x>| <= gamma_k |w| |x|; adding zeros makes no error. Four
+        |fl(<w, x>) - <w, x>| <= gamma_k |w| |x|; adding zeros makes no error. Where
+        `_product` adds up p parts of s features, the same holds with s + p for k. Four
         more roundings cover shift, scaling and conversion, and a tiny constant what
         underflows. A point of zeros has no error at all.
         """
@@ -245,9 +267,14 @@ class HyperplaneLayer:
                 squares = np.einsum("ij,ij->i", rows, rows)
             # The norm itself carries up to gamma_{k + 1} of relative error, and each
             # of its squares may underflow.
-            relative = rounding(n_terms + 4.0, _SINGLE)
+            n_roundings = n_terms
+            if not sparse.issparse(X):
+                n_roundings = np.minimum(n_terms, _most_roundings(self.n_features))
+            relative = rounding(n_roundings + 4.0, _SINGLE)
+            # Of the squared norm nothing is known but the number of its terms.
+            excess = rounding(n_terms + 4.0, _SINGLE)
             squares = squares.astype(np.float64) + self.n_features * 2.0**-126
-            norms = np.sqrt(squares) * (1 + 2 * relative)
+            norms = np.sqrt(squares) * (1 + 2 * excess)
             bounds = relative * norms + self.n_features * _TINY
             bounds[n_terms == 0] = 0.0
             return rows, _rounded_up(bounds)
