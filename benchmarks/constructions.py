@@ -226,15 +226,15 @@ Written by `python benchmarks/constructions.py`.
   images, and the 10,000 test images. random-2k, random-10k: 2,000 and 10,000 normally
   distributed samples in 20 dimensions with 10 random classes; as many new samples are
   predicted, for which no answer is right.
-- training: accuracy on the training set. For the regressor the largest error in units of
-  the range of the targets; these are the digits as numbers, or random numbers.
+- training: accuracy on the training set. For the regressor the largest error in units
+  of the range of the targets; these are the digits as numbers, or random numbers.
 - test: accuracy on the test set. For the regressor the share of answers that round to
   the digit.
-- widths: neurons in each layer. parameters: nonzero weights and biases. bits per weight:
-  the mean number of bits of these, where those of a layer share one integer or floating
-  point format.
-- seconds: of processor time on one thread, which is what the clock shows on an idle core.
-  Fitting includes the certificate that every training sample is recalled.
+- widths: neurons in each layer. parameters: nonzero weights and biases. bits per
+  weight: the mean number of bits of these, where those of a layer share one integer or
+  floating point format.
+- seconds: of processor time on one thread, close to what the clock shows on an idle
+  core. Fitting includes the certificate that every training sample is recalled.
 """
 
 
