@@ -24,14 +24,20 @@ from .exceptions import (
 from .network import Layer, LayeredNetwork, Network
 from .network._memory import check_room
 
-__all__ = ["BaseMemorizer", "BaseMemorizingClassifier", "dense"]
+__all__ = [
+    "BaseMemorizer",
+    "BaseMemorizingClassifier",
+    "advice_on_memory",
+    "dense",
+    "unchanged_on_failure",
+]
 
 # Parameters that decide how much memory is needed.
 _SIZES = ("n_hyperplanes", "max_hyperplanes", "n_draws")
 
 
 @contextmanager
-def _unchanged_on_failure(estimator):
+def unchanged_on_failure(estimator):
     """Leave the estimator exactly as it was if the body raises."""
     before = dict(vars(estimator))
     try:
@@ -43,7 +49,7 @@ def _unchanged_on_failure(estimator):
 
 
 @contextmanager
-def _advice_on_memory(estimator):
+def advice_on_memory(estimator):
     """Name the parameters that decide the sizes if memory runs out."""
     try:
         yield
@@ -101,8 +107,8 @@ class BaseMemorizer(CallbackSupportMixin, BaseEstimator):
         """
         progress = self._init_callback_context(max_subtasks=3)
         with (
-            _unchanged_on_failure(self),
-            _advice_on_memory(self),
+            unchanged_on_failure(self),
+            advice_on_memory(self),
             _reported(self, progress),
         ):
             with _reported(self, progress.subcontext("read the samples")):

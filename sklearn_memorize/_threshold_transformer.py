@@ -14,6 +14,7 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._base import advice_on_memory, unchanged_on_failure
 from ._compat import Interval, _fit_context
 from .constructions.random_hyperplanes import HyperplaneStream, enclosing_ball
 
@@ -115,13 +116,19 @@ class RandomThresholdTransformer(
         -------
         self : object
             The fitted transformer.
+
+        Raises
+        ------
+        MemoryError
+            If the hyperplanes do not fit into memory.
         """
-        X = self._validate(X, reset=True)
-        ball = enclosing_ball(X, np.arange(X.shape[0]), self.center)
-        seed = check_random_state(self.random_state).randint(_SEED_RANGE)
-        stream = HyperplaneStream(int(seed), ball, float(self.max_bias))
-        self.hyperplanes_ = stream.draw(self.n_hyperplanes)
-        self.radius_ = ball.radius
+        with unchanged_on_failure(self), advice_on_memory(self):
+            X = self._validate(X, reset=True)
+            ball = enclosing_ball(X, np.arange(X.shape[0]), self.center)
+            seed = check_random_state(self.random_state).randint(_SEED_RANGE)
+            stream = HyperplaneStream(int(seed), ball, float(self.max_bias))
+            self.hyperplanes_ = stream.draw(self.n_hyperplanes)
+            self.radius_ = ball.radius
         return self
 
     def transform(self, X):

@@ -41,9 +41,9 @@ def check_room(n_bytes: int, what: str) -> None:
         )
 
 
-def _free() -> float:
-    with suppress(OSError, ValueError), open("/proc/meminfo") as table:
-        for line in table:
+def _free(table: str = "/proc/meminfo") -> float:
+    with suppress(OSError, ValueError), open(table) as lines:
+        for line in lines:
             if line.startswith("MemAvailable:"):
                 return 1024.0 * int(line.split()[1])
     with suppress(AttributeError, OSError, ValueError):
@@ -51,8 +51,7 @@ def _free() -> float:
     return float("inf")
 
 
-def _left_of_container() -> float:
-    limit = "/sys/fs/cgroup/memory.max"
+def _left_of_container(limit: str = "/sys/fs/cgroup/memory.max") -> float:
     with suppress(OSError, ValueError), open(limit) as file:
         return float(int(file.read()))
     return float("inf")  # there is no container, or its limit is "max"
