@@ -288,7 +288,11 @@ def test_a_prediction_does_not_depend_on_how_it_was_asked_for(activation, decisi
     X, y = load_digits(return_X_y=True)
     X = (X / 7).astype(np.float32)
     clf = MemorizingClassifier(
-        activation=activation, decision=decision, n_hyperplanes=500, random_state=0
+        activation=activation,
+        decision=decision,
+        n_hyperplanes=500,
+        n_draws=2,
+        random_state=0,
     ).fit(X[::2], y[::2])
     expected = clf.predict(X)
     assert (expected[::2] == y[::2]).all()
@@ -299,9 +303,9 @@ def test_a_prediction_does_not_depend_on_how_it_was_asked_for(activation, decisi
 def test_mnist_predictions_do_not_depend_on_how_they_were_asked_for():
     X, y = mnist()
     X, y = X[:10000] / np.float32(255), y[:10000]
-    clf = MemorizingClassifier(n_hyperplanes=2000, random_state=0, n_jobs=2).fit(X, y)
+    clf = MemorizingClassifier(n_hyperplanes=2000, n_draws=1, random_state=0, n_jobs=2)
+    clf.fit(X, y).set_params(n_jobs=None)
     assert clf.interpolates_
-    clf.set_params(n_jobs=None)
     for way, answer in predictions_in_every_way(clf, X[:2000]):
         assert (answer == y[:2000]).all(), way
 
