@@ -120,7 +120,8 @@ class NearbySetClassifier(BaseMemorizingClassifier):
     def _build(self, training: TrainingSet) -> dict:
         points = training.points()
         points = dense(points) if sparse.issparse(points) else points
-        points = np.asarray(points, dtype=np.float64)
+        # A zero that a sparse matrix leaves out has no sign.
+        points = np.asarray(points, dtype=np.float64) + 0.0
         if training.n_classes == 1:
             return {
                 "network_": constant_network(points.shape[1]),
