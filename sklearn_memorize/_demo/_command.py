@@ -204,10 +204,11 @@ def _report(model: MemorizingClassifier, fit_seconds: float, X, y) -> None:
         f"{n_recalled:,} of {len(y):,} training samples get their own label back; "
         f"interpolates_ is {model.interpolates_}",
     )
+    draws = f" ({model.n_draws} draws side by side)" if _stands_together(model) else ""
     _say(
         "Network",
         f"{network.depth} layers of {widths} neurons, "
-        f"{network.n_parameters:,} nonzero parameters",
+        f"{network.n_parameters:,} nonzero parameters{draws}",
     )
     neurons = ", ".join(
         f"{label}: {width:,}"
@@ -219,6 +220,10 @@ def _report(model: MemorizingClassifier, fit_seconds: float, X, y) -> None:
         f"fit {fit_seconds:.2f} s, predict {predict_seconds:.2f} s "
         f"({1e6 * predict_seconds / len(y):.0f} microseconds a sample)",
     )
+
+
+def _stands_together(model: MemorizingClassifier) -> bool:
+    return model.keep == "all" and model.n_draws > 1
 
 
 def _draw(model: MemorizingClassifier, data: Data, path: Path) -> None:

@@ -43,12 +43,24 @@ def _neurons_by_class(model, y) -> list[np.ndarray]:
     return [largest_first[label == which] for which in model.classes_]
 
 
+def _n_draws(model: MemorizingClassifier) -> int:
+    """Return how many draws stand side by side in the network."""
+    return model.n_draws if model.keep == "all" else 1
+
+
+def _each_center_once(members: np.ndarray, model) -> np.ndarray:
+    """Return the largest neuron of each center; draws may share centers."""
+    _, first = np.unique(model.sample_indices_[members], return_index=True)
+    return members[np.sort(first)]
+
+
 def _headline(model: MemorizingClassifier, data: Data) -> str:
     n_neurons = int(np.sum(model.second_layer_widths_))
     recalled = "recalled" if model.interpolates_ else "not all recalled"
+    draws = "" if _n_draws(model) == 1 else f" of {_n_draws(model)} draws"
     return (
         f"{len(data.y):,} training samples, {recalled} "
-        f"by {n_neurons:,} second-layer neurons"
+        f"by {n_neurons:,} second-layer neurons{draws}"
     )
 
 
@@ -62,12 +74,12 @@ def _draw_centers(model, data: Data, neurons: list[np.ndarray]) -> Figure:
         0.13, 0.01, 0.99, 1 - 1.05 / figure.get_figheight(), 0.1, 0.35
     )
     for row, label, members in zip(axes, model.classes_, shown, strict=False):
-        _draw_row(row, members, model, data)
+        _draw_row(row, _each_center_once(members, model), model, data)
         n_samples = int((data.y == label).sum())
         row[0].text(
             -0.25,
             0.5,
-            f"class {label}\n{n_samples} samples\n{len(members)} neurons",
+            f"class {label}\n{n_samples} samples\n{_count(len(members), model)}",
             transform=row[0].transAxes,
             ha="right",
             va="center",
@@ -75,6 +87,12 @@ def _draw_centers(model, data: Data, neurons: list[np.ndarray]) -> Figure:
         )
     _title_columns(axes[0])
     return figure
+
+
+def _count(n_neurons: int, model: MemorizingClassifier) -> str:
+    if _n_draws(model) == 1:
+        return f"{n_neurons} neurons"
+    return f"{n_neurons / _n_draws(model):.0f} neurons a draw"
 
 
 def _title_columns(top_row) -> None:
@@ -107,15 +125,19 @@ def _draw_sizes(model, data: Data, neurons: list[np.ndarray]) -> Figure:
     counts, sizes = figure.subplots(1, 2)
     position = np.arange(shown)
     n_samples = [(data.y == label).sum() for label in model.classes_[:shown]]
-    n_neurons = [len(members) for members in neurons[:shown]]
+    n_neurons = [len(members) / _n_draws(model) for members in neurons[:shown]]
     bars = counts.barh(
         position - 0.2, n_samples, 0.38, color="0.8", label="training samples"
     )
     counts.bar_label(bars, padding=3)
     bars = counts.barh(
-        position + 0.2, n_neurons, 0.38, color="0.3", label="second-layer neurons"
+        position + 0.2,
+        n_neurons,
+        0.38,
+        color="0.3",
+        label="second-layer neurons a draw",
     )
-    counts.bar_label(bars, padding=3)
+    counts.bar_label(bars, fmt="{:.0f}", padding=3)
     counts.set_yticks(position, [f"class {label}" for label in model.classes_[:shown]])
     counts.invert_yaxis()
     counts.margins(x=0.12)
