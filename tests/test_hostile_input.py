@@ -239,6 +239,13 @@ def test_gaussian_widths_scale_with_the_points():
     assert huge == (plain.width * 2.0**900, plain.standard_error * 2.0**900)
 
 
+def test_gaussian_widths_are_not_negative():
+    point = np.random.default_rng(0).standard_normal((1, 7))
+    assert gaussian_width(np.repeat(point, 31, axis=0), random_state=0) == (0, 0)
+    close = np.nextafter(point, [[np.inf], [-np.inf], [0.0]])
+    assert gaussian_width(close, n_samples=50, random_state=0).width >= 0
+
+
 @pytest.mark.parametrize("exponent", [-1100, -3, 0, 7, 900])
 def test_ceilings_are_those_of_rational_numbers(exponent):
     from fractions import Fraction
