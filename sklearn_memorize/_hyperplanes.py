@@ -29,6 +29,8 @@ __all__ = ["MemorizingClassifier"]
 _SEED_RANGE = np.iinfo(np.int32).max
 # The certificate looks at this many tiles of 64 samples at a time.
 _TILES_AT_ONCE = 64
+# So many training samples at the most are encoded a second time to check their codes.
+_N_CHECKED = 1024
 
 
 def _n_threads(n_jobs) -> int:
@@ -288,10 +290,11 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         )
 
     def _certify(self, training: TrainingSet) -> None:
-        """Decide the training samples by their codes, as `predict` would.
+        """Decide every training sample by its code, as `predict` does.
 
         The code of a sample is a function of the sample alone, so the codes that the
-        network was built from are those that `predict` computes.
+        network was built from are those that `predict` computes. That is checked for
+        some of the samples, which are encoded again.
         """
         layout, codes = vars(self).pop("_trace", (None, [None]))
         if any(code is None for code in codes):
@@ -308,7 +311,20 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
         starts = range(0, len(places) // LANES, _TILES_AT_ONCE)
         n_missed = sum(run_in_threads(missed, starts, _n_threads(self.n_jobs)))
+        self._check_codes(training, layout, codes)
         self._record_certificate(training, n_missed)
+
+    def _check_codes(self, training: TrainingSet, layout: ClassLayout, codes) -> None:
+        """Encode some of the training samples again, and compare all decisions."""
+        chosen = np.arange(0, training.n_samples, -(-training.n_samples // _N_CHECKED))
+        again = self._predict_class_numbers(training.X[training.rows[chosen]])
+        before = self._decide([code.take(layout.positions[chosen]) for code in codes])
+        if (again != before).any():
+            raise InterpolationError(
+                "The codes of some training samples changed when they were computed "
+                "again; this is a defect of the library or of the machine. Please "
+                "report it."
+            )
 
     def _misfit(self, missed: str) -> InterpolationWarning | InterpolationError:
         if self.n_hyperplanes != "auto":

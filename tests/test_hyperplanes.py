@@ -30,6 +30,7 @@ from sklearn_memorize.exceptions import (
     InterpolationError,
     InterpolationWarning,
 )
+from sklearn_memorize.network import HyperplaneLayer
 
 rng = np.random.default_rng(0)
 RANDOM = rng.standard_normal((2000, 20)), rng.integers(0, 10, 2000)
@@ -424,6 +425,19 @@ def test_auto_at_its_cap_is_an_error_and_changes_nothing():
     after = {**vars(clf), "min_hyperplanes": 1000, "max_hyperplanes": 65536}
     assert after.keys() == before.keys()
     assert all(after[name] is before[name] for name in before if name.endswith("_"))
+
+
+def test_codes_that_change_are_noticed(monkeypatch):
+    encode = HyperplaneLayer.encode
+
+    def encode_wrongly(layer, X, *arguments):
+        return encode(layer, -X, *arguments)
+
+    clf = MemorizingClassifier(random_state=0)
+    monkeypatch.setattr(HyperplaneLayer, "encode", encode_wrongly)
+    with pytest.raises(InterpolationError, match="codes of some training samples"):
+        clf.fit(*DATA["iris"])
+    assert not hasattr(clf, "network_")
 
 
 def test_conflicting_labels_are_resolved_by_weight_or_refused():
