@@ -31,8 +31,6 @@ __all__ = ["build_small_relu_network", "group_shape"]
 
 # The layers are evaluated at this many training samples, those of the steepest nodes.
 _CHECKED_SAMPLES = 4096
-# Sums of more than a million numbers of this size are finite.
-_LARGEST_TARGET = 2.0**1000
 
 
 def build_small_relu_network(
@@ -75,20 +73,25 @@ def build_small_relu_network(
         If double precision cannot tell the rows apart on a line, or cannot hold the
         slopes that it takes.
     """
-    if np.abs(targets).max() > _LARGEST_TARGET:
-        raise InterpolationError(
-            f"Targets as large as {np.abs(targets).max():.3g} leave no room in double "
-            "precision for the sums of the output layer. Scale the targets down."
-        )
     offset, scale = _unit_scale(targets)
+    _check_finite(scale, targets)
     values = (targets - offset) / np.where(scale > 0, scale, 1.0)
     line = _best_line(X, values, rng, n_projections, n_layers - 2)
     with np.errstate(all="ignore"):  # the check below looks at the outputs
         layers = assemble_layers(line.direction, line.blocks, n_layers, offset, scale)
+    _check_finite(layers[-1].biases, targets)
     network = SmallReLUNetwork(layers, line.direction, line.cells, offset, scale)
     _check_size(network, n_layers, *targets.shape)
     _check_layers(network, X, targets, tolerance, line.steepest_first)
     return network
+
+
+def _check_finite(numbers, targets) -> None:
+    if not np.isfinite(numbers).all():
+        raise InterpolationError(
+            f"Targets as large as {np.abs(targets).max():.3g} leave no room in double "
+            "precision for the sums of the output layer. Scale the targets down."
+        )
 
 
 def _check_size(network, n_layers: int, n_samples: int, n_outputs: int) -> None:
@@ -268,7 +271,8 @@ def _unit_scale(targets: np.ndarray):
         offset = np.where(far, low + (high - low) / 2, 0.0)
     largest = np.abs(targets - offset).max(axis=0)
     fraction, exponent = np.frexp(largest)
-    scale = np.ldexp(1.0, np.where(fraction == 0.5, exponent - 1, exponent))
+    with np.errstate(over="ignore"):
+        scale = np.ldexp(1.0, np.where(fraction == 0.5, exponent - 1, exponent))
     return offset, np.where(largest > 0, scale, 0.0)
 
 
