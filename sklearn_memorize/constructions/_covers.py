@@ -17,7 +17,7 @@ __all__ = [
     "without_spare_neurons",
 ]
 
-_MOST_CANDIDATES = 16
+_MOST_CANDIDATES = 64
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ _DOUBLE = 2.0**-53
 _TINY = 2.0**-120
 # Products are computed in blocks of this many columns and about this many numbers.
 _COLUMNS = 4096
-_BLOCK_VALUES = 1 << 21
+_BLOCK_VALUES = 1 << 22
 # Powers of two up to this one are far from the limits of single precision.
 _SAFE_EXPONENT = 60
 
@@ -207,7 +207,8 @@ class HyperplaneLayer:
         n_threads : int, default=1
             Number of threads that share the rows.
         """
-        step = max(64, _BLOCK_VALUES // max(self.n_features, _COLUMNS))
+        width = max(self.n_features, min(self.n_hyperplanes, _COLUMNS))
+        step = max(64, _BLOCK_VALUES // width)
         blocks = [
             slice(start, min(start + step, X.shape[0]))
             for start in range(0, X.shape[0], step)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-
-from sklearn.utils.parallel import Parallel, delayed
 
 from .._compat import _get_threadpool_controller
 
@@ -21,9 +20,9 @@ def run_in_threads(work: Callable, items: Iterable, n_threads: int) -> list:
     n_threads = min(n_threads, len(items))
     if n_threads <= 1:
         return [work(item) for item in items]
-    with one_blas_thread():
-        parallel = Parallel(n_jobs=n_threads, require="sharedmem")
-        return parallel(delayed(work)(item) for item in items)
+    # Pieces take milliseconds, and joblib looks for results every ten of them.
+    with one_blas_thread(), ThreadPoolExecutor(n_threads) as executor:
+        return list(executor.map(work, items))
 
 
 def one_blas_thread():
