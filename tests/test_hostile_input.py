@@ -28,7 +28,9 @@ from sklearn_memorize import (
     SlabClassifier,
     SmallReLUClassifier,
     SmallReLURegressor,
+    _training_set,
 )
+from sklearn_memorize._training_set import distinct_rows
 from sklearn_memorize.exceptions import ConflictingLabelsWarning, InterpolationError
 from sklearn_memorize.inspection import gaussian_width, radius
 from sklearn_memorize.network._exact import exact_ceiling
@@ -258,3 +260,30 @@ def test_ceilings_are_those_of_rational_numbers(exponent):
         value = sum((Fraction(w) * Fraction(x) for w, x in terms), Fraction(offset))
         expected = -(-value // Fraction(2) ** exponent)
         assert exact_ceiling(direction, point, offset, exponent) == expected
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_rows_whose_hashes_collide_are_told_apart(container, monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, (60, 3)).astype(float)
+    X[X == 0] = np.where(rng.random((X == 0).sum()) < 0.5, 0.0, -0.0)
+    for hashes in (lambda X: 0, lambda X: X[:, 0].astype(int)):
+        monkeypatch.setattr(
+            _training_set,
+            "row_hashes",
+            lambda X, hashes=hashes: (
+                np.zeros(X.shape[0], dtype=np.uint64)
+                + np.asarray(
+                    hashes(X.toarray() if sparse.issparse(X) else X), np.uint64
+                )
+            ),
+        )
+        first, inverse = distinct_rows(container(X))
+        assert (X[first][inverse] == X).all()
+        assert len(first) == len(np.unique(X + 0.0, axis=0))
+
+
+def test_biases_beyond_double_precision_are_refused():
+    X = np.array([[1e300], [-1e300]])
+    with pytest.raises(ValueError, match="Lower max_bias"):
+        MemorizingClassifier(max_bias=1e10).fit(X, [0, 1])
