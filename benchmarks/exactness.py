@@ -154,8 +154,8 @@ Half of the hyperplanes pass through a sample, the other half next to one. "Open
 float32" counts the codes whose magnitude is below the rounding error of single
 precision; "float32 wrong" those that single precision gets wrong. Of both kinds a
 sample is compared with integers of unlimited size; "wrong" counts our errors among
-them. Every code was computed in two ways (dense, and sparse or in Fortran order by plain
-NumPy), which agreed. The last column is the time that the codes took.
+them. Every code was computed in two ways (dense, and sparse or in Fortran order by
+plain NumPy), which agreed. The last column is the time that the codes took.
 
 {table(rows)}
 
