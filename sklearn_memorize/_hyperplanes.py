@@ -353,11 +353,9 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0], dtype=np.intp)
 
-        def decide(block):
-            coverings = self.network_.coverings
-            return self._decide([covering.encode(X[block]) for covering in coverings])
-
-        return self._by_blocks(decide, X)
+        return self._by_blocks(
+            lambda block: self._decide(self.network_.encode(X[block])), X
+        )
 
     def _scores(self, X) -> np.ndarray:
         return self._by_blocks(lambda block: self._scores_of_block(X[block]), X)

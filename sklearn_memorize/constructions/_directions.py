@@ -31,7 +31,8 @@ def draw_directions(X, rng, n_projections: int) -> np.ndarray:
     return directions
 
 
-def feature_ranges(X):
+def feature_ranges(X) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and the largest value of each feature."""
     if sparse.issparse(X):
         low, high = min_max_axis(X, axis=0)
     else:

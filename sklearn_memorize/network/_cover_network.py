@@ -108,7 +108,7 @@ class CoverNetwork(Network):
     coverings : sequence of Covering
         The first two layers.
     quorum : int, default=1
-        In `vote` and `predict`, in how many of the coverings a class has to fire,
+        In `vote` and `decide`, in how many of the coverings a class has to fire,
         and no other class in any, to be believed.
 
     References
@@ -203,6 +203,16 @@ class CoverNetwork(Network):
         for start in range(0, n_samples, step):
             yield slice(start, min(start + step, n_samples))
 
+    def encode(self, X) -> list:
+        """Return the outputs of the first layer, one set of codes a covering.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The inputs.
+        """
+        return [covering.encode(X) for covering in self._coverings]
+
     def fires(self, X) -> np.ndarray:
         """Return which classes fire.
 
@@ -216,7 +226,7 @@ class CoverNetwork(Network):
         fires : ndarray of shape (n_samples, n_classes), bool
             Whether a neuron of the class fires, in any of the coverings.
         """
-        return self.fires_of([covering.encode(X) for covering in self._coverings])
+        return self.fires_of(self.encode(X))
 
     def fires_of(self, codes) -> np.ndarray:
         """Return what `fires` returns, given the codes of the samples."""
@@ -240,7 +250,7 @@ class CoverNetwork(Network):
         margins : ndarray of shape (n_samples, n_classes)
             Mean of the largest `(m - <u, Phi(x)>) / n`, summed over the coverings.
         """
-        return self._margins([c.encode(X) for c in self._coverings], n_votes)
+        return self._margins(self.encode(X), n_votes)
 
     def _margins(self, codes, n_votes: int) -> np.ndarray:
         # Added in order: the sum of floats does not depend on the batch.
@@ -299,7 +309,7 @@ class CoverNetwork(Network):
             The margins; where a class fires alone, in as many coverings as `quorum`
             says, but another has the larger margin, its score is raised just above.
         """
-        codes = [covering.encode(X) for covering in self._coverings]
+        codes = self.encode(X)
         alone, numbers = self._firing_alone(self._fires(codes))
         scores = self._margins(codes, n_votes)
         beaten = np.flatnonzero(alone & (scores.argmax(axis=1) != numbers))
@@ -307,13 +317,13 @@ class CoverNetwork(Network):
         scores[beaten, numbers[beaten]] = np.nextafter(highest, np.inf)
         return scores
 
-    def predict(self, X, n_votes: int | None) -> np.ndarray:
+    def decide(self, codes, n_votes: int | None) -> np.ndarray:
         """Return the number of the class of the largest score, as fast as it goes.
 
         Parameters
         ----------
-        X : ndarray or CSR array of shape (n_samples, n_features)
-            The inputs.
+        codes : list of BitCodes or ReLUCodes
+            What `encode` says of the inputs.
         n_votes : int or None
             None for the paper's rule; else as in `vote`, whose answers these are.
 
@@ -322,10 +332,6 @@ class CoverNetwork(Network):
         numbers : ndarray of shape (n_samples,)
             Class numbers; the smallest one among equals.
         """
-        return self.decide([c.encode(X) for c in self._coverings], n_votes)
-
-    def decide(self, codes, n_votes: int | None) -> np.ndarray:
-        """Return what `predict` returns, given the codes of the samples."""
         fires = self._fires(codes)
         if n_votes is None:
             return np.logical_or.reduce(fires).argmax(axis=1)
