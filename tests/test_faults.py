@@ -11,6 +11,7 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -29,6 +30,7 @@ from sklearn_memorize import (
     RandomThresholdTransformer,
     SlabClassifier,
 )
+from sklearn_memorize.constructions._covers import cover_greedily
 from sklearn_memorize.exceptions import InterpolationError
 from sklearn_memorize.network import _memory
 
@@ -181,6 +183,31 @@ def test_sizes_are_compared_with_the_memory_before_anything_is_allocated(monkeyp
             estimator.fit(X, Y)
         with pytest.raises(NotFittedError):
             check_is_fitted(estimator)
+
+
+def test_a_greedy_covering_asks_for_room_for_all_pairs_of_a_class(monkeypatch):
+    codes = SimpleNamespace()  # which cannot be asked for anything
+    order = np.arange(2**15)
+    monkeypatch.setattr(_memory, "available_memory", lambda: 9 * 2.0**24 - 1)
+    with pytest.raises(MemoryError, match="32,768 samples .*covering='random' does"):
+        cover_greedily(codes, slice(0, 2**9), order)
+    monkeypatch.setattr(_memory, "available_memory", lambda: 9 * 2.0**24)
+    with pytest.raises(AttributeError):
+        cover_greedily(codes, slice(0, 2**9), order)
+
+
+def test_a_greedy_fit_that_finds_no_room_is_refused_with_advice(monkeypatch):
+    monkeypatch.setattr(_memory, "_SMALL", 1)
+    monkeypatch.setattr(_memory, "available_memory", lambda: 2.0**20)
+    samples, labels = np.arange(6000.0)[:, np.newaxis], np.arange(6000) > 2999
+    samples[labels] += 10_000
+    estimator = MemorizingClassifier(n_hyperplanes=64, n_draws=1, random_state=0)
+    estimator.fit(samples, labels)
+    greedy = clone(estimator).set_params(covering="greedy")
+    with pytest.raises(MemoryError, match="covering='random'.*fit fewer samples"):
+        greedy.fit(samples, labels)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(greedy)
 
 
 def test_a_bare_memory_error_gets_advice(monkeypatch):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..kernels import LANES
+from ..network._memory import check_room
 
 __all__ = [
     "ClassLayout",
@@ -169,6 +170,11 @@ def cover_greedily(codes, tiles: slice, order: np.ndarray) -> Cover:
         The order in which the samples of the class are drawn.
     """
     n_tiles = tiles.stop - tiles.start
+    check_room(  # the members, and how many of them are in each tile
+        9 * len(order) * n_tiles,
+        f"The pairs of the {len(order):,} samples of a class that covering='greedy' "
+        "compares (covering='random' does not)",
+    )
     members = np.empty((len(order), n_tiles), dtype=np.uint64)
     bounds = np.empty(len(order), dtype=np.int64)
     for start in range(0, len(order), _MOST_CANDIDATES):
@@ -177,7 +183,7 @@ def cover_greedily(codes, tiles: slice, order: np.ndarray) -> Cover:
         bounds[batch] = codes.largest_bounds(masks, tiles)
         members[batch] = codes.covers(masks, bounds[batch], tiles)
     separated = np.flatnonzero(bounds > 0)
-    gains = np.bitwise_count(members[separated]).sum(axis=1, dtype=np.intp)
+    gains = np.bitwise_count(members).sum(axis=1, dtype=np.intp)[separated]
     queue = [(-gain, turn) for gain, turn in zip(gains, separated, strict=True)]
     heapq.heapify(queue)
     left = ~np.zeros(n_tiles, dtype=np.uint64)
