@@ -8,6 +8,8 @@
 #   make generalization   all classifiers side by side on five data sets
 #   make bench   speed and memory beside the textbook, into benchmarks/results.md
 #   make lint    what the continuous integration says about style
+#   make audit   whether a pinned package has a known weakness (asks the network)
+#   make constraints      pin what setup.cfg asks for; ARGS=--upgrade for the newest
 #   make clean   remove everything that the other targets made
 
 PYTHON ?= python3
@@ -24,7 +26,8 @@ extras_experiments := fast,plot,progress,test
 extras_bench := fast
 extras_lint := dev
 
-.PHONY: demo test fuzz doctest docs reproduce generalization bench lint format clean
+.PHONY: demo test fuzz doctest docs reproduce generalization bench lint format audit \
+    constraints clean
 
 demo: $(VENV)/.ready-demo
 	$(python) -m sklearn_memorize $(ARGS)
@@ -63,6 +66,15 @@ format: $(VENV)/.ready-lint
 	$(python) -m ruff check --fix .
 	$(python) -m ruff format .
 
+audit: $(VENV)/.ready-lint
+	$(python) -m pip_audit --strict --disable-pip --no-deps --requirement constraints.txt
+
+# For every platform and every supported version of Python at once.
+constraints: $(VENV)/.ready-lint
+	UV_CUSTOM_COMPILE_COMMAND="make constraints" $(VENV)/bin/uv pip compile --quiet \
+	    --universal --python-version 3.11 --all-extras --no-annotate $(ARGS) \
+	    --output-file constraints.txt setup.cfg
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info docs/_build docs/api docs/auto_examples
 	rm -rf docs/sg_execution_times.rst experiments/output
@@ -70,10 +82,10 @@ clean:
 	find sklearn_memorize tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp for each kind of work, so that a second run starts at once.
-$(VENV)/.ready-%: setup.cfg pyproject.toml | $(python)
+$(VENV)/.ready-%: setup.cfg pyproject.toml constraints.txt | $(python)
 	@echo "Setting up $(VENV) for 'make $*', once; this takes a minute or so ..."
 	@$(python) -m pip install --quiet --disable-pip-version-check \
-	    --editable ".[$(extras_$*)]"
+	    --constraint constraints.txt --editable ".[$(extras_$*)]"
 	@touch $@
 
 $(python):
