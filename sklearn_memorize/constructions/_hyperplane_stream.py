@@ -14,7 +14,13 @@ from ..network import HyperplaneLayer
 from ..network._memory import check_room
 from ..network._parallel import run_in_threads
 
-__all__ = ["Ball", "HyperplaneStream", "enclosing_ball", "most_balanced_first"]
+__all__ = [
+    "Ball",
+    "HyperplaneStream",
+    "enclosing_ball",
+    "enlarged_ball",
+    "most_balanced_first",
+]
 
 _BLOCK_VALUES = 1 << 21
 _CENTER_BITS = 26
@@ -61,9 +67,39 @@ def enclosing_ball(X, rows: np.ndarray, center: bool, n_threads: int = 1) -> Bal
     n_threads : int, default=1
         Number of threads that share the work.
     """
-    n_features = X.shape[1]
+    blocks, largest = _blocks(X, rows, n_threads)
+    largest_exponent = math.frexp(largest)[1]
+    origin = np.zeros(X.shape[1])
+    middle = _mean(X, blocks, len(rows), largest_exponent) if center else origin
+    radius = _radius(X, blocks, middle, largest, n_threads)
+    return _ball(middle, radius, largest, center)
+
+
+def enlarged_ball(ball: Ball, X, rows: np.ndarray, n_threads: int = 1) -> Ball:
+    """Return a ball around the same center that holds more samples.
+
+    Parameters
+    ----------
+    ball : Ball
+        The ball that holds the samples so far.
+    X : ndarray or CSR array of shape (n_samples, n_features)
+        The samples.
+    rows : ndarray of shape (n_rows,)
+        The rows that are new, at least one.
+    n_threads : int, default=1
+        Number of threads that share the work.
+    """
+    blocks, largest = _blocks(X, rows, n_threads)
+    radius = _radius(X, blocks, ball.center, largest, n_threads)
+    larger = _ball(ball.center, max(radius, ball.radius), largest, ball.center.any())
+    exponent = max(larger.exponent, ball.exponent)
+    return Ball(larger.center, larger.radius, exponent, larger.shift)
+
+
+def _blocks(X, rows, n_threads: int) -> tuple[list, float]:
+    """Return the rows in blocks, and the largest magnitude of their entries."""
     rows = np.sort(rows)
-    step = max(1, _BLOCK_VALUES // n_features)
+    step = max(1, _BLOCK_VALUES // X.shape[1])
     blocks = [rows[start : start + step] for start in range(0, len(rows), step)]
     largest = max(run_in_threads(partial(_largest_entry, X), blocks, n_threads))
     if largest > _LARGEST:
@@ -71,17 +107,22 @@ def enclosing_ball(X, rows: np.ndarray, center: bool, n_threads: int = 1) -> Bal
             f"Samples as large as {largest:.3g} leave no room in double precision for "
             "distances between them. Scale the features down."
         )
-    largest_exponent = math.frexp(largest)[1]
-    origin = np.zeros(n_features)
-    middle = _mean(X, blocks, len(rows), largest_exponent) if center else origin
-    unit = max(largest_exponent, -1000)  # its inverse is finite
+    return blocks, largest
+
+
+def _radius(X, blocks, middle, largest: float, n_threads: int) -> float:
+    largest = max(largest, float(np.abs(middle).max(initial=0.0)))
+    unit = max(math.frexp(largest)[1], -1000)  # its inverse is finite
     measure = partial(_largest_norm, X, middle, unit)
-    radius = math.ldexp(max(run_in_threads(measure, blocks, n_threads)), unit)
+    return math.ldexp(max(run_in_threads(measure, blocks, n_threads)), unit)
+
+
+def _ball(middle, radius: float, largest: float, centered: bool) -> Ball:
     far = np.abs(middle).max(initial=0.0) > radius > 0.0
-    if far or not center:
+    if far or not centered:
         reach = radius
     else:
-        reach = radius + float(np.sqrt(n_features)) * largest
+        reach = radius + float(np.sqrt(len(middle))) * largest
     exponent = int(np.clip(math.frexp(reach)[1], *_EXPONENT_RANGE))
     return Ball(middle, radius, exponent, middle if far else None)
 
@@ -131,9 +172,11 @@ class HyperplaneStream:
         the center of the ball.
     max_bias : float
         Lambda, in units of the radius.
+    n_drawn : int, default=0
+        Number of hyperplanes of the sequence to pass over.
     """
 
-    def __init__(self, seed: int, ball: Ball, max_bias: float):
+    def __init__(self, seed: int, ball: Ball, max_bias: float, n_drawn: int = 0):
         self._seed = seed
         self._ball = ball
         if max_bias > _LARGEST / max(ball.radius, 1.0):
@@ -142,7 +185,7 @@ class HyperplaneStream:
                 "double precision. Lower max_bias, or scale the features down."
             )
         self._reach = max_bias * math.ldexp(ball.radius, -ball.exponent)
-        self._n_drawn = 0
+        self._n_drawn = n_drawn
 
     def draw(self, n_hyperplanes: int, n_threads: int = 1) -> HyperplaneLayer:
         """Return the next hyperplanes of the sequence.
