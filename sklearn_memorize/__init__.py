@@ -6,6 +6,7 @@ from ._hyperplanes import MemorizingClassifier
 from ._nearby_set import NearbySetClassifier
 from ._random_relu import RandomReLUClassifier
 from ._relu import SmallReLUClassifier, SmallReLURegressor
+from ._residual import ResidualMemorizingClassifier
 from ._slab import SlabClassifier
 from ._threshold_transformer import RandomThresholdTransformer
 
@@ -17,6 +18,7 @@ __all__ = [
     "NearbySetClassifier",
     "RandomReLUClassifier",
     "RandomThresholdTransformer",
+    "ResidualMemorizingClassifier",
     "SlabClassifier",
     "SmallReLUClassifier",
     "SmallReLURegressor",

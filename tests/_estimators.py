@@ -45,6 +45,9 @@ PARAMETERS = {
         "n_layers": st.sampled_from([3, 3, 4, 9]),
     },
     "SlabClassifier": {"degenerate": st.sampled_from(["split", "split", "raise"])},
+    "ResidualMemorizingClassifier": {
+        "degenerate": st.sampled_from(["split", "split", "raise"])
+    },
     "RandomReLUClassifier": {
         "n_hyperplanes": st.sampled_from(["auto", "auto", "auto", 1, 40]),
         "min_hyperplanes": st.sampled_from([1, 16]),
