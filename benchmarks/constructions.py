@@ -35,6 +35,7 @@ from sklearn_memorize import (
     MemorizingClassifier,
     NearbySetClassifier,
     RandomReLUClassifier,
+    ResidualMemorizingClassifier,
     SlabClassifier,
     SmallReLUClassifier,
     SmallReLURegressor,
@@ -98,6 +99,7 @@ CONSTRUCTIONS = {
     "SmallReLURegressor, float32 samples": SmallReLURegressor(random_state=0),
     "DeepThresholdClassifier": DeepThresholdClassifier(random_state=0),
     "SlabClassifier": SlabClassifier(random_state=0),
+    "ResidualMemorizingClassifier": ResidualMemorizingClassifier(random_state=0),
     "RandomReLUClassifier": RandomReLUClassifier(random_state=0),
     "RandomReLUClassifier, maximum_margin=False": RandomReLUClassifier(
         maximum_margin=False, random_state=0
