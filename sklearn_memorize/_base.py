@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import _check_sample_weight, _fit_context
+from ._progress import SILENT, Progress, Stopped, told
 from ._training_set import TrainingSet, distinct_rows, resolve_labels
 from .exceptions import (
     ConflictingLabelsWarning,
@@ -29,6 +30,7 @@ __all__ = [
     "BaseMemorizingClassifier",
     "advice_on_memory",
     "dense",
+    "explained_stop",
     "unchanged_on_failure",
 ]
 
@@ -63,15 +65,24 @@ def advice_on_memory(estimator):
 
 
 @contextmanager
-def _reported(estimator, task):
-    """Tell the estimator's callbacks, such as a progress bar, of begin and end."""
-    task.call_on_fit_task_begin(estimator=estimator)
-    yield
-    task.call_on_fit_task_end(estimator=estimator)
+def explained_stop(result="a network"):
+    """Say that nothing was complete when a callback asked to stop, and what to do."""
+    try:
+        yield
+    except Stopped:
+        raise InterpolationError(
+            f"A callback asked to stop before there was {result} to keep; the "
+            "estimator is as it was before. Let the callback ask later, or fit fewer "
+            "samples."
+        ) from None
 
 
 class BaseMemorizer(CallbackSupportMixin, BaseEstimator):
     """Template of `fit`: validate -> resolve conflicts -> build -> certify."""
+
+    # Whom `_build` tells of its progress, in as many parts; 0 tells of none.
+    _progress: Progress = SILENT
+    _n_build_parts = 0
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -97,7 +108,8 @@ class BaseMemorizer(CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         InterpolationError
-            If the network ought to recall the training set and does not.
+            If the network ought to recall the training set and does not, or if a
+            callback asks to stop before there is one.
         ValueError
             If the input is not valid, or if `conflicts="raise"` and identical rows
             carry different labels. A failed fit leaves the estimator as it was.
@@ -105,18 +117,24 @@ class BaseMemorizer(CallbackSupportMixin, BaseEstimator):
             If the network, or what it is built from, does not fit into memory. The
             largest sizes are compared with the memory before anything is allocated.
         """
-        progress = self._init_callback_context(max_subtasks=3)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        progress = told(self, n_stages=3, X=X, y=y, metadata=metadata)
         with (
             unchanged_on_failure(self),
             advice_on_memory(self),
-            _reported(self, progress),
+            explained_stop(),
+            progress as stages,
         ):
-            with _reported(self, progress.subcontext("read the samples")):
+            with stages.part("read the samples", 0):
                 training = self._prepare(X, y, sample_weight)
-            with _reported(self, progress.subcontext("build the network")):
-                for name, value in self._build(training).items():
+            n_parts = self._n_build_parts
+            with stages.part("build the network", 1, n_parts, needed=True) as building:
+                self._progress = building
+                built = self._build(training)
+                del self._progress
+                for name, value in built.items():
                     setattr(self, name, value)
-            with _reported(self, progress.subcontext("certify it")):
+            with stages.part("certify it", 2, needed=True):
                 self._certify(training)
         return self
 

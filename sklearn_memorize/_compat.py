@@ -19,5 +19,11 @@ __all__ = [
     "_fit_context",
     "_get_threadpool_controller",
     "_safe_indexing",
+    "has_callbacks",
     "validate_params",
 ]
+
+
+def has_callbacks(estimator) -> bool:
+    """Return whether callbacks are set on the estimator, or propagated to it."""
+    return bool(getattr(estimator, "_skl_callbacks", ()))

@@ -12,6 +12,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._base import BaseMemorizingClassifier, constant_network
 from ._compat import Interval, StrOptions
+from ._partial_fit import PartialFitMixin
+from ._progress import attempt, kept
 from ._training_set import TrainingSet
 from .constructions.random_hyperplanes import (
     ClassLayout,
@@ -37,7 +39,7 @@ def _n_threads(n_jobs) -> int:
     return min(effective_n_jobs(n_jobs), os.cpu_count() or 1)
 
 
-class MemorizingClassifier(BaseMemorizingClassifier):
+class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
     """Classifier that provably recalls every training sample, without gradients.
 
     Random hyperplanes cut the space into cells and give every sample a binary code. A
@@ -228,6 +230,10 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @property
+    def _n_build_parts(self) -> int:
+        return self.n_draws
+
     def _build(self, training: TrainingSet) -> dict:
         n_threads = _n_threads(self.n_jobs)
         ball = enclosing_ball(training.X, training.rows, self.center, n_threads)
@@ -235,25 +241,35 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             return self._build_constant(training, ball)
         rules = self._rules(training)
         layout = ClassLayout.of(training.labels, training.n_classes)
-        seeds = check_random_state(self.random_state).randint(
-            _SEED_RANGE, size=self.n_draws
+        data = training.X, training.rows, layout, ball, rules
+        outcomes = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(attempt)(
+                self._progress, number, rules.n_parts, memorize, *data, int(seed)
+            )
+            for number, seed in enumerate(self._seeds())
         )
-        draws = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(memorize)(training.X, training.rows, layout, ball, rules, int(seed))
-            for seed in seeds
-        )
+        draws = kept(outcomes)
+        return self._attributes(draws, layout, ball.radius, rules.classes)
+
+    def _seeds(self) -> list[int]:
+        """Return one seed for each draw."""
+        generator = check_random_state(self.random_state)
+        return generator.randint(_SEED_RANGE, size=self.n_draws).tolist()
+
+    def _attributes(self, draws, layout: ClassLayout, radius: float, classes) -> dict:
+        """Return the fitted attributes by name."""
         if self.keep == "best":
             draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
         self._trace = layout, [draw.codes for draw in draws]
         # Where every draw covers every sample, each fires its class in all of them.
         quorum = len(draws) if sum(draw.n_missed for draw in draws) == 0 else 1
         network = CoverNetwork([draw.covering for draw in draws], quorum)
-        widths = np.zeros(training.n_classes, dtype=np.intp)
+        widths = np.zeros(len(layout.sizes), dtype=np.intp)
         for draw in draws:
-            widths[list(rules.classes)] += draw.covering.widths
+            widths[list(classes)] += draw.covering.widths
         return {
             "network_": network,
-            "radius_": ball.radius,
+            "radius_": radius,
             "n_hyperplanes_": network.widths[0],
             "second_layer_widths_": widths,
             "sample_indices_": np.concatenate([draw.centers for draw in draws]),

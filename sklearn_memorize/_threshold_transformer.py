@@ -11,11 +11,13 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._base import advice_on_memory, unchanged_on_failure
+from ._base import advice_on_memory, explained_stop, unchanged_on_failure
 from ._compat import Interval, _fit_context
+from ._progress import told
 from .constructions.random_hyperplanes import HyperplaneStream, enclosing_ball
 
 __all__ = ["RandomThresholdTransformer"]
@@ -24,7 +26,10 @@ _SEED_RANGE = np.iinfo(np.int32).max
 
 
 class RandomThresholdTransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
 ):
     """Tell on which side of random hyperplanes a sample lies, as 0/1 features.
 
@@ -101,6 +106,7 @@ class RandomThresholdTransformer(
         self.sparse_output = sparse_output
         self.random_state = random_state
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Draw the hyperplanes.
@@ -121,14 +127,24 @@ class RandomThresholdTransformer(
         ------
         MemoryError
             If the hyperplanes do not fit into memory.
+        InterpolationError
+            If a callback asks to stop before they are drawn.
         """
-        with unchanged_on_failure(self), advice_on_memory(self):
-            X = self._validate(X, reset=True)
-            ball = enclosing_ball(X, np.arange(X.shape[0]), self.center)
-            seed = check_random_state(self.random_state).randint(_SEED_RANGE)
-            stream = HyperplaneStream(int(seed), ball, float(self.max_bias))
-            self.hyperplanes_ = stream.draw(self.n_hyperplanes)
-            self.radius_ = ball.radius
+        progress = told(self, n_stages=2, X=X, y=y)
+        with (
+            unchanged_on_failure(self),
+            advice_on_memory(self),
+            explained_stop("any hyperplanes"),
+            progress as stages,
+        ):
+            with stages.part("read the samples", 0):
+                X = self._validate(X, reset=True)
+                ball = enclosing_ball(X, np.arange(X.shape[0]), self.center)
+            with stages.part("draw the hyperplanes", 1, needed=True):
+                seed = check_random_state(self.random_state).randint(_SEED_RANGE)
+                stream = HyperplaneStream(int(seed), ball, float(self.max_bias))
+                self.hyperplanes_ = stream.draw(self.n_hyperplanes)
+                self.radius_ = ball.radius
         return self
 
     def transform(self, X):

@@ -15,6 +15,7 @@ which fires at x* (<u, Phi(x*)> = 0 < m) and at no sample of another class.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +37,7 @@ from ._hyperplane_stream import (
     enclosing_ball,
     most_balanced_first,
 )
+from ._progress import SILENT, Progress
 
 __all__ = [
     "Ball",
@@ -109,9 +111,20 @@ class Rules:
     classes: tuple[int, ...]
     n_threads: int
 
+    @property
+    def n_parts(self) -> int:
+        """Number of parts that a draw is told of in, at the most."""
+        return 1 + len(self.classes) + (self.n_hyperplanes is None)
+
 
 def memorize(
-    X, rows: np.ndarray, layout: ClassLayout, ball: Ball, rules: Rules, seed: int
+    X,
+    rows: np.ndarray,
+    layout: ClassLayout,
+    ball: Ball,
+    rules: Rules,
+    seed: int,
+    progress: Progress = SILENT,
 ) -> Memorization:
     """Draw hyperplanes and cover the classes (Algorithms 1 and 2).
 
@@ -129,23 +142,32 @@ def memorize(
         How to memorize.
     seed : int
         Seed of this draw.
+    progress : Progress
+        Whom to tell of the codes, of each class and, as parts of each other, of each
+        doubling.
     """
     hyperplane_seed, order_seed = np.random.SeedSequence(seed).generate_state(2)
     stream = HyperplaneStream(int(hyperplane_seed), ball, rules.max_bias)
     positions = np.full(X.shape[0], -1, dtype=np.intp)
     positions[rows] = layout.positions
     drawn = stream.draw(rules.n_hyperplanes or rules.min_hyperplanes, rules.n_threads)
-    while True:
-        layer = most_balanced_first(drawn, X, rows)
-        codes = layer.room(layout.n_positions, rules.activation)
-        layer.encode_into(codes, X, positions, rules.n_threads)
-        covers = _cover_classes(codes, layout, rules, int(order_seed))
-        n_missed = sum(cover.n_missed for cover in covers)
-        n = layer.n_hyperplanes
-        if n_missed == 0 or rules.n_hyperplanes or n >= rules.max_hyperplanes:
-            break
-        n_more = min(n, rules.max_hyperplanes - n)
-        drawn = _joined(drawn, stream.draw(n_more, rules.n_threads))
+    with ExitStack() as doublings:
+        while True:
+            n = drawn.n_hyperplanes
+            with progress.part(f"encode by {n:,} hyperplanes", 0):
+                layer = most_balanced_first(drawn, X, rows)
+                codes = layer.room(layout.n_positions, rules.activation)
+                layer.encode_into(codes, X, positions, rules.n_threads)
+            covers = _cover_classes(codes, layout, rules, int(order_seed), progress)
+            n_missed = sum(cover.n_missed for cover in covers)
+            if n_missed == 0 or rules.n_hyperplanes or n >= rules.max_hyperplanes:
+                break
+            n_more = min(n, rules.max_hyperplanes - n)
+            doubling = progress.part(
+                f"{n_more:,} more hyperplanes", 1 + len(layout.sizes), rules.n_parts
+            )
+            progress = doublings.enter_context(doubling)
+            drawn = _joined(drawn, stream.draw(n_more, rules.n_threads))
     if rules.prune:
         covers = [without_spare_neurons(cover) for cover in covers]
     return _assemble(layer, codes, covers, rows, layout, rules)
@@ -160,14 +182,17 @@ def _joined(first: HyperplaneLayer, second: HyperplaneLayer) -> HyperplaneLayer:
     )
 
 
-def _cover_classes(codes, layout: ClassLayout, rules: Rules, seed: int) -> list[Cover]:
+def _cover_classes(
+    codes, layout: ClassLayout, rules: Rules, seed: int, progress: Progress
+) -> list[Cover]:
     """Cover the classes, the largest first, each in a random order of its own."""
     strategy = cover_greedily if rules.greedy else cover_in_drawing_order
 
     def cover(number: int) -> Cover:
         generator = np.random.default_rng((seed, number))
         order = generator.permutation(layout.sizes[number])
-        return strategy(codes, layout.tiles[number], order)
+        with progress.part(f"cover class {number}", 1 + number):
+            return strategy(codes, layout.tiles[number], order)
 
     largest_first = sorted(rules.classes, key=lambda number: -layout.sizes[number])
     covers = run_in_threads(cover, largest_first, rules.n_threads)
