@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,8 +18,10 @@ from ..network._parallel import run_in_threads
 __all__ = [
     "Ball",
     "HyperplaneStream",
+    "ball_around",
     "enclosing_ball",
     "enlarged_ball",
+    "measured",
     "most_balanced_first",
 ]
 
@@ -67,12 +70,35 @@ def enclosing_ball(X, rows: np.ndarray, center: bool, n_threads: int = 1) -> Bal
     n_threads : int, default=1
         Number of threads that share the work.
     """
-    blocks, largest = _blocks(X, rows, n_threads)
-    largest_exponent = math.frexp(largest)[1]
-    origin = np.zeros(X.shape[1])
-    middle = _mean(X, blocks, len(rows), largest_exponent) if center else origin
-    radius = _radius(X, blocks, middle, largest, n_threads)
-    return _ball(middle, radius, largest, center)
+    over_blocks = _over_blocks(X, rows, n_threads)
+    return ball_around(over_blocks, len(rows), X.shape[1], center)
+
+
+def ball_around(
+    over_blocks: Callable, n_rows: int, n_features: int, center: bool
+) -> Ball:
+    """Do what `enclosing_ball` does, with rows wherever they are.
+
+    Parameters
+    ----------
+    over_blocks : callable
+        `over_blocks(measure)` returns the list of `measure(X, rows)` for blocks of
+        rows that together are all.
+    n_rows : int
+        Number of rows.
+    n_features : int
+        Dimension of the space.
+    center : bool
+        Whether the ball is centered at the mean, or at the origin.
+    """
+    largest = _largest(over_blocks)
+    middle = np.zeros(n_features)
+    if center:
+        exponent = math.frexp(largest)[1] - _CENTER_BITS
+        # The mean, to 26 bits: sums of integers below 2**53 know no order.
+        totals = over_blocks(partial(_sum_of_integers, exponent=exponent))
+        middle = np.ldexp(np.add.reduce(totals, initial=0.0) / n_rows, exponent)
+    return _ball(middle, _radius(over_blocks, middle, largest), largest, center)
 
 
 def enlarged_ball(ball: Ball, X, rows: np.ndarray, n_threads: int = 1) -> Ball:
@@ -89,32 +115,43 @@ def enlarged_ball(ball: Ball, X, rows: np.ndarray, n_threads: int = 1) -> Ball:
     n_threads : int, default=1
         Number of threads that share the work.
     """
-    blocks, largest = _blocks(X, rows, n_threads)
-    radius = _radius(X, blocks, ball.center, largest, n_threads)
+    over_blocks = _over_blocks(X, rows, n_threads)
+    largest = _largest(over_blocks)
+    radius = _radius(over_blocks, ball.center, largest)
     larger = _ball(ball.center, max(radius, ball.radius), largest, ball.center.any())
     exponent = max(larger.exponent, ball.exponent)
     return Ball(larger.center, larger.radius, exponent, larger.shift)
 
 
-def _blocks(X, rows, n_threads: int) -> tuple[list, float]:
-    """Return the rows in blocks, and the largest magnitude of their entries."""
+def _over_blocks(X, rows, n_threads: int) -> Callable:
+    """Return the function that measures rows of an array block by block."""
     rows = np.sort(rows)
     step = max(1, _BLOCK_VALUES // X.shape[1])
     blocks = [rows[start : start + step] for start in range(0, len(rows), step)]
-    largest = max(run_in_threads(partial(_largest_entry, X), blocks, n_threads))
+    return lambda measure: run_in_threads(partial(measure, X), blocks, n_threads)
+
+
+def measured(X, rows, measure) -> list:
+    """Return what `measure` says of the rows of an array, block by block."""
+    return _over_blocks(X, rows, 1)(measure)
+
+
+def _largest(over_blocks) -> float:
+    """Return the largest magnitude of an entry."""
+    largest = max(over_blocks(_largest_entry))
     if largest > _LARGEST:
         raise ValueError(
             f"Samples as large as {largest:.3g} leave no room in double precision for "
             "distances between them. Scale the features down."
         )
-    return blocks, largest
+    return largest
 
 
-def _radius(X, blocks, middle, largest: float, n_threads: int) -> float:
+def _radius(over_blocks, middle, largest: float) -> float:
     largest = max(largest, float(np.abs(middle).max(initial=0.0)))
     unit = max(math.frexp(largest)[1], -1000)  # its inverse is finite
-    measure = partial(_largest_norm, X, middle, unit)
-    return math.ldexp(max(run_in_threads(measure, blocks, n_threads)), unit)
+    measure = partial(_largest_norm, middle=middle, exponent=unit)
+    return math.ldexp(max(over_blocks(measure)), unit)
 
 
 def _ball(middle, radius: float, largest: float, centered: bool) -> Ball:
@@ -140,20 +177,16 @@ def _largest_entry(X, rows) -> float:
     return float(max(entries.max(initial=0.0), -entries.min(initial=0.0)))
 
 
-def _mean(X, blocks, n_rows: int, exponent: int) -> np.ndarray:
-    """Return the mean, to 26 bits: sums of integers below 2**53 know no order."""
-    total = np.zeros(X.shape[1])
-    for rows in blocks:
-        block = _values(X, rows).astype(np.float64)
-        if sparse.issparse(block):
-            block.data = np.rint(np.ldexp(block.data, _CENTER_BITS - exponent))
-            total += np.asarray(block.sum(axis=0)).ravel()
-        else:
-            total += np.rint(np.ldexp(block, _CENTER_BITS - exponent)).sum(axis=0)
-    return np.ldexp(total / n_rows, exponent - _CENTER_BITS)
+def _sum_of_integers(X, rows, exponent: int) -> np.ndarray:
+    """Return the sum of the rows in units of `2**exponent`, rounded to integers."""
+    block = _values(X, rows).astype(np.float64)
+    if sparse.issparse(block):
+        block.data = np.rint(np.ldexp(block.data, -exponent))
+        return np.asarray(block.sum(axis=0)).ravel()
+    return np.rint(np.ldexp(block, -exponent)).sum(axis=0)
 
 
-def _largest_norm(X, middle, exponent: int, rows) -> float:
+def _largest_norm(X, rows, middle, exponent: int) -> float:
     block = _values(X, rows)
     if sparse.issparse(block):
         block = block.toarray()
