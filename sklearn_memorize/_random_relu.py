@@ -109,6 +109,10 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
     precision. If none is found up to `max_hyperplanes`, `fit` raises
     `InterpolationError`.
 
+    **Determinism.** The hidden layer is the same everywhere for one seed. The output
+    layer is found by optimizers of SciPy and scikit-learn, and may differ from one
+    release of theirs to the next; what it recalls does not.
+
     **Test data.** The theorem promises separation of whole regions around the samples,
     but nothing about test accuracy. In practice a layer that is wider than necessary
     does better (`min_hyperplanes`): it is a random-feature support vector machine. The

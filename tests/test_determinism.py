@@ -1,5 +1,6 @@
 """One seed, one network, byte for byte: whoever computes it, in whatever order."""
 
+import hashlib
 from functools import cache
 
 import joblib
@@ -45,8 +46,11 @@ def fitted(variant, X=X, order=slice(None), **options):
     return estimator.fit(X[order], y[order])
 
 
-def digest(estimator):
-    """Return a hash of all bytes of the network, and of the numbers beside it."""
+def digest(estimator, n_layers=None):
+    """Return a hash of all bytes of the network, and of the numbers beside it.
+
+    Or only of its first layers, if a number of them is given.
+    """
     if hasattr(estimator, "hyperplanes_"):
         network = estimator.hyperplanes_
     else:
@@ -57,7 +61,7 @@ def digest(estimator):
         layers = ()
     arrays = [
         part
-        for layer in layers
+        for layer in layers[:n_layers]
         for matrix in (layer.weights, layer.biases)
         for part in (
             (matrix.data, matrix.indices, matrix.indptr)
@@ -65,14 +69,20 @@ def digest(estimator):
             else (matrix,)
         )
     ]
-    contents = [(array.dtype.str, array.shape, array.tobytes()) for array in arrays]
     numbers = {
         name: value
         for name, value in vars(estimator).items()
         if name.endswith("_") and isinstance(value, (int, float, bool))
     }
-    assert contents or hasattr(network, "widths")
-    return joblib.hash((contents, numbers, getattr(network, "widths", None)))
+    assert arrays or hasattr(network, "widths")
+    summed = hashlib.sha256()
+    for array in arrays:
+        summed.update(f"{array.dtype.str} {array.shape} ".encode())
+        summed.update(array.tobytes())
+    if n_layers is None:
+        numbers = {name: float(value).hex() for name, value in sorted(numbers.items())}
+        summed.update(f"{numbers} {getattr(network, 'widths', None)}".encode())
+    return summed.hexdigest()
 
 
 @cache
