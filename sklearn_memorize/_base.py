@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import _check_sample_weight, _fit_context
+from ._documentation import DocumentedMixin
 from ._progress import SILENT, Progress, Stopped, told
 from ._training_set import TrainingSet, distinct_rows, resolve_labels
 from .exceptions import (
@@ -77,7 +78,7 @@ def explained_stop(result="a network"):
         ) from None
 
 
-class BaseMemorizer(CallbackSupportMixin, BaseEstimator):
+class BaseMemorizer(DocumentedMixin, CallbackSupportMixin, BaseEstimator):
     """Template of `fit`: validate -> resolve conflicts -> build -> certify."""
 
     # Whom `_build` tells of its progress, in as many parts; 0 tells of none.

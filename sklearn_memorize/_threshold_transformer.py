@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._base import advice_on_memory, explained_stop, unchanged_on_failure
 from ._compat import Interval, _fit_context
+from ._documentation import DocumentedMixin
 from ._progress import told
 from .constructions.random_hyperplanes import HyperplaneStream, enclosing_ball
 
@@ -28,6 +29,7 @@ _SEED_RANGE = np.iinfo(np.int32).max
 class RandomThresholdTransformer(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    DocumentedMixin,
     CallbackSupportMixin,
     BaseEstimator,
 ):
