@@ -2,9 +2,9 @@
 
     diff <(one/bin/python tests/digest.py) <(another/bin/python tests/digest.py)
 
-Which versions it ran with goes to the standard error stream. The output layer of
-RandomReLUClassifier is found by an optimizer of SciPy, which is not the same in all
-releases; so it takes part only with `--output-layers`, for installations of one SciPy.
+Which versions it ran with goes to the standard error stream. What comes out of SciPy's
+optimizers or its LAPACK is not the same in all releases of SciPy; such layers take part
+only with `--solved`, for installations of one SciPy.
 """
 
 import sys
@@ -16,6 +16,9 @@ from test_determinism import VARIANTS, digest, fitted
 
 from sklearn_memorize import kernels
 
+# How many layers do without a solver.
+SOLVED = {"RandomReLUClassifier": 1, "ResidualMemorizingClassifier": 0}
+
 
 def main():
     print(
@@ -24,10 +27,10 @@ def main():
         file=sys.stderr,
     )
     for variant, (name, _) in VARIANTS.items():
-        optimized = name == "RandomReLUClassifier"
-        n_layers = 1 if optimized and "--output-layers" not in sys.argv else None
-        layers = "" if n_layers is None else ", first layer"
-        print(digest(fitted(variant), n_layers), variant + layers)
+        n_layers = None if "--solved" in sys.argv else SOLVED.get(name)
+        if n_layers != 0:
+            part = "" if n_layers is None else f", {n_layers} layers"
+            print(digest(fitted(variant), n_layers), variant + part)
 
 
 if __name__ == "__main__":
