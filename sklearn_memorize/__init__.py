@@ -1,6 +1,7 @@
 """Provable memorization by neural networks, behind the scikit-learn interface."""
 
 from . import exceptions
+from ._bit_extraction import BitExtractionClassifier
 from ._deep_threshold import DeepThresholdClassifier
 from ._hyperplanes import MemorizingClassifier
 from ._nearby_set import NearbySetClassifier
@@ -13,6 +14,7 @@ from ._threshold_transformer import RandomThresholdTransformer
 __version__ = "0.1.0"
 
 __all__ = [
+    "BitExtractionClassifier",
     "DeepThresholdClassifier",
     "MemorizingClassifier",
     "NearbySetClassifier",

@@ -44,6 +44,10 @@ PARAMETERS = {
         "n_projections": st.sampled_from([1, 10]),
         "n_layers": st.sampled_from([3, 3, 4, 9]),
     },
+    "BitExtractionClassifier": {
+        "n_projections": st.sampled_from([1, 10]),
+        "max_bits": st.sampled_from([40, 10_000, 10_000, 10_000]),
+    },
     "SlabClassifier": {"degenerate": st.sampled_from(["split", "split", "raise"])},
     "ResidualMemorizingClassifier": {
         "degenerate": st.sampled_from(["split", "split", "raise"])

@@ -5,6 +5,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sklearn_memorize
 from sklearn_memorize import (
+    BitExtractionClassifier,
     DeepThresholdClassifier,
     MemorizingClassifier,
     NearbySetClassifier,
@@ -29,6 +30,7 @@ ESTIMATORS = [
     RandomReLUClassifier(random_state=0),
     ResidualMemorizingClassifier(random_state=0),
     SlabClassifier(random_state=0),
+    BitExtractionClassifier(random_state=0),
     SmallReLUClassifier(random_state=0),
     SmallReLUClassifier(n_layers=5, random_state=0),
     SmallReLURegressor(random_state=0),

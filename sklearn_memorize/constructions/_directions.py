@@ -12,7 +12,9 @@ __all__ = ["draw_directions", "feature_ranges"]
 _DIRECTION_STEP = 2.0**-20
 
 
-def draw_directions(X, rng, n_projections: int) -> np.ndarray:
+def draw_directions(
+    X, rng, n_projections: int, step: float = _DIRECTION_STEP
+) -> np.ndarray:
     """Draw Gaussian directions for features scaled to about [-1, 1].
 
     Every other direction scales by the range of a feature, the rest by its largest
@@ -24,10 +26,10 @@ def draw_directions(X, rng, n_projections: int) -> np.ndarray:
     if X.shape[1] == 1:
         n_projections = 1
     normal = rng.standard_normal((n_projections, X.shape[1]))
-    directions = np.round(normal / _DIRECTION_STEP) * _DIRECTION_STEP
+    directions = np.round(normal / step) * step
     directions[0::2] *= _inverse_power_of_two(spread)
     directions[1::2] *= _inverse_power_of_two(magnitude)
-    directions[:, spread == 0] = 0.0
+    directions[:, low == high] = 0.0
     return directions
 
 
