@@ -44,14 +44,25 @@ class Frame:
     ----------
     X : ndarray of shape (n_samples, n_features)
         The points, in double precision.
+
+    Raises
+    ------
+    ValueError
+        If the distances between the points overflow.
     """
 
     def __init__(self, X: np.ndarray):
         self._X = X
         self._magnitudes = np.abs(X)
         # Each difference is rounded once, so it keeps its relative precision.
-        differences = X - X[0]
+        with np.errstate(over="ignore"):
+            differences = X - X[0]
         largest = np.abs(differences).max(axis=0)
+        if not np.isfinite(largest).all():
+            raise ValueError(
+                f"Samples as large as {self._magnitudes.max():.3g} leave no room in "
+                "double precision for distances between them. Scale the features down."
+            )
         exponents = np.clip(np.frexp(largest)[1], -_LARGEST_EXPONENT, _LARGEST_EXPONENT)
         self._scale = np.ldexp((largest > 0) * 1.0, -exponents)
         differences *= self._scale
