@@ -286,6 +286,10 @@ class DeepThresholdNetwork(Network):
         """The hyperplanes and the layers of the circuit, in textbook form."""
         return (self.hyperplanes.layer(), *self.circuit.layers)
 
+    @property
+    def _stages(self) -> tuple:
+        return (self.hyperplanes, *self.circuit.layers)
+
     def forward(self, X) -> np.ndarray:
         """Evaluate the network with exact signs; see `Network.forward`."""
         step = max(1, _BLOCK_VALUES // max(self.circuit.widths))

@@ -20,6 +20,7 @@ from scipy import sparse
 
 from .._distances import Frame, PointSet, squared_distances
 from ..network import Layer, Network
+from ..network._network import torch_modules
 from ._nearby_cells import MARGIN, SLOPE, Cells
 
 __all__ = ["MARGIN", "NearbySetNetwork", "greedy_cover"]
@@ -237,3 +238,13 @@ class NearbySetNetwork(Network):
             batch.
         """
         return self._cells.scores(X, best_only=best_only)
+
+    def to_torch(self):
+        """Return `class_scores` as a PyTorch module; see `Network.to_torch`.
+
+        Raises
+        ------
+        ValueError
+            If the hyperplanes are too many to be written out; see `layers`.
+        """
+        return torch_modules().CellsModule(self.layers, self.center_labels)

@@ -11,7 +11,7 @@ from scipy import sparse
 from ._codes import unpack_bits
 from ._hyperplane_layer import HyperplaneLayer
 from ._layer import Activation, Layer, frozen
-from ._network import Network
+from ._network import Network, torch_modules
 from ._relu_codes import FRACTION_BITS
 
 __all__ = ["CoverNetwork", "Covering"]
@@ -341,6 +341,16 @@ class CoverNetwork(Network):
             undecided = [code.take(open_) for code in codes]
             numbers[open_] = self._margins(undecided, n_votes).argmax(axis=1)
         return numbers
+
+    def to_torch(self, n_votes: int | None = None):
+        """Return the network as a PyTorch module; see `Network.to_torch`.
+
+        Parameters
+        ----------
+        n_votes : int or None, default=None
+            None for the outputs of `forward`, the paper's rule; else those of `vote`.
+        """
+        return torch_modules().CoverModule(self, n_votes)
 
     def _firing_alone(self, fires) -> tuple[np.ndarray, np.ndarray]:
         """Return where one class alone fires, in enough coverings, and which one."""

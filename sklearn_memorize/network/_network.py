@@ -11,6 +11,17 @@ from ._layer import Layer
 __all__ = ["LayeredNetwork", "Network"]
 
 
+def torch_modules():
+    """Return the PyTorch modules of the networks, if PyTorch is installed."""
+    try:
+        from . import _torch
+    except ImportError as error:
+        raise ImportError(
+            "PyTorch modules need torch: pip install 'sklearn-memorize[torch]'"
+        ) from error
+    return _torch
+
+
 class Network(ABC):
     """An immutable feed-forward network that a construction has built.
 
@@ -37,6 +48,31 @@ class Network(ABC):
         outputs : ndarray of shape (n_samples, n_outputs)
             What the last layer says.
         """
+
+    def to_torch(self):
+        """Return the network as a PyTorch module, to be trained further.
+
+        Weights and biases are parameters in double precision. Thresholds keep their
+        value, 0 or 1, and get the gradient of a smooth step. See the user guide on
+        export.
+
+        Returns
+        -------
+        module : torch.nn.Module
+            Its `forward` takes a tensor of shape (n_samples, n_features) and returns
+            what `forward` of the network returns, up to the rounding of sums.
+
+        Raises
+        ------
+        ImportError
+            If PyTorch is not installed.
+        """
+        return torch_modules().LayersModule(self._stages)
+
+    @property
+    def _stages(self) -> tuple:
+        """The layers, or what they were made from, for export."""
+        return self.layers
 
     @property
     def n_inputs(self) -> int:

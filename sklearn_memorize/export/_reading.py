@@ -1,0 +1,76 @@
+"""How the answers of an estimator are read off its network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from sklearn.base import is_regressor
+from sklearn.utils.validation import check_is_fitted
+
+from .._hyperplanes import MemorizingClassifier
+from .._relu import SmallReLUClassifier
+from ..constructions.nearby_set import NearbySetNetwork
+from ..network import CoverNetwork, Network
+
+__all__ = ["Reading"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the outputs of the network mean.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    outputs : {"constant", "scores", "difference", "levels", "targets"}
+        Nothing, as there is one class; one score for each class; one number, positive
+        for the second class; one number, on one of `n_classes` levels from -1 to 1;
+        the targets of a regressor.
+    n_classes : int
+        Number of classes; 0 for a regressor.
+    n_votes : int or None, default=None
+        How a network of coverings is read: by so many votes, or by the paper's rule.
+    is_one_sided : bool, default=False
+        Whether coverings of one class are read: by the largest margin.
+    """
+
+    network: Network
+    outputs: Literal["constant", "scores", "difference", "levels", "targets"]
+    n_classes: int
+    n_votes: int | None = None
+    is_one_sided: bool = False
+
+    @classmethod
+    def of(cls, estimator) -> Reading:
+        """Return how a fitted classifier or regressor is read."""
+        check_is_fitted(estimator)
+        network = estimator.network_
+        if is_regressor(estimator):
+            return cls(network, "targets", 0)
+        n_classes = len(estimator.classes_)
+        if n_classes == 1:
+            return cls(network, "constant", 1)
+        if isinstance(estimator, SmallReLUClassifier):
+            outputs = "levels" if n_classes > 2 else "difference"
+            return cls(network, outputs, n_classes)
+        if isinstance(estimator, MemorizingClassifier):
+            if estimator.one_sided:
+                return cls(network, "difference", 2, is_one_sided=True)
+            n_votes = estimator.n_votes if estimator.decision == "vote" else None
+            return cls(network, "scores", n_classes, n_votes)
+        has_score_each = n_classes > 2 or isinstance(network, NearbySetNetwork)
+        outputs = "scores" if has_score_each else "difference"
+        return cls(network, outputs, n_classes)
+
+    @property
+    def levels(self) -> np.ndarray:
+        """The output at the samples of each class, if classes are levels."""
+        return 2.0 * np.arange(self.n_classes) / (self.n_classes - 1) - 1.0
+
+    @property
+    def has_coverings(self) -> bool:
+        """Whether the network consists of coverings."""
+        return isinstance(self.network, CoverNetwork)
