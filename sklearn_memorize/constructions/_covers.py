@@ -15,6 +15,7 @@ __all__ = [
     "Cover",
     "cover_greedily",
     "cover_in_drawing_order",
+    "largest_gains_first",
     "without_spare_neurons",
 ]
 
@@ -183,10 +184,36 @@ def cover_greedily(codes, tiles: slice, order: np.ndarray) -> Cover:
         bounds[batch] = codes.largest_bounds(masks, tiles)
         members[batch] = codes.covers(masks, bounds[batch], tiles)
     separated = np.flatnonzero(bounds > 0)
-    gains = np.bitwise_count(members).sum(axis=1, dtype=np.intp)[separated]
-    queue = [(-gain, turn) for gain, turn in zip(gains, separated, strict=True)]
+    chosen = largest_gains_first(members, separated)
+    covered = np.bitwise_or.reduce(members[chosen], axis=0, initial=np.uint64(0))
+    return Cover(
+        order[chosen],
+        codes.masks(tiles.start * LANES + order[chosen]),
+        bounds[chosen],
+        members[chosen],
+        len(order) - int(np.bitwise_count(covered).sum()),
+    )
+
+
+def largest_gains_first(members: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """Choose the neuron that covers most of what is left over, until none covers any.
+
+    Parameters
+    ----------
+    members : ndarray of shape (n_neurons, n_tiles), uint64
+        The samples that each neuron covers, one bit each.
+    candidates : ndarray of shape (n_candidates,)
+        The neurons to choose from; the first one is taken among equals.
+
+    Returns
+    -------
+    chosen : ndarray of shape (n_chosen,)
+        The neurons in the order in which they are chosen.
+    """
+    gains = np.bitwise_count(members).sum(axis=1, dtype=np.intp)[candidates]
+    queue = [(-gain, turn) for gain, turn in zip(gains, candidates, strict=True)]
     heapq.heapify(queue)
-    left = ~np.zeros(n_tiles, dtype=np.uint64)
+    left = ~np.zeros(members.shape[1], dtype=np.uint64)
     chosen = []
     while queue:
         _, turn = heapq.heappop(queue)
@@ -198,15 +225,7 @@ def cover_greedily(codes, tiles: slice, order: np.ndarray) -> Cover:
             continue
         chosen.append(turn)
         left &= ~members[turn]
-    chosen = np.array(chosen, dtype=np.intp)
-    covered = np.bitwise_or.reduce(members[chosen], axis=0, initial=np.uint64(0))
-    return Cover(
-        order[chosen],
-        codes.masks(tiles.start * LANES + order[chosen]),
-        bounds[chosen],
-        members[chosen],
-        len(order) - int(np.bitwise_count(covered).sum()),
-    )
+    return np.array(chosen, dtype=np.intp)
 
 
 def without_spare_neurons(cover: Cover) -> Cover:
