@@ -1,0 +1,411 @@
+"""Memorize batch after batch: the cover of Algorithm 1, kept up to date.
+
+S. Dirksen, P. Finke, M. Genzel, "Memorization with neural nets: going beyond the worst
+case", JMLR 25(347), 2024 (arXiv:2310.00327), Algorithms 1 and 2, which leave the order
+open in which samples are drawn. Let x*_1, x*_2, ... be the centers so far. After a
+batch of new samples each has the neuron that a fit to all samples would give it,
+
+    u = 1[Phi(x*) = 0]                        as before
+    m = min over x of other classes <u, Phi(x)>
+      = min(m before, min over new x of other classes <u, Phi(x)>)
+
+so that m only falls, and only new samples are looked at. The neurons are then taken in
+the order of their age; one whose center an older one covers is dropped (m = 0 covers
+nothing). Samples that are left over are drawn at random, as ever. So the network is one
+that Algorithm 1 builds from all samples together, if it draws the centers kept first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .. import kernels
+from ..kernels import LANES
+from ..network import HyperplaneLayer
+from ..network._codes import BitCodes, unpack_bits
+from ..network._parallel import run_in_threads
+from ..network._relu_codes import ReLUCodes
+from ._covers import (
+    ClassLayout,
+    Cover,
+    cover_greedily,
+    cover_in_drawing_order,
+    largest_gains_first,
+    without_spare_neurons,
+)
+from ._hyperplane_stream import Ball, HyperplaneStream, most_balanced_first
+from .random_hyperplanes import Memorization, Rules, _assemble, _joined
+
+__all__ = ["GrowingCover", "Samples", "memorize_more"]
+
+# Hyperplanes that do not suffice are drawn anew if the radius grew by this factor.
+_OUTGROWN = 2.0
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Distinct samples in the order in which they came, and where their codes stand.
+
+    Parameters
+    ----------
+    X : ndarray or CSR array of shape (n_samples, n_features)
+        The samples.
+    labels : ndarray of shape (n_samples,)
+        Their class numbers.
+    rows : ndarray of shape (n_samples,)
+        The samples sorted by class, the oldest first.
+    positions : ndarray of shape (n_samples,)
+        Position of each sample among the codes.
+    layout : ClassLayout
+        Where the classes stand.
+    """
+
+    X: object = field(repr=False)
+    labels: np.ndarray = field(repr=False)
+    rows: np.ndarray = field(repr=False)
+    positions: np.ndarray = field(repr=False)
+    layout: ClassLayout = field(repr=False)
+
+    @classmethod
+    def of(cls, X, labels: np.ndarray, n_classes: int) -> Samples:
+        """Lay out labelled samples."""
+        rows = np.argsort(labels, kind="stable")
+        layout = ClassLayout.of(labels[rows], n_classes)
+        positions = np.empty(len(labels), dtype=np.intp)
+        positions[rows] = layout.positions
+        return cls(X, labels, rows, positions, layout)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return len(self.labels)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Number of samples of each class."""
+        return self.layout.sizes
+
+    def of_class(self, number: int) -> np.ndarray:
+        """Return the samples of a class, the oldest first."""
+        start = self.sizes[:number].sum()
+        return self.rows[start : start + self.sizes[number]]
+
+
+@dataclass(frozen=True)
+class GrowingCover:
+    """One draw of hyperplanes, and the neurons that cover everything seen so far.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of this draw.
+    turn : int
+        Number of batches so far.
+    n_drawn : int
+        Number of hyperplanes drawn so far.
+    radius : float
+        Radius of the ball that the first of the hyperplanes were drawn for.
+    layer : HyperplaneLayer
+        The hyperplanes.
+    codes : BitCodes or ReLUCodes
+        The codes of all samples.
+    neurons : dict of int to tuple of ndarray
+        For each class the samples behind its neurons, the oldest neuron first, and
+        the bounds m of the neurons.
+    """
+
+    seed: int
+    turn: int
+    n_drawn: int
+    radius: float
+    layer: HyperplaneLayer = field(repr=False)
+    codes: BitCodes | ReLUCodes = field(repr=False)
+    neurons: dict[int, tuple[np.ndarray, np.ndarray]] = field(repr=False)
+
+
+def memorize_more(
+    old: GrowingCover | int,
+    before: Samples | None,
+    after: Samples,
+    ball: Ball,
+    rules: Rules,
+) -> tuple[GrowingCover, Memorization]:
+    """Let more samples join, and cover all of them.
+
+    Parameters
+    ----------
+    old : GrowingCover or int
+        What covers the samples so far; the seed of the draw if there are none.
+    before, after : Samples
+        The samples so far, and the same samples, some of which may have got another
+        label, followed by those that join.
+    ball : Ball
+        A ball that holds all samples.
+    rules : Rules
+        How to memorize.
+    """
+    if isinstance(old, GrowingCover):
+        growing = _with_more_samples(old, before, after, ball, rules)
+    else:
+        growing = _first_draw(old, after, ball, rules)
+    while True:
+        covers = _cover_classes(growing, after, rules)
+        if sum(cover.n_missed for cover in covers) == 0:
+            break
+        larger = _with_more_hyperplanes(growing, after, ball, rules)
+        if larger is None:
+            break
+        growing = larger
+    if rules.prune:
+        covers = [without_spare_neurons(cover) for cover in covers]
+    layer, codes = growing.layer, growing.codes
+    network = _assemble(layer, codes, covers, after, rules)
+    neurons = {
+        number: (after.of_class(number)[cover.centers], cover.bounds)
+        for number, cover in zip(rules.classes, covers, strict=True)
+    }
+    return replace(growing, turn=growing.turn + 1, neurons=neurons), network
+
+
+def _stream(seed: int, ball: Ball, rules: Rules, n_drawn: int) -> HyperplaneStream:
+    hyperplane_seed, _ = np.random.SeedSequence(seed).generate_state(2)
+    return HyperplaneStream(int(hyperplane_seed), ball, rules.max_bias, n_drawn)
+
+
+def _encoded(layer: HyperplaneLayer, samples: Samples, rules: Rules):
+    codes = layer.room(samples.layout.n_positions, rules.activation)
+    layer.encode_into(codes, samples.X, samples.positions, rules.n_threads)
+    return codes
+
+
+def _first_draw(seed: int, samples: Samples, ball: Ball, rules: Rules) -> GrowingCover:
+    n = rules.n_hyperplanes or rules.min_hyperplanes
+    drawn = _stream(seed, ball, rules, 0).draw(n, rules.n_threads)
+    layer = most_balanced_first(drawn, samples.X, samples.rows)
+    codes = _encoded(layer, samples, rules)
+    return GrowingCover(seed, 0, n, ball.radius, layer, codes, {})
+
+
+def _with_more_hyperplanes(
+    growing: GrowingCover, samples: Samples, ball: Ball, rules: Rules
+) -> GrowingCover | None:
+    """Draw as many hyperplanes again, or all of them anew; None if that is no use.
+
+    The ones kept are computed in units of a larger ball; whatever that rounds, all
+    codes and bounds are computed again.
+    """
+    n = growing.layer.n_hyperplanes
+    n_more = min(n, (rules.n_hyperplanes or rules.max_hyperplanes) - n)
+    outgrown = ball.radius > _OUTGROWN * growing.radius
+    if n_more <= 0 and not outgrown:
+        return None
+    radius = growing.radius
+    stream = _stream(growing.seed, ball, rules, growing.n_drawn)
+    if n_more > 0:
+        more = stream.draw(n_more, rules.n_threads)
+        layer = _joined(_in_units_of(growing.layer, ball), more)
+    else:
+        n_more, radius = n, ball.radius
+        layer = stream.draw(n, rules.n_threads)
+    layer = most_balanced_first(layer, samples.X, samples.rows)
+    n_drawn = growing.n_drawn + n_more
+    larger = replace(growing, n_drawn=n_drawn, radius=radius)
+    return _encoded_anew(larger, layer, samples, rules)
+
+
+def _in_units_of(layer: HyperplaneLayer, ball: Ball) -> HyperplaneLayer:
+    """Return the same hyperplanes, for points that lie in a larger ball."""
+    biases = np.ldexp(layer.scaled_biases, layer.exponent - ball.exponent)
+    return HyperplaneLayer(layer.directions, biases, ball.exponent, ball.shift)
+
+
+def _encoded_anew(
+    growing: GrowingCover, layer: HyperplaneLayer, samples: Samples, rules: Rules
+) -> GrowingCover:
+    """Replace the hyperplanes, and compute all codes and bounds from scratch."""
+    codes = _encoded(layer, samples, rules)
+
+    def with_bounds(number: int):
+        centers = growing.neurons[number][0]
+        centers = centers[samples.labels[centers] == number]
+        masks = codes.masks(samples.positions[centers])
+        return centers, codes.largest_bounds(masks, samples.layout.tiles[number])
+
+    renewed = run_in_threads(with_bounds, growing.neurons, rules.n_threads)
+    neurons = dict(zip(growing.neurons, renewed, strict=True))
+    return replace(growing, layer=layer, codes=codes, neurons=neurons)
+
+
+def _with_more_samples(
+    old: GrowingCover, before: Samples, after: Samples, ball: Ball, rules: Rules
+) -> GrowingCover:
+    """Add the codes of the new samples, and lower the bounds that they break."""
+    layer = old.layer
+    if ball.exponent > layer.exponent:
+        layer = _in_units_of(layer, ball)
+        if rules.activation == "relu":  # its codes are counted in these units
+            return _encoded_anew(old, layer, after, rules)
+        if (layer.biases != old.layer.biases).any():
+            layer = old.layer  # it is right for large points, if slow
+    codes = layer.room(after.layout.n_positions, rules.activation)
+    n = before.n_samples
+    _copy(old.codes, before.positions, codes, after.positions[:n])
+    layer.encode_into(codes, after.X[n:], after.positions[n:], rules.n_threads)
+    changed = np.flatnonzero(before.labels != after.labels[:n])
+    fresh = np.concatenate((changed, np.arange(n, after.n_samples)))
+    recent = Samples.of(None, after.labels[fresh], len(after.sizes))
+    recent_codes = layer.room(recent.layout.n_positions, rules.activation)
+    _copy(codes, after.positions[fresh], recent_codes, recent.positions)
+
+    def with_bounds(number: int):
+        centers, bounds = old.neurons[number]
+        kept = after.labels[centers] == number
+        centers, bounds = centers[kept], bounds[kept]
+        masks = codes.masks(after.positions[centers])
+        tiles = after.layout.tiles[number]
+        # Bounds rise only where a sample that set them is of this class by now.
+        joined = changed[after.labels[changed] == number]
+        if len(joined):
+            joined = codes.take(after.positions[joined])
+            raised = joined.largest_bounds(masks, slice(0, 0)) <= bounds
+            bounds[raised] = codes.largest_bounds(masks[raised], tiles)
+        lowered = recent_codes.largest_bounds(masks, recent.layout.tiles[number])
+        return centers, np.minimum(bounds, lowered)
+
+    renewed = run_in_threads(with_bounds, old.neurons, rules.n_threads)
+    neurons = dict(zip(old.neurons, renewed, strict=True))
+    return replace(old, layer=layer, codes=codes, neurons=neurons)
+
+
+def _copy(source, positions, target, new_positions) -> None:
+    """Copy codes from some positions of one set to some positions of another."""
+    if isinstance(source, BitCodes):
+        tiles, lanes = np.divmod(new_positions, LANES)
+        target.tiles[tiles, :, lanes] = source.words(positions)
+    else:
+        target.values[new_positions] = source.values[positions]
+
+
+def _cover_classes(
+    growing: GrowingCover, samples: Samples, rules: Rules
+) -> list[Cover]:
+    """Cover the classes, the largest first."""
+    sizes = samples.sizes
+    largest_first = sorted(rules.classes, key=lambda number: -sizes[number])
+
+    def cover(number: int) -> Cover:
+        return _cover(growing, samples, rules, number)
+
+    covers = run_in_threads(cover, largest_first, rules.n_threads)
+    by_class = dict(zip(largest_first, covers, strict=True))
+    return [by_class[number] for number in rules.classes]
+
+
+def _cover(growing: GrowingCover, samples: Samples, rules: Rules, number: int) -> Cover:
+    """Keep the neurons of a class that older ones leave room for, and add others."""
+    codes, tiles = growing.codes, samples.layout.tiles[number]
+    n_samples = int(samples.sizes[number])
+    in_use = _first_lanes(n_samples, tiles.stop - tiles.start)
+    none = np.empty(0, dtype=np.intp), np.empty(0, dtype=np.int64)
+    centers, bounds = growing.neurons.get(number, none)
+    ranks = samples.positions[centers] - tiles.start * LANES
+
+    def neurons(ranks, bounds) -> Cover:
+        masks = codes.masks(tiles.start * LANES + ranks)
+        if isinstance(codes, BitCodes):
+            # With no other class about, any larger bound is as good.
+            bounds = np.minimum(bounds, np.bitwise_count(masks).sum(axis=1) + 1)
+        members = np.empty((0, len(in_use)), dtype=np.uint64)
+        if len(ranks):
+            members = codes.covers(masks, bounds, tiles) & in_use
+        return Cover(ranks, masks, bounds, members, 0)
+
+    old = neurons(ranks, bounds)
+    old = old.select(_kept(old, rules.greedy))
+    left = np.flatnonzero(_lanes(in_use & ~_covered(old.members)))
+    turn = (growing.turn,) if growing.turn else ()
+    _, order_seed = np.random.SeedSequence(growing.seed).generate_state(2)
+    generator = np.random.default_rng((int(order_seed), number, *turn))
+    rest = _Rest(codes, tiles, codes.take(tiles.start * LANES + left))
+    strategy = cover_greedily if rules.greedy else cover_in_drawing_order
+    found = strategy(rest, rest.all_tiles, generator.permutation(len(left)))
+    new = neurons(left[found.centers], found.bounds)
+    members = np.concatenate((old.members, new.members))
+    return Cover(
+        np.concatenate((old.centers, new.centers)),
+        np.concatenate((old.masks, new.masks)),
+        np.concatenate((old.bounds, new.bounds)),
+        members,
+        n_samples - int(np.bitwise_count(_covered(members)).sum()),
+    )
+
+
+def _kept(neurons: Cover, greedy: bool) -> np.ndarray:
+    """Return the neurons that stay, the oldest first.
+
+    In drawing order those stay whose center no older one covers. Greedily the largest
+    ones are chosen; what covers nothing that is left over goes.
+    """
+    separated = np.flatnonzero(neurons.bounds > 0)
+    if greedy:
+        return np.sort(largest_gains_first(neurons.members, separated))
+    covered = np.zeros(neurons.members.shape[1], dtype=np.uint64)
+    words, lanes = np.divmod(neurons.centers, LANES)
+    flags = np.uint64(1) << lanes.astype(np.uint64)
+    kept = []
+    for neuron in separated:
+        if not covered[words[neuron]] & flags[neuron]:
+            covered |= neurons.members[neuron]
+            kept.append(neuron)
+    return np.array(kept, dtype=np.intp)
+
+
+def _covered(members: np.ndarray) -> np.ndarray:
+    """Return which samples any neuron covers, one bit each."""
+    return np.bitwise_or.reduce(members, axis=0, initial=np.uint64(0))
+
+
+def _lanes(words: np.ndarray) -> np.ndarray:
+    """Return the bits of the words, lane by lane."""
+    return unpack_bits(words[:, np.newaxis], LANES).ravel()
+
+
+def _first_lanes(n_lanes: int, n_words: int) -> np.ndarray:
+    """Return words with the bits of the first lanes set."""
+    bits = np.arange(n_words * LANES) < n_lanes
+    return kernels.pack_bits(bits.reshape(n_words, LANES)).reshape(n_words)
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """The samples of a class that no neuron covers yet, against all other classes.
+
+    Parameters
+    ----------
+    codes : BitCodes or ReLUCodes
+        The codes of all samples.
+    tiles : slice
+        The tiles of the class.
+    rest : BitCodes or ReLUCodes
+        The codes of the samples left over.
+    """
+
+    codes: BitCodes | ReLUCodes
+    tiles: slice
+    rest: BitCodes | ReLUCodes
+
+    @property
+    def all_tiles(self) -> slice:
+        """The tiles of the samples left over."""
+        return slice(0, -(-self.rest.n_samples // LANES))
+
+    def masks(self, positions):
+        return self.rest.masks(positions)
+
+    def largest_bounds(self, masks, skip):
+        return self.codes.largest_bounds(masks, self.tiles)
+
+    def covers(self, masks, bounds, tiles):
+        return self.rest.covers(masks, bounds, tiles)
