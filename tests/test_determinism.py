@@ -78,7 +78,9 @@ def digest(estimator, n_layers=None):
     summed = hashlib.sha256()
     for array in arrays:
         summed.update(f"{array.dtype.str} {array.shape} ".encode())
-        summed.update(array.tobytes())
+        # Python integers and fractions lie elsewhere each time.
+        held = array.dtype != object
+        summed.update(array.tobytes() if held else repr(array.tolist()).encode())
     if n_layers is None:
         numbers = {name: float(value).hex() for name, value in sorted(numbers.items())}
         summed.update(f"{numbers} {getattr(network, 'widths', None)}".encode())
