@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,7 @@ __all__ = [
     "Rules",
     "enclosing_ball",
     "memorize",
+    "memorize_samples",
 ]
 
 
@@ -146,31 +148,78 @@ def memorize(
         Whom to tell of the codes, of each class and, as parts of each other, of each
         doubling.
     """
+    samples = _Samples(X, rows, layout)
+    return memorize_samples(samples, ball, rules, seed, progress)
+
+
+def memorize_samples(
+    samples, ball: Ball, rules: Rules, seed: int, progress: Progress = SILENT
+) -> Memorization:
+    """Do what `memorize` does, with samples wherever they are.
+
+    Parameters
+    ----------
+    samples : object
+        What sorts hyperplanes, encodes and covers: see `SamplesInParts`.
+    ball : Ball
+        Where the samples lie.
+    rules : Rules
+        How to memorize.
+    seed : int
+        Seed of this draw.
+    progress : Progress
+        Whom to tell, as in `memorize`.
+    """
     hyperplane_seed, order_seed = np.random.SeedSequence(seed).generate_state(2)
     stream = HyperplaneStream(int(hyperplane_seed), ball, rules.max_bias)
-    positions = np.full(X.shape[0], -1, dtype=np.intp)
-    positions[rows] = layout.positions
     drawn = stream.draw(rules.n_hyperplanes or rules.min_hyperplanes, rules.n_threads)
     with ExitStack() as doublings:
         while True:
             n = drawn.n_hyperplanes
+            codes = None  # frees those of fewer hyperplanes
             with progress.part(f"encode by {n:,} hyperplanes", 0):
-                layer = most_balanced_first(drawn, X, rows)
-                codes = layer.room(layout.n_positions, rules.activation)
-                layer.encode_into(codes, X, positions, rules.n_threads)
-            covers = _cover_classes(codes, layout, rules, int(order_seed), progress)
+                layer = samples.most_balanced_first(drawn)
+                codes = samples.encode(layer, rules)
+            covers = _cover_classes(samples, codes, rules, int(order_seed), progress)
             n_missed = sum(cover.n_missed for cover in covers)
             if n_missed == 0 or rules.n_hyperplanes or n >= rules.max_hyperplanes:
                 break
             n_more = min(n, rules.max_hyperplanes - n)
             doubling = progress.part(
-                f"{n_more:,} more hyperplanes", 1 + len(layout.sizes), rules.n_parts
+                f"{n_more:,} more hyperplanes", 1 + len(samples.sizes), rules.n_parts
             )
             progress = doublings.enter_context(doubling)
             drawn = _joined(drawn, stream.draw(n_more, rules.n_threads))
     if rules.prune:
         covers = [without_spare_neurons(cover) for cover in covers]
-    return _assemble(layer, codes, covers, rows, layout, rules)
+    return _assemble(layer, codes, covers, samples, rules)
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Samples in memory; the arguments are those of `memorize`."""
+
+    X: Any
+    rows: np.ndarray
+    layout: ClassLayout
+
+    @property
+    def sizes(self) -> np.ndarray:
+        return self.layout.sizes
+
+    def most_balanced_first(self, layer: HyperplaneLayer) -> HyperplaneLayer:
+        return most_balanced_first(layer, self.X, self.rows)
+
+    def encode(self, layer: HyperplaneLayer, rules: Rules):
+        positions = np.full(self.X.shape[0], -1, dtype=np.intp)
+        positions[self.rows] = self.layout.positions
+        codes = layer.room(self.layout.n_positions, rules.activation)
+        layer.encode_into(codes, self.X, positions, rules.n_threads)
+        return codes
+
+    def cover(self, codes, number: int, order: np.ndarray, rules: Rules) -> Cover:
+        strategy = cover_greedily if rules.greedy else cover_in_drawing_order
+        return strategy(codes, self.layout.tiles[number], order)
 
 
 def _joined(first: HyperplaneLayer, second: HyperplaneLayer) -> HyperplaneLayer:
@@ -183,24 +232,23 @@ def _joined(first: HyperplaneLayer, second: HyperplaneLayer) -> HyperplaneLayer:
 
 
 def _cover_classes(
-    codes, layout: ClassLayout, rules: Rules, seed: int, progress: Progress
+    samples, codes, rules: Rules, seed: int, progress: Progress
 ) -> list[Cover]:
     """Cover the classes, the largest first, each in a random order of its own."""
-    strategy = cover_greedily if rules.greedy else cover_in_drawing_order
 
     def cover(number: int) -> Cover:
         generator = np.random.default_rng((seed, number))
-        order = generator.permutation(layout.sizes[number])
+        order = generator.permutation(samples.sizes[number])
         with progress.part(f"cover class {number}", 1 + number):
-            return strategy(codes, layout.tiles[number], order)
+            return samples.cover(codes, number, order, rules)
 
-    largest_first = sorted(rules.classes, key=lambda number: -layout.sizes[number])
+    largest_first = sorted(rules.classes, key=lambda number: -samples.sizes[number])
     covers = run_in_threads(cover, largest_first, rules.n_threads)
     by_class = dict(zip(largest_first, covers, strict=True))
     return [by_class[number] for number in rules.classes]
 
 
-def _assemble(layer, codes, covers, rows, layout: ClassLayout, rules: Rules):
+def _assemble(layer, codes, covers, samples, rules: Rules) -> Memorization:
     """Put the covers of the classes into one second layer."""
     masks = np.concatenate([cover.masks for cover in covers])
     if rules.prune:
@@ -209,9 +257,9 @@ def _assemble(layer, codes, covers, rows, layout: ClassLayout, rules: Rules):
             layer, codes = layer.subset(used), None
             masks = _columns(masks, used)
     starts = np.cumsum([0] + [len(cover.centers) for cover in covers])
-    first_sample = np.concatenate(([0], np.cumsum(layout.sizes)))
+    first_sample = np.concatenate(([0], np.cumsum(samples.sizes)))
     centers = [
-        rows[first_sample[number] + cover.centers]
+        samples.rows[first_sample[number] + cover.centers]
         for number, cover in zip(rules.classes, covers, strict=True)
     ]
     bounds = np.concatenate([cover.bounds for cover in covers])
