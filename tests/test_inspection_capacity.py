@@ -13,6 +13,7 @@ from sklearn_memorize import (
     DeepThresholdClassifier,
     MemorizingClassifier,
     NearbySetClassifier,
+    ResidualMemorizingClassifier,
     SlabClassifier,
     SmallReLUClassifier,
 )
@@ -83,6 +84,7 @@ def test_what_is_built_obeys_the_bounds(n_classes, n_samples, n_features):
     X, y = random_labels(n_samples, n_features, n_classes)
     estimators = [SlabClassifier(random_state=0), SmallReLUClassifier(random_state=0)]
     estimators.append(NearbySetClassifier(cover_radius=0))
+    estimators.append(ResidualMemorizingClassifier(random_state=0))
     slabs, *others = capacity_report(X, y, estimators).rows
     assert slabs.built_neurons == slabs.predicted_neurons
     for row in (slabs, *others):
@@ -91,14 +93,31 @@ def test_what_is_built_obeys_the_bounds(n_classes, n_samples, n_features):
         assert row.built_parameters <= row.predicted_parameters
 
 
-def test_assumptions_that_fail_are_seen():
+@pytest.mark.parametrize("kind", [SlabClassifier, ResidualMemorizingClassifier])
+def test_assumptions_that_fail_are_seen(kind):
     X, y = random_labels(100, 3, 2)
     flat = np.column_stack([X, X.sum(axis=1)])
-    (row,) = capacity_report(flat, y, [SlabClassifier(random_state=0)]).rows
+    (row,) = capacity_report(flat, y, [kind(random_state=0)]).rows
     assert row.met is False
     assert "3 of 4 dimensions" in row.evidence
-    (row,) = capacity_report(X, y, [SlabClassifier(random_state=0)]).rows
+    (row,) = capacity_report(X, y, [kind(random_state=0)]).rows
     assert row.met is True
+    cube = np.stack(np.meshgrid(*[np.arange(3.0)] * 4), axis=-1).reshape(-1, 4)
+    (row,) = capacity_report(cube, np.arange(81) % 2, [kind(random_state=0)]).rows
+    assert row.interpolates
+    assert row.met is False
+    assert "had to be split" in row.evidence
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_residual_networks_are_as_large_as_predicted_but_for_rounding(n_classes):
+    X, y = random_labels(400, 20, n_classes)
+    (row,) = capacity_report(X, y, [ResidualMemorizingClassifier(random_state=0)]).rows
+    # The largest class is not pushed; each of the others may fill its last block.
+    largest = np.bincount(y).max()
+    n_nodes = 4 * (400 - largest) / 20 + 2 * (n_classes - 1)
+    assert n_nodes <= row.built_neurons <= row.predicted_neurons
+    assert 22 * (n_nodes - 2 * (n_classes - 1)) <= row.built_parameters
 
 
 def test_a_construction_that_fails_keeps_its_row():

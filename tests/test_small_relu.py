@@ -118,12 +118,13 @@ def test_the_size_bound_of_the_theorem_holds(n_samples, n_outputs):
 
 
 @pytest.mark.parametrize("n_layers", [3, 4, 5, 9, 17])
-@pytest.mark.parametrize("n_samples", [10, 300, 3_000])
+@pytest.mark.parametrize("n_samples", [10, 300, 3_000, 10_000])
 def test_hidden_weights_grow_like_n_at_any_depth(n_layers, n_samples):
     X, y = random_samples(n_samples)
     network = SmallReLUClassifier(n_layers=n_layers, random_state=0).fit(X, y).network_
     n_blocks = n_layers - 2
     weights = sum(np.count_nonzero(layer.weights) for layer in network.layers[1:])
+    assert n_samples <= weights
     padding = 2 * isqrt(ceil(n_samples / n_blocks)) + 8
     handed_on = sum(network.widths) + n_layers
     assert weights <= 4 * (n_samples + padding) + handed_on

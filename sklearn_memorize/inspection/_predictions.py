@@ -200,10 +200,7 @@ def slabs(geometry: Geometry, estimator) -> Prediction:
     n_slabs = sum(math.ceil(size / geometry.n_features) for size in sizes)
     # Two units a slab; one output reads them, with several classes two do.
     n_readers = 1 if len(geometry.classes) == 2 else 2
-    met, evidence = general_position(geometry)
-    if met is not False and hasattr(estimator, "n_split_"):
-        met = estimator.n_split_ == 0
-        evidence = f"{estimator.n_split_} groups had to be split"
+    met, evidence = _unsplit(geometry, estimator)
     return Prediction(
         "general position",
         met,
@@ -236,11 +233,18 @@ def bit_extraction(geometry: Geometry, estimator) -> Prediction:
 
 def residual(geometry: Geometry, estimator) -> Prediction:
     """Yun, Sra, Jadbabaie: 4 N / d + 6 d_y hidden nodes in residual blocks."""
-    met, evidence = general_position(geometry)
-    n_nodes = 4 * geometry.n_samples / geometry.n_features
-    n_nodes += 6 * len(geometry.classes)
-    kind: Literal["at most"] = "at most"
-    return Prediction("general position", met, evidence, kind, n_nodes, None)
+    n, d, n_classes = geometry.n_samples, geometry.n_features, len(geometry.classes)
+    met, evidence = _unsplit(geometry, estimator)
+    in_blocks = 4 * n / d + 4 * n_classes
+    # A node of a block reads all features and writes one, a reader reads one.
+    return Prediction(
+        "general position",
+        met,
+        evidence,
+        "at most",
+        in_blocks + 2 * n_classes + _n_outputs(geometry),
+        in_blocks * (d + 2) + 2 * n_classes * 4,
+    )
 
 
 def general_position(geometry: Geometry) -> tuple[bool | None, str]:
@@ -249,6 +253,15 @@ def general_position(geometry: Geometry) -> tuple[bool | None, str]:
     if rank < min(d, geometry.n_samples - 1):
         return False, f"all samples lie in {rank} of {d} dimensions"
     return None, "no common hyperplane"
+
+
+def _unsplit(geometry: Geometry, estimator) -> tuple[bool | None, str]:
+    """Say whether all groups of d samples had a hyperplane to themselves."""
+    met, evidence = general_position(geometry)
+    if met is not False and hasattr(estimator, "n_split_"):
+        met = estimator.n_split_ == 0
+        evidence = f"{estimator.n_split_} groups had to be split"
+    return met, evidence
 
 
 PREDICTIONS: dict[str, Callable[[Geometry, object], Prediction]] = {
