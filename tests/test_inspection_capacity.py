@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 import sklearn_memorize
 from sklearn_memorize import (
+    BitExtractionClassifier,
     DeepThresholdClassifier,
     MemorizingClassifier,
     NearbySetClassifier,
@@ -91,6 +92,31 @@ def test_what_is_built_obeys_the_bounds(n_classes, n_samples, n_features):
         assert row.prediction_kind == "at most"
         assert row.built_neurons <= row.predicted_neurons
         assert row.built_parameters <= row.predicted_parameters
+
+
+@pytest.mark.parametrize("n_classes", [2, 10])
+@pytest.mark.parametrize("n_samples", [2, 30, 300, 3000])
+def test_bit_extraction_is_no_larger_than_predicted_from_its_keys(n_samples, n_classes):
+    X, y = random_labels(n_samples, 6, n_classes)
+    y[:2] = 0, 1
+    (row,) = capacity_report(X, y, [BitExtractionClassifier(random_state=0)]).rows
+    assert row.interpolates
+    assert row.prediction_kind == "at most"
+    assert row.built_parameters <= row.predicted_parameters
+    assert row.built_neurons <= row.predicted_neurons
+    if n_samples >= 300:
+        assert row.predicted_parameters <= 1.25 * row.built_parameters
+
+
+def test_bit_extraction_is_predicted_where_it_is_refused():
+    X, y = random_labels(2000, 6, 4)
+    refused = BitExtractionClassifier(max_bits=50, random_state=0)
+    built = BitExtractionClassifier(random_state=0)
+    row, other = capacity_report(X, y, {"refused": refused, "built": built}).rows
+    assert "max_bits" in row.failure
+    assert row.prediction_kind == "up to constants"
+    assert row.predicted_parameters == pytest.approx(other.built_parameters, rel=0.1)
+    assert row.predicted_neurons == pytest.approx(other.built_neurons, rel=0.1)
 
 
 @pytest.mark.parametrize("kind", [SlabClassifier, ResidualMemorizingClassifier])

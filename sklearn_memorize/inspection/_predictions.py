@@ -15,6 +15,10 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._training_set import distinct_rows, resolve_labels
+from ..constructions.bit_extraction import (
+    bit_extraction_bound,
+    predict_bit_extraction,
+)
 from ._covering import MutualCovering, mutual_covering
 from ._geometry import check_labelled, radius, separation
 
@@ -219,15 +223,31 @@ def random_relu(geometry: Geometry, estimator) -> Prediction:
 
 
 def bit_extraction(geometry: Geometry, estimator) -> Prediction:
-    """Vardi, Yehudai, Shamir: O(sqrt(N) log N) parameters, of as many bits each."""
-    n = geometry.n_samples
+    """Vardi, Yehudai, Shamir: O(sqrt(N log N)) parameters, of nearly as many bits.
+
+    With its constants for keys as long as the built network has them, and else for keys
+    as random data take them.
+    """
+    n, d, n_classes = geometry.n_samples, geometry.n_features, len(geometry.classes)
+    shape = getattr(getattr(estimator, "network_", None), "shape", None)
+    kind: Literal["at most", "up to constants"]
+    if shape is None:
+        sizes, kind = predict_bit_extraction(n, d, n_classes), "up to constants"
+        n_neurons, keys = sizes.n_neurons, "keys as of random data"
+    else:
+        sizes, kind = bit_extraction_bound(n, d, shape.first_bits, n_classes), "at most"
+        # 2 G + 6 B neurons, 6 G + 10 B parameters, and less of the former besides.
+        n_neurons, keys = (
+            6 * sizes.n_parameters // 10,
+            f"keys of {shape.first_bits} bits",
+        )
     return Prediction(
         "distinct samples",
         True,
-        f"{n} of {geometry.n_given} are distinct",
-        "up to constants",
-        None,
-        geometry.n_features + math.sqrt(n) * math.log2(max(n, 2)),
+        f"{n} of {geometry.n_given} are distinct, {keys}",
+        kind,
+        n_neurons,
+        sizes.n_parameters,
     )
 
 
