@@ -31,6 +31,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 
 from sklearn_memorize import (
+    BitExtractionClassifier,
     DeepThresholdClassifier,
     MemorizingClassifier,
     NearbySetClassifier,
@@ -104,6 +105,7 @@ CONSTRUCTIONS = {
     "RandomReLUClassifier, maximum_margin=False": RandomReLUClassifier(
         maximum_margin=False, random_state=0
     ),
+    "BitExtractionClassifier": BitExtractionClassifier(random_state=0),
     "1 nearest neighbour": KNeighborsClassifier(n_neighbors=1),
 }
 # What is not measured, and why.
