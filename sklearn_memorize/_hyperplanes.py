@@ -31,8 +31,6 @@ __all__ = ["MemorizingClassifier"]
 _SEED_RANGE = np.iinfo(np.int32).max
 # The certificate looks at this many tiles of 64 samples at a time.
 _TILES_AT_ONCE = 64
-# So many training samples at the most are encoded a second time to check their codes.
-_N_CHECKED = 1024
 
 
 def _n_threads(n_jobs) -> int:
@@ -332,7 +330,8 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
 
     def _check_codes(self, training: TrainingSet, layout: ClassLayout, codes) -> None:
         """Encode some of the training samples again, and compare all decisions."""
-        chosen = np.arange(0, training.n_samples, -(-training.n_samples // _N_CHECKED))
+        step = -(-training.n_samples // self._n_checked)
+        chosen = np.arange(0, training.n_samples, step)
         again = self._predict_class_numbers(training.X[training.rows[chosen]])
         before = self._decide([code.take(layout.positions[chosen]) for code in codes])
         if (again != before).any():

@@ -19,6 +19,9 @@ from .constructions.incremental import GrowingCover, Samples, memorize_more
 
 __all__ = ["PartialFitMixin"]
 
+# So many training samples at the most are encoded a second time to check their codes:
+# by `fit`, and by each call to `partial_fit`.
+_N_CHECKED_ONCE, _N_CHECKED_EACH_TIME = 1024, 256
 # Parameters that the codes and the number of draws depend on.
 _SETTLED = ("activation", "n_draws")
 
@@ -117,6 +120,10 @@ class PartialFitMixin:
             self._grow(state, seen, samples, training)
             self._certify(training)
         return self
+
+    @property
+    def _n_checked(self) -> int:
+        return _N_CHECKED_ONCE if self._state is None else _N_CHECKED_EACH_TIME
 
     def _check_settled(self, state: _State) -> None:
         for name, before in state.settled.items():
