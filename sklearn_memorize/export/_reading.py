@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
@@ -64,11 +63,6 @@ class Reading:
         has_score_each = n_classes > 2 or isinstance(network, NearbySetNetwork)
         outputs = "scores" if has_score_each else "difference"
         return cls(network, outputs, n_classes)
-
-    @property
-    def levels(self) -> np.ndarray:
-        """The output at the samples of each class, if classes are levels."""
-        return 2.0 * np.arange(self.n_classes) / (self.n_classes - 1) - 1.0
 
     @property
     def has_coverings(self) -> bool:

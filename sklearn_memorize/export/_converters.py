@@ -1,0 +1,156 @@
+"""The converters that skl2onnx calls: what they declare, and what they compute."""
+
+from __future__ import annotations
+
+import numpy as np
+from skl2onnx._supported_operators import get_model_alias
+from skl2onnx.common.data_types import (
+    BooleanTensorType,
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    StringTensorType,
+)
+from sklearn.base import is_classifier, is_regressor
+
+from .._hyperplanes import MemorizingClassifier
+from .._threshold_transformer import RandomThresholdTransformer
+from ..constructions.nearby_set import NearbySetNetwork
+from ..network._export import CoverArrays
+from ._graph import Graph
+from ._reading import Reading
+
+__all__ = ["convert", "parse", "set_types"]
+
+
+def parse(scope, model, inputs, custom_parsers=None):
+    """Declare the outputs of an estimator; skl2onnx calls this a parser."""
+    operator = scope.declare_local_operator(get_model_alias(type(model)), model)
+    operator.inputs = inputs
+    real = DoubleTensorType
+    if _is_single(scope, model):
+        _check_single(model)
+        real = FloatTensorType
+    if is_classifier(model):
+        label, _ = _labels(model.classes_)
+        outputs = [("label", label([None])), ("scores", real([None, None]))]
+    else:
+        outputs = [("variable", real([None, None]))]
+    for name, kind in outputs:
+        operator.outputs.append(scope.declare_local_variable(name, kind))
+    return operator.outputs
+
+
+def set_types(operator) -> None:
+    """Set the shapes of the outputs of an estimator."""
+    model = operator.raw_operator
+    n_rows = operator.inputs[0].get_first_dimension()
+    if is_classifier(model):
+        width = len(model.classes_)
+        operator.outputs[0].type.shape = [n_rows]
+    elif is_regressor(model):
+        width = model.n_outputs_
+    else:
+        width = model.hyperplanes_.n_hyperplanes
+    operator.outputs[-1].type.shape = [n_rows, width]
+
+
+def convert(scope, operator, container) -> None:
+    """Write the nodes of an estimator."""
+    model = operator.raw_operator
+    graph = Graph(
+        scope, container, "float32" if _is_single(container, model) else "float64"
+    )
+    parts = [graph.cast(part.full_name, graph.real) for part in operator.inputs]
+    X = parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=1)
+    if isinstance(model, RandomThresholdTransformer):
+        outputs = [graph.layers(X, [model.hyperplanes_])]
+    elif is_regressor(model):
+        outputs = [_outputs(graph, X, Reading.of(model))]
+    else:
+        reading = Reading.of(model)
+        scores = _scores(graph, _outputs(graph, X, reading), reading)
+        numbers = graph.add("ArgMax", scores, axis=1, keepdims=0)
+        _, labels = _labels(model.classes_)
+        outputs = [graph.add("Gather", graph.constant(labels), numbers), scores]
+    for value, output in zip(outputs, operator.outputs, strict=True):
+        container.add_node(
+            "Identity",
+            [value],
+            [output.full_name],
+            name=scope.get_unique_operator_name("Identity"),
+        )
+
+
+def _is_single(scope, model) -> bool:
+    return scope.get_options(model, {"single_precision": False})["single_precision"]
+
+
+def _check_single(model) -> None:
+    if isinstance(model, RandomThresholdTransformer):
+        return
+    if not isinstance(model, MemorizingClassifier) or model.activation != "threshold":
+        raise ValueError(
+            "single_precision=True is for MemorizingClassifier(activation='threshold') "
+            f"and RandomThresholdTransformer; {type(model).__name__} adds up numbers "
+            "that need double precision. Set single_precision=False."
+        )
+
+
+def _labels(classes: np.ndarray):
+    """Return the type of the labels in ONNX, and the labels as such."""
+    kind = classes.dtype.kind
+    if kind in "iu":
+        return Int64TensorType, classes.astype(np.int64)
+    if kind == "b":
+        return BooleanTensorType, classes
+    if kind == "f":
+        return DoubleTensorType, classes.astype(np.float64)
+    if kind == "U" or all(isinstance(label, str) for label in classes):
+        return StringTensorType, classes.astype(object)
+    raise ValueError(
+        f"labels of type {classes.dtype} have no counterpart in ONNX; use strings, "
+        "integers, real numbers or booleans."
+    )
+
+
+def _outputs(graph: Graph, X: str, reading: Reading) -> str:
+    """Evaluate the network."""
+    network = reading.network
+    if reading.has_coverings:
+        return _covers(graph, X, reading)
+    if isinstance(network, NearbySetNetwork):
+        return graph.cells(X, network.layers, network.center_labels)
+    return graph.layers(X, network._stages)
+
+
+def _covers(graph: Graph, X: str, reading: Reading) -> str:
+    network = reading.network
+    n_votes = reading.n_votes or 1
+    arrays = [CoverArrays(covering, n_votes) for covering in network.coverings]
+    fires, margins = zip(*(graph.cover(X, part) for part in arrays), strict=True)
+    if reading.is_one_sided:
+        return margins[0] if len(margins) == 1 else graph.add("Max", *margins)
+    if reading.n_votes is None:
+        any_fires = graph.add("Max", *fires) if len(fires) > 1 else fires[0]
+        return graph.cast(any_fires, graph.real)
+    return graph.vote(fires, margins, network.quorum, reading.n_classes)
+
+
+def _scores(graph: Graph, outputs: str, reading: Reading) -> str:
+    """Return one score for each class, the largest one for the predicted class."""
+    if reading.outputs == "constant":
+        return graph.add("Mul", outputs, graph.number(0.0))
+    if reading.outputs == "difference":
+        half = graph.add("Mul", outputs, graph.number(0.5))
+        return graph.add("Concat", graph.add("Neg", half), half, axis=1)
+    if reading.outputs == "levels":
+        # (output + 1) / 2 * (n - 1), rounded as in `predict`
+        positions = graph.add("Add", outputs, graph.number(1.0))
+        positions = graph.add("Div", positions, graph.number(2.0))
+        highest = graph.number(reading.n_classes - 1.0)
+        positions = graph.add("Mul", positions, highest)
+        numbers = graph.number(np.arange(reading.n_classes))
+        distances = graph.add("Abs", graph.add("Sub", positions, numbers))
+        return graph.add("Neg", distances)
+    return outputs
