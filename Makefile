@@ -2,12 +2,15 @@
 #
 #   make demo    memorize a data set, and look at the result
 #   make test    the whole test suite
+#   make test-extras      the parts that need dask, ONNX, skops and PyTorch
+#   make test-matrix      the test suite with every Python from 3.11 to 3.14 that is
+#                         installed, with the oldest and the newest packages
 #   make fuzz    50,000 hostile data sets, in parts: ARGS='--part 1/3'
 #   make docs    the documentation, in docs/_build/html
 #   make reproduce        the paper's experiments, beside its published figures
 #   make generalization   all classifiers side by side on five data sets
 #   make bench   speed and memory beside the textbook, into benchmarks/results.md
-#   make lint    what the continuous integration says about style
+#   make lint    style and types, as the continuous integration checks them
 #   make audit   whether a pinned package has a known weakness (asks the network)
 #   make constraints      pin what setup.cfg asks for; ARGS=--upgrade for the newest
 #   make clean   remove everything that the other targets made
@@ -21,19 +24,35 @@ python := $(VENV)/bin/python
 # The extras (setup.cfg) that each kind of work needs.
 extras_demo := fast,plot,progress
 extras_test := fast,plot,progress,test
+extras_extras := $(extras_test),dask,onnx,skops,torch
 extras_docs := docs,test
 extras_experiments := fast,plot,progress,test
 extras_bench := fast
 extras_lint := dev
 
-.PHONY: demo test fuzz doctest docs reproduce generalization bench lint format audit \
-    constraints clean
+.PHONY: demo test test-extras test-matrix fuzz doctest docs reproduce generalization \
+    bench lint format audit constraints clean
 
 demo: $(VENV)/.ready-demo
 	$(python) -m sklearn_memorize $(ARGS)
 
 test: $(VENV)/.ready-test
 	$(python) -m pytest $(ARGS)
+
+test-extras: $(VENV)/.ready-extras
+	$(python) -m pytest tests/extras $(ARGS)
+
+# Each in a virtual environment of its own, beside $(VENV), on what setup.cfg allows.
+versions := 3.11 3.12 3.13 3.14
+test-matrix: $(foreach version,$(versions),\
+    matrix-lowest-$(version) matrix-latest-$(version))
+
+resolution_lowest := lowest-direct
+resolution_latest := highest
+
+matrix-%: $(VENV)/.ready-lint
+	@./tests/matrix.sh $(VENV)/bin/uv $(VENV)-$@ \
+	    $(resolution_$(firstword $(subst -, ,$*))) $(lastword $(subst -, ,$*)) $(ARGS)
 
 fuzz: $(VENV)/.ready-test
 	$(python) tests/fuzz.py $(ARGS)
@@ -61,6 +80,7 @@ bench: $(VENV)/.ready-bench
 lint: $(VENV)/.ready-lint
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
+	$(python) -m mypy
 
 format: $(VENV)/.ready-lint
 	$(python) -m ruff check --fix .
@@ -76,7 +96,7 @@ constraints: $(VENV)/.ready-lint
 	    --output-file constraints.txt setup.cfg
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info docs/_build docs/api docs/auto_examples
+	rm -rf $(VENV) $(VENV)-matrix-* build dist *.egg-info docs/_build docs/api docs/auto_examples
 	rm -rf docs/sg_execution_times.rst experiments/output
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find sklearn_memorize tests -name __pycache__ -type d -prune -exec rm -rf {} +
