@@ -199,6 +199,12 @@ def test_layers_refuse_floating_point_numbers():
                 layer.forward(inputs)
 
 
+def test_networks_that_floating_point_numbers_cannot_hold_are_not_exported():
+    network = fitted(*random_labels(50, 3, 3)).network_
+    with pytest.raises(TypeError, match="cannot be exported"):
+        _ = network._stages
+
+
 def test_no_floating_point_number_is_in_the_network():
     X, y = random_labels(300, 5, 4)
     for layer in fitted(X, y).network_.layers:

@@ -27,6 +27,7 @@ from ..exceptions import InterpolationError
 from ..network._bit_layers import Shape
 from ..network._bit_network import BitExtractionNetwork, Line, PackedKeys
 from ..network._exact_products import exact_products
+from ..network._memory import check_room
 from ..network._small_relu_network import project
 from ._directions import draw_directions
 
@@ -41,6 +42,8 @@ __all__ = [
 _SCALE_BITS = 5
 # Directions lie on the first of these grids on which one tells all samples apart.
 _GRID_STEPS = (2.0**-20, 2.0**-40)
+# Positions, products and keys of a sample, as Python integers.
+_BYTES_OF_SAMPLE = 500
 # Positions below this one are stored as 64-bit integers.
 _LARGEST_POSITION = 1 << 60
 
@@ -116,12 +119,17 @@ def build_bit_extraction_network(
     InterpolationError
         If weights would get longer than `max_bits`, or if no direction tells all rows
         apart.
+    MemoryError
+        If the positions do not fit into memory.
     """
     n_samples, n_features = X.shape
     expected = predict_bit_extraction(n_samples, n_features, n_classes)
     # Room for data that are easier than random ones; what is certain is checked below.
     if expected.bits_per_weight > 2 * max_bits:
         raise _too_many_bits("about ", expected, max_bits)
+    check_room(
+        _BYTES_OF_SAMPLE * n_samples, f"the exact positions of {n_samples:,} rows"
+    )
     line, order, positions, n_bits = _best_line(X, rng, n_projections, n_classes)
     # z - key is in (label, label + 1].
     keys = -((-positions) >> n_bits) - 1 - labels[order].astype(object)
@@ -301,7 +309,7 @@ def bit_extraction_bound(
     --------
     >>> from sklearn_memorize.constructions.bit_extraction import bit_extraction_bound
     >>> bit_extraction_bound(1000, 10, key_bits=24, n_classes=10).n_parameters
-    2577
+    2476
     """
     shapes = [
         Shape(-(-n_samples // size), size, key_bits, key_bits, n_classes)

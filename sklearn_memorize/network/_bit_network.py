@@ -162,6 +162,14 @@ class BitExtractionNetwork(Network):
         """The layers, with weights that are integers and fractions of any length."""
         return chain_layers(self._line, self._shape, self._memory)
 
+    @property
+    def _stages(self) -> tuple:
+        raise TypeError(
+            f"The weights of this network have up to {self.bits_per_weight:,} bits. "
+            "Floating point numbers cannot hold them, so it cannot be exported. Its "
+            "`forward` is exact, and its `layers` hold Python integers and fractions."
+        )
+
     def forward(self, X) -> np.ndarray:
         """Evaluate the network, exactly.
 
