@@ -316,7 +316,8 @@ def _cover(growing: GrowingCover, samples: Samples, rules: Rules, number: int) -
         masks = codes.masks(tiles.start * LANES + ranks)
         if isinstance(codes, BitCodes):
             # With no other class about, any larger bound is as good.
-            bounds = np.minimum(bounds, np.bitwise_count(masks).sum(axis=1) + 1)
+            sizes = np.bitwise_count(masks).sum(axis=1, dtype=np.int64)
+            bounds = np.minimum(bounds, sizes + 1)
         members = np.empty((0, len(in_use)), dtype=np.uint64)
         if len(ranks):
             members = codes.covers(masks, bounds, tiles) & in_use
