@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import _check_sample_weight, _fit_context
+from ._dask import is_dask_array, lazily
 from ._documentation import DocumentedMixin
 from ._progress import SILENT, Progress, Stopped, told
 from ._training_set import TrainingSet, distinct_rows, resolve_labels
@@ -270,15 +271,18 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or dask array of shape (n_samples, n_features)
             Samples.
 
         Returns
         -------
         labels : ndarray of shape (n_samples,)
-            The predicted classes; every training sample gets its own label back.
+            The predicted classes; every training sample gets its own label back. A
+            dask array, not computed yet, if X is one.
         """
         check_is_fitted(self)
+        if is_dask_array(X):
+            return lazily(self, "predict", X)
         X = self._validate_samples(X, reset=False)
         return self.classes_[self._predict_class_numbers(X)]
 
@@ -287,16 +291,19 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like, sparse matrix or dask array of shape (n_samples, n_features)
             Samples.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
             The class of the largest score is predicted; with two classes there is
-            one score a sample, positive for `classes_[1]`.
+            one score a sample, positive for `classes_[1]`. A dask array, not computed
+            yet, if X is one.
         """
         check_is_fitted(self)
+        if is_dask_array(X):
+            return lazily(self, "decision_function", X)
         X = self._validate_samples(X, reset=False)
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0])

@@ -12,9 +12,12 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._base import BaseMemorizingClassifier, constant_network
 from ._compat import Interval, StrOptions
+from ._dask import is_dask_array
+from ._dask_training import DaskTrainingSet, training_set
 from ._partial_fit import PartialFitMixin
 from ._progress import attempt, kept
 from ._training_set import TrainingSet
+from .constructions._parts import memorize_in_parts
 from .constructions.random_hyperplanes import (
     ClassLayout,
     Rules,
@@ -232,11 +235,27 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
     def _n_build_parts(self) -> int:
         return self.n_draws
 
-    def _build(self, training: TrainingSet) -> dict:
+    def _prepare(self, X, y, sample_weight) -> TrainingSet | DaskTrainingSet:
+        if not is_dask_array(X):
+            return super()._prepare(X, y, sample_weight)
+        for name, value, instead in (
+            ("covering", "greedy", "random"),
+            ("prune", True, False),
+        ):
+            if getattr(self, name) == value:
+                raise ValueError(
+                    f"{name}={value!r} needs all samples in one place, and X is a "
+                    f"dask array. Set {name}={instead!r}, or fit X.compute()."
+                )
+        return training_set(self, X, y, sample_weight)
+
+    def _build(self, training: TrainingSet | DaskTrainingSet) -> dict:
+        if isinstance(training, DaskTrainingSet):
+            return self._build_in_parts(training)
         n_threads = _n_threads(self.n_jobs)
         ball = enclosing_ball(training.X, training.rows, self.center, n_threads)
         if training.n_classes == 1:
-            return self._build_constant(training, ball)
+            return self._build_constant(ball)
         rules = self._rules(training)
         layout = ClassLayout.of(training.labels, training.n_classes)
         data = training.X, training.rows, layout, ball, rules
@@ -249,12 +268,28 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         draws = kept(outcomes)
         return self._attributes(draws, layout, ball.radius, rules.classes)
 
+    def _build_in_parts(self, training: DaskTrainingSet) -> dict:
+        """Do what `_build` does, one draw after the other, where the samples are."""
+        samples = training.samples
+        ball = samples.enclosing_ball(self.center)
+        if training.n_classes == 1:
+            return self._build_constant(ball)
+        rules = self._rules(training)
+        data = samples, ball, rules
+        draws = kept(
+            attempt(
+                self._progress, number, rules.n_parts, memorize_in_parts, *data, seed
+            )
+            for number, seed in enumerate(self._seeds())
+        )
+        return self._attributes(draws, samples, ball.radius, rules.classes)
+
     def _seeds(self) -> list[int]:
         """Return one seed for each draw."""
         generator = check_random_state(self.random_state)
         return generator.randint(_SEED_RANGE, size=self.n_draws).tolist()
 
-    def _attributes(self, draws, layout: ClassLayout, radius: float, classes) -> dict:
+    def _attributes(self, draws, layout, radius: float, classes) -> dict:
         """Return the fitted attributes by name."""
         if self.keep == "best":
             draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
@@ -274,9 +309,9 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
             "coverage_": np.concatenate([draw.coverage for draw in draws]),
         }
 
-    def _build_constant(self, training: TrainingSet, ball) -> dict:
+    def _build_constant(self, ball) -> dict:
         return {
-            "network_": constant_network(training.X.shape[1]),
+            "network_": constant_network(len(ball.center)),
             "radius_": ball.radius,
             "n_hyperplanes_": 0,
             "second_layer_widths_": np.zeros(1, dtype=np.intp),
@@ -284,7 +319,7 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
             "coverage_": np.empty(0, dtype=np.intp),
         }
 
-    def _rules(self, training: TrainingSet) -> Rules:
+    def _rules(self, training: TrainingSet | DaskTrainingSet) -> Rules:
         n_classes = training.n_classes
         if self.one_sided and n_classes > 2:
             raise ValueError(
@@ -303,7 +338,7 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
             n_threads=_n_threads(self.n_jobs) if self.n_draws == 1 else 1,
         )
 
-    def _certify(self, training: TrainingSet) -> None:
+    def _certify(self, training: TrainingSet | DaskTrainingSet) -> None:
         """Decide every training sample by its code, as `predict` does.
 
         The code of a sample is a function of the sample alone, so the codes that the
@@ -311,6 +346,9 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         some of the samples, which are encoded again.
         """
         layout, codes = vars(self).pop("_trace", (None, [None]))
+        if isinstance(training, DaskTrainingSet):
+            self._record_certificate(training, training.n_missed(self))
+            return
         if any(code is None for code in codes):
             super()._certify(training)
             return

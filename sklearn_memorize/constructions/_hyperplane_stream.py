@@ -29,7 +29,7 @@ _BLOCK_VALUES = 1 << 21
 _CENTER_BITS = 26
 _LARGEST = 2.0**1000
 _EXPONENT_RANGE = (-900, 1000)
-_BALANCE_SAMPLES = 512
+BALANCE_SAMPLES = 512
 # Hyperplanes are drawn in parts with a seed each, so that threads can share the work.
 _SEEDED_TOGETHER = 128
 
@@ -281,7 +281,7 @@ def most_balanced_first(layer: HyperplaneLayer, X, rows) -> HyperplaneLayer:
         The rows that count, in an order that depends on their content alone; the
         shares are estimated from some of them.
     """
-    step = -(-len(rows) // _BALANCE_SAMPLES)
+    step = -(-len(rows) // BALANCE_SAMPLES)
     signs = layer.signs(X[np.sort(rows[::step])])
     imbalance = np.abs(2 * signs.sum(axis=0) - len(signs))
     return layer.subset(np.argsort(imbalance, kind="stable"))

@@ -1,0 +1,126 @@
+"""Dask arrays: found without dask, worked on wherever dask works, predicted lazily.
+
+Nothing here imports dask before it is handed a dask array.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["DaskWorkers", "for_workers", "in_row_chunks", "is_dask_array", "lazily"]
+
+
+def is_dask_array(X) -> bool:
+    """Return whether X is a dask array, without importing dask."""
+    return type(X).__module__.startswith("dask.array.")
+
+
+class DaskWorkers:
+    """Work on chunks wherever dask does its work: in threads, or on a cluster.
+
+    Tasks are functions of the chunks alone. If a worker dies, dask computes again what
+    it held, from the chunks on.
+    """
+
+    def gather(self, work: Callable, *columns: Sequence, given: tuple = ()) -> list:
+        """Return `work(*items, *given)` for the items of each part."""
+        import dask
+
+        return list(dask.compute(*self.tasks(work, columns, given)))
+
+    def reduce(
+        self, merge: Callable, work: Callable, *columns: Sequence, given: tuple = ()
+    ) -> Any:
+        """Return `merge` of the list that `gather` would return."""
+        import dask
+
+        tasks = self.tasks(work, columns, given)
+        return dask.delayed(merge, pure=False)(tasks).compute()
+
+    def keep(self, work: Callable, *columns: Sequence, given: tuple = ()) -> list:
+        """Do what `gather` does, and leave the results where they are."""
+        import dask
+
+        return list(dask.persist(*self.tasks(work, columns, given)))
+
+    @staticmethod
+    def tasks(work, columns, given=()) -> list:
+        """Return what is to be done, without doing it."""
+        from dask import delayed
+
+        # What is given to all parts travels once to each worker.
+        shared = [delayed(value, traverse=False, pure=False) for value in given]
+        call = delayed(work, pure=False, traverse=False)
+        return [call(*items, *shared) for items in zip(*columns, strict=True)]
+
+
+def in_row_chunks(X):
+    """Return the dask array with all features of a row in one chunk."""
+    if X.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array instead. Reshape X to one row for "
+            "each sample."
+        )
+    if np.isnan(X.shape[1]):
+        raise ValueError(
+            "The number of columns of X is not known; call X.compute_chunk_sizes()."
+        )
+    return X if X.numblocks[1] == 1 else X.rechunk({1: -1})
+
+
+def for_workers(model):
+    """Return a copy of a fitted estimator that predicts in one thread."""
+    model = copy.copy(model)
+    for name in [name for name in vars(model) if name.startswith("_")]:
+        if name != "_sklearn_version":
+            delattr(model, name)
+    if hasattr(model, "n_jobs"):
+        model.n_jobs = 1
+    return model
+
+
+def lazily(estimator, method: str, X):
+    """Return what a method says of each row of a dask array, as a dask array.
+
+    Parameters
+    ----------
+    estimator : BaseMemorizingClassifier
+        A fitted estimator.
+    method : {"predict", "decision_function"}
+        The method.
+    X : dask array of shape (n_samples, n_features)
+        Samples.
+    """
+    from dask import delayed
+
+    X = in_row_chunks(X)
+    if X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+    n_classes = len(estimator.classes_)
+    dtype = estimator.classes_.dtype if method == "predict" else np.dtype(np.float64)
+    shape: tuple[int, ...] = ()
+    if method == "decision_function" and n_classes > 2:
+        shape = (n_classes,)
+    return X.map_blocks(
+        _asked,
+        method,
+        shape,
+        model=delayed(for_workers(estimator), traverse=False, pure=False),
+        dtype=dtype,
+        chunks=(X.chunks[0], *((size,) for size in shape)),
+        drop_axis=None if shape else 1,
+        meta=np.empty((0,) * (1 + len(shape)), dtype=dtype),
+    )
+
+
+def _asked(block, method: str, shape: tuple[int, ...], model) -> np.ndarray:
+    if block.shape[0] == 0:
+        return np.empty((0, *shape))
+    return getattr(model, method)(block)
