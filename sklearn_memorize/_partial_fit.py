@@ -189,7 +189,7 @@ class PartialFitMixin:
             if len(new):
                 ball = enlarged_ball(ball, seen.X, new)
         if training.n_classes == 1:
-            attributes = self._build_constant(training, ball)
+            attributes = self._build_constant(ball)
         else:
             rules = self._rules(training)
             before = None if state is None else state.samples
