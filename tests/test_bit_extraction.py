@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits, load_iris, make_moons
 from sklearn_memorize import BitExtractionClassifier
 from sklearn_memorize.constructions.bit_extraction import (
     bit_extraction_bound,
+    build_bit_extraction_network,
     predict_bit_extraction,
 )
 from sklearn_memorize.exceptions import InterpolationError
@@ -97,6 +98,16 @@ def test_any_small_data_are_recalled_at_any_scale(
     assert (classifier.predict(X) == y).all()
 
 
+def test_a_single_row_is_memorized():
+    X = np.ones((1, 2))
+    for label in range(3):
+        network = build_bit_extraction_network(
+            X, np.array([label]), 3, np.random.default_rng(0)
+        )
+        assert label < network.forward(X)[0, 0] <= label + 1
+        assert textbook(network, X) == network.forward(X)[0]
+
+
 def test_neighbouring_floating_point_numbers_are_told_apart():
     X, y = random_labels(60, 3, 4)
     X = np.concatenate([X, np.nextafter(X, np.inf), np.nextafter(X, -np.inf)])
@@ -128,13 +139,14 @@ def test_products_are_those_of_rational_numbers(n, d, spread, seed):
         assert found == expected.tolist()
 
 
-@pytest.mark.parametrize("n_classes, n_samples", [(2, 40), (3, 60), (7, 150)])
+@pytest.mark.parametrize("n_classes, n_samples", [(2, 40), (3, 60), (7, 120)])
 def test_textbook_evaluation_of_the_layers_gives_the_same_outputs(n_classes, n_samples):
     X, y = random_labels(n_samples, 3, n_classes)
     classifier = fitted(X, y)
     network = classifier.network_
     assert network.shape.group_size > 1
     unseen = np.random.default_rng(1).standard_normal((25, 3)) * 2
+    assert network.n_inputs == len(network.direction) == 3
     for rows in (X, unseen):
         outputs = textbook(network, rows)
         assert network.forward(rows)[:, 0].tolist() == rounded_up(outputs)
@@ -146,21 +158,29 @@ def test_textbook_evaluation_of_the_layers_gives_the_same_outputs(n_classes, n_s
 
 @settings(max_examples=40, deadline=None)
 @given(
-    n_samples=st.integers(2, 30), n_classes=st.integers(2, 5), seed=st.integers(0, 1000)
+    n_samples=st.integers(2, 20),
+    n_classes=st.integers(2, 5),
+    largest=st.sampled_from([1, 3, 8, 70]),
+    seed=st.integers(0, 1000),
 )
 def test_positions_between_groups_and_near_two_keys_are_evaluated_exactly(
-    n_samples, n_classes, seed
+    n_samples, n_classes, largest, seed
 ):
     rng = np.random.default_rng(seed)
-    gaps = 2.0 ** rng.integers(0, rng.integers(1, 8), n_samples)
-    X = np.cumsum(gaps)[:, np.newaxis]
+    gaps = 2.0 ** rng.integers(0, largest, n_samples)
+    X = np.cumsum(np.sort(gaps))[:, np.newaxis]
     y = np.append([0, 1], rng.integers(n_classes, size=n_samples - 2))
     network = BitExtractionClassifier(random_state=seed).fit(X, y).network_
-    memory = network._memory
+    memory, shape = network._memory, network.shape
+    ends = memory.keys[memory.starts[1:] - 1]
+    # After its last key a group has what it was filled up with.
+    fill = rng.integers(0, 3, len(ends)) * shape.longest_difference
     borders = rng.choice(memory.borders, 6) if len(memory.borders) else [0.0]
-    around = np.concatenate([rng.choice(memory.keys, 12), borders, [-3.0]])
-    offsets = rng.choice([0, 0.25, 0.5, 1, 1.75, n_classes, n_classes + 0.5], 40)
-    rows = at_positions(network, rng.choice(around.astype(float), 40) + offsets)
+    around = np.concatenate(
+        [rng.choice(memory.keys, 12), borders, rng.choice(ends + fill, 12), [-3.0]]
+    )
+    offsets = rng.choice([0, 0.25, 0.5, 1, 1.75, n_classes, n_classes + 0.5], 12)
+    rows = at_positions(network, rng.choice(around.astype(float), 12) + offsets)
     assert network.forward(rows)[:, 0].tolist() == rounded_up(textbook(network, rows))
 
 
