@@ -1,5 +1,6 @@
 """How Sphinx builds the documentation."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -66,5 +67,8 @@ def _keep_text_of_inherited_reference(app, environment, node, text):
         return text
     return None
 
+
+# The diagrams in the gallery link to the pages beside it.
+os.environ["SKLEARN_MEMORIZE_DOCS"] = ".."
 
 write_api_page(Path(__file__).parent / "api" / "index.rst")
