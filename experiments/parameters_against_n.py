@@ -1,0 +1,278 @@
+"""Parameters, depth and bits per weight of every construction against N.
+
+N normally distributed samples in 10 dimensions with 10 random classes, and for the two
+constructions whose size is a matter of geometry also N samples of two moons with a gap
+between them. Networks of up to 10,000 samples are built; beyond that, sizes are those
+of the theorem's formula, or carried on from the last decade where the theorem leaves
+its constants open.
+
+    python experiments/parameters_against_n.py [--largest 10000] [--output FOLDER]
+
+Writes a table and a figure, `measured/parameters_against_n.csv` and `.png` by default,
+which the documentation shows. All of it takes about ten minutes on one core.
+"""
+
+import argparse
+import csv
+import math
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from sklearn_memorize import (
+    BitExtractionClassifier,
+    DeepThresholdClassifier,
+    MemorizingClassifier,
+    NearbySetClassifier,
+    RandomReLUClassifier,
+    ResidualMemorizingClassifier,
+    SlabClassifier,
+    SmallReLUClassifier,
+)
+from sklearn_memorize.constructions.bit_extraction import predict_bit_extraction
+from sklearn_memorize.datasets import make_two_moons
+from sklearn_memorize.inspection._capacity import bits_per_parameter
+from sklearn_memorize.inspection._predictions import PREDICTIONS
+
+HERE = Path(__file__).parent
+NAME = "parameters_against_n"
+N_FEATURES, N_CLASSES = 10, 10
+BUILT_SIZES = (100, 300, 1000, 3000, 10_000)
+PREDICTED_SIZES = (10**5, 10**6, 10**7, 10**8)
+JITTER = 0.02
+COLUMNS = (
+    "construction",
+    "N",
+    "how",
+    "parameters",
+    "neurons",
+    "depth",
+    "bits per weight",
+    "training accuracy",
+    "fit seconds",
+)
+BUILT, FORMULA, CARRIED_ON = "built", "formula", "carried on"
+
+
+def random_labels(n_samples, seed=0):
+    """Return samples whose labels mean nothing."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_samples, N_FEATURES))
+    return X, rng.integers(N_CLASSES, size=n_samples)
+
+
+def moons_with_a_gap(n_samples, seed=0):
+    """Return samples of two moons of a certain breadth, at a distance."""
+    X, y = make_two_moons(n_samples, noise=0, random_state=seed)
+    rng = np.random.default_rng(seed)
+    return X + rng.uniform(-JITTER, JITTER, X.shape), y
+
+
+@dataclass(frozen=True)
+class Data:
+    """What formulas want to know of random labels, for any number of samples."""
+
+    n_samples: int
+    n_features = N_FEATURES
+    rank = N_FEATURES
+    classes = range(N_CLASSES)
+    distance = delta = math.nan
+
+    @property
+    def n_given(self):
+        return self.n_samples
+
+    @cached_property
+    def class_sizes(self):
+        return np.full(N_CLASSES, self.n_samples // N_CLASSES)
+
+
+def by_theorem(name, depth):
+    """Return the function from N to the sizes that the theorem names."""
+
+    def sizes(n_samples):
+        prediction = PREDICTIONS[name](Data(n_samples), None)
+        assert prediction.kind == "at most"
+        n_neurons = round(prediction.n_neurons)
+        return round(prediction.n_parameters), n_neurons, depth(n_samples), 64.0
+
+    return sizes
+
+
+def bit_extraction(n_samples):
+    sizes = predict_bit_extraction(n_samples, N_FEATURES, N_CLASSES)
+    return sizes.n_parameters, sizes.n_neurons, sizes.depth, sizes.bits_per_weight
+
+
+@dataclass(frozen=True)
+class Construction:
+    """An estimator, its data, and its formula if it has one without open constants."""
+
+    estimator: object
+    data: object = random_labels
+    formula: object = None
+
+
+CONSTRUCTIONS = {
+    "bit extraction": Construction(
+        BitExtractionClassifier(random_state=0), formula=bit_extraction
+    ),
+    "small ReLU": Construction(
+        SmallReLUClassifier(random_state=0),
+        formula=by_theorem("SmallReLUClassifier", lambda n: 3),
+    ),
+    "slabs": Construction(
+        SlabClassifier(random_state=0),
+        formula=by_theorem("SlabClassifier", lambda n: 2),
+    ),
+    "residual": Construction(
+        ResidualMemorizingClassifier(random_state=0),
+        formula=by_theorem(
+            "ResidualMemorizingClassifier",
+            lambda n: round(n / N_FEATURES) + N_CLASSES + 2,
+        ),
+    ),
+    "deep threshold": Construction(DeepThresholdClassifier(random_state=0)),
+    "random ReLU": Construction(
+        RandomReLUClassifier(maximum_margin=False, random_state=0)
+    ),
+    "random hyperplanes": Construction(MemorizingClassifier(n_draws=1, random_state=0)),
+    "nearby set": Construction(
+        NearbySetClassifier(), formula=by_theorem("NearbySetClassifier", lambda n: 3)
+    ),
+    "random hyperplanes, moons": Construction(
+        MemorizingClassifier(n_draws=1, random_state=0), moons_with_a_gap
+    ),
+    "nearby set, moons": Construction(NearbySetClassifier(), moons_with_a_gap),
+}
+
+
+def build(name, n_samples):
+    """Return the row of a network that is built."""
+    construction = CONSTRUCTIONS[name]
+    X, y = construction.data(n_samples)
+    start = time.process_time()
+    model = construction.estimator.fit(X, y)
+    seconds = time.process_time() - start
+    network = model.network_
+    # The longest weight where weights are integers of unlike length, else the mean.
+    bits = getattr(network, "bits_per_weight", None) or bits_per_parameter(network)
+    return {
+        "construction": name,
+        "N": n_samples,
+        "how": BUILT,
+        "parameters": network.n_parameters,
+        "neurons": network.n_neurons,
+        "depth": network.depth,
+        "bits per weight": round(bits, 1),
+        "training accuracy": float(model.score(X, y)),
+        "fit seconds": float(f"{seconds:.2g}"),
+    }
+
+
+def predict(name, built):
+    """Return the rows of networks that are too large to build."""
+    rows = []
+    formula = CONSTRUCTIONS[name].formula
+    for n_samples in PREDICTED_SIZES:
+        row = dict.fromkeys(COLUMNS, "") | {"construction": name, "N": n_samples}
+        if formula is not None:
+            sizes = formula(n_samples)
+            row["how"] = FORMULA
+        else:
+            sizes = carried_on(built, n_samples)
+            row["how"] = CARRIED_ON
+        keys = ("parameters", "neurons", "depth", "bits per weight")
+        rows.append(row | dict(zip(keys, sizes, strict=True)))
+    return rows
+
+
+def carried_on(built, n_samples):
+    """Carry the power laws of the last decade on."""
+    before, last = (
+        next(row for row in built if row["N"] == n)
+        for n in (max(row["N"] for row in built) // 10, max(row["N"] for row in built))
+    )
+    decades = math.log10(n_samples / last["N"])
+    sizes = []
+    for key in ("parameters", "neurons"):
+        sizes.append(float(f"{last[key] * (last[key] / before[key]) ** decades:.2g}"))
+    # Depth, if it grows, grows with the logarithm.
+    depth = last["depth"] + round(decades * (last["depth"] - before["depth"]))
+    return int(sizes[0]), int(sizes[1]), depth, last["bits per weight"]
+
+
+def save(rows, folder):
+    """Write the table and the figure."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{NAME}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    plot(rows).savefig(folder / f"{NAME}.png", dpi=110)
+
+
+STYLES = {
+    "bit extraction": ("#0072B2", "o"),
+    "small ReLU": ("#D55E00", "^"),
+    "slabs": ("#009E73", "s"),
+    "residual": ("#CC79A7", "D"),
+    "deep threshold": ("#E69F00", "v"),
+    "random ReLU": ("#56B4E9", "P"),
+    "random hyperplanes": ("#000000", "X"),
+    "nearby set": ("#8C8C8C", "*"),
+    "random hyperplanes, moons": ("#000000", "x"),
+    "nearby set, moons": ("#8C8C8C", "+"),
+}
+
+
+def plot(rows):
+    """Draw what was built with marks, and what was not with dashes."""
+    figure, axes = plt.subplots(1, 3, figsize=(14, 6), layout="constrained")
+    panels = ("parameters", "depth", "bits per weight")
+    for ax, key in zip(axes, panels, strict=True):
+        for name, (color, marker) in STYLES.items():
+            curve = sorted((r["N"], r[key]) for r in rows if r["construction"] == name)
+            built = {
+                r["N"] for r in rows if r["construction"] == name and r["how"] == BUILT
+            }
+            marked = [point for point in curve if point[0] in built]
+            ax.plot(*zip(*marked, strict=True), color=color, marker=marker, label=name)
+            ax.plot(*zip(*curve[len(marked) - 1 :], strict=True), "--", color=color)
+        ax.set(xscale="log", yscale="log", xlabel="samples N", title=key)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(LogLocator(numticks=20))
+            axis.set_minor_formatter(NullFormatter())
+    sizes = np.array(BUILT_SIZES + PREDICTED_SIZES)
+    axes[0].plot(
+        sizes, 2 * sizes + N_FEATURES, ":", color="#D55E00", label="2 N + d (Zhang)"
+    )
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure
+
+
+def main(argv=None):
+    """Build, predict, and save after each construction."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--largest", type=int, default=max(BUILT_SIZES))
+    parser.add_argument("--output", type=Path, default=HERE / "measured")
+    options = parser.parse_args(argv)
+    rows = []
+    for name in CONSTRUCTIONS:
+        built = []
+        for n_samples in (n for n in BUILT_SIZES if n <= options.largest):
+            built.append(build(name, n_samples))
+            print(*built[-1].values(), flush=True)
+        rows += built + predict(name, built)
+    save(rows, options.output)
+    print(f"saved {options.output / NAME}.csv and .png")
+
+
+if __name__ == "__main__":
+    main()
