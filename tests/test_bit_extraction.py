@@ -184,7 +184,9 @@ def test_positions_between_groups_and_near_two_keys_are_evaluated_exactly(
     assert network.forward(rows)[:, 0].tolist() == rounded_up(textbook(network, rows))
 
 
-@pytest.mark.parametrize("evaluation", ["between two groups", "within two keys"])
+@pytest.mark.parametrize(
+    "evaluation", ["between two groups", "within two keys", "just before the second"]
+)
 def test_the_layers_are_run_where_there_is_no_closed_form(evaluation, monkeypatch):
     X, y = np.arange(30.0)[:, np.newaxis], np.arange(30) % 3
     network = fitted(X, y).network_
@@ -201,12 +203,27 @@ def test_the_layers_are_run_where_there_is_no_closed_form(evaluation, monkeypatc
     if evaluation == "between two groups":
         positions = memory.borders[:1] + 0.5
     else:
-        in_one_group = np.setdiff1d(np.arange(29), memory.starts - 1)
-        close = in_one_group[np.diff(memory.keys)[in_one_group] < 4]
-        positions = memory.keys[close[:1] + 1] + 0.5
+        # What the first key of two puts out reaches into the last of a group.
+        last = memory.starts[1:][np.diff(memory.starts) == network.shape.group_size] - 1
+        close = last[memory.keys[last] - memory.keys[last - 1] < 4]
+        offset = 0.5 if evaluation == "within two keys" else -0.01
+        positions = memory.keys[close[:1]] + offset
     rows = at_positions(network, positions)
     assert network.forward(rows)[:, 0].tolist() == rounded_up(textbook(network, rows))
     assert ran
+
+
+def test_keys_that_fill_up_a_group_put_out_what_the_layers_say():
+    X, y = np.arange(31.0)[:, np.newaxis], np.arange(31) % 3
+    network = fitted(X, y).network_
+    memory, longest = network._memory, network.shape.longest_difference
+    n_missing = network.shape.group_size - np.diff(memory.starts)[-1]
+    assert n_missing > 0
+    fills = memory.keys[-1] + longest * np.arange(1, n_missing + 2)
+    rows = at_positions(network, np.concatenate([fills + 0.5, fills - 0.5]))
+    outputs = network.forward(rows)[:, 0]
+    assert outputs.tolist() == rounded_up(textbook(network, rows))
+    assert (outputs > 0).sum() == n_missing
 
 
 def test_layers_refuse_floating_point_numbers():
@@ -372,6 +389,12 @@ def test_too_many_bits_are_refused_with_the_estimate():
     with pytest.raises(InterpolationError, match=r"about [\d,]+ parameters .* layers"):
         classifier.fit(X, y)
     assert vars(classifier) == before
+
+
+def test_bits_of_the_first_layer_count():
+    X, y = random_labels(100)
+    with pytest.raises(InterpolationError, match=r"up to [67]\d\d bits"):
+        fitted(X * 2.0**600, y, max_bits=500)
 
 
 def test_too_many_bits_are_refused_before_the_line_is_looked_for(monkeypatch):
