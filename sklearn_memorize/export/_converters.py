@@ -106,7 +106,7 @@ def _labels(classes: np.ndarray):
         return BooleanTensorType, classes
     if kind == "f":
         return DoubleTensorType, classes.astype(np.float64)
-    if kind == "U" or all(isinstance(label, str) for label in classes):
+    if all(isinstance(label, str) for label in classes):
         return StringTensorType, classes.astype(object)
     raise ValueError(
         f"labels of type {classes.dtype} have no counterpart in ONNX; use strings, "

@@ -218,9 +218,11 @@ class Graph:
         """Return the next larger number: value + (u (1 + 2 u) |value| + tiny), rounded.
 
         S. M. Rump, P. Zimmermann, S. Boldo, G. Melquiond, "Computing predecessor and
-        successor in rounding to nearest", BIT 49, 2009; u is half the epsilon.
+        successor in rounding to nearest", BIT 49, 2009; u is half the epsilon. After 0
+        comes 2**-126: lesser numbers are rounded to single precision, and taken for 0,
+        where onnxruntime looks for additions that can be left out.
         """
         unit = np.finfo(self.real).epsneg
-        factor, tiny = unit * (1 + 2 * unit), np.finfo(self.real).smallest_subnormal
+        factor, tiny = unit * (1 + 2 * unit), 2.0**-126
         step = self.add("Mul", self.add("Abs", value), self.number(factor))
         return self.add("Add", value, self.add("Add", step, self.number(tiny)))
