@@ -158,12 +158,13 @@ def _best_hat(state, left, size, rng) -> _Hat:
         is_stranger[group] = False
         strangers = np.flatnonzero(is_stranger)
         is_stranger[group] = True
-        where = state.positions(normal)
-        *corners, on_it = room(*where[:2], group, strangers)
+        values, errors, rounding = state.positions(normal)
+        below, low, high, above, on_it = room(values, errors, group, strangers)
         if len(on_it):
             failure = DegenerateGroupError(group, on_it)
         else:
-            hats.append(_Hat(group, normal, *where, tuple(corners)))
+            corners = below, low, high, above
+            hats.append(_Hat(group, normal, values, errors, rounding, corners))
     if not hats:
         raise failure
     return max(hats, key=lambda hat: hat.room)
