@@ -6,6 +6,7 @@ import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
 from numbers import Integral
+from typing import Protocol
 
 import numpy as np
 from scipy import sparse
@@ -82,9 +83,8 @@ def explained_stop(result="a network"):
 class BaseMemorizer(DocumentedMixin, CallbackSupportMixin, BaseEstimator):
     """Template of `fit`: validate -> resolve conflicts -> build -> certify."""
 
-    # Whom `_build` tells of its progress, in as many parts; 0 tells of none.
+    # Whom `_build` tells of its progress, in `_n_build_parts` parts.
     _progress: Progress = SILENT
-    _n_build_parts = 0
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -140,6 +140,10 @@ class BaseMemorizer(DocumentedMixin, CallbackSupportMixin, BaseEstimator):
                 self._certify(training)
         return self
 
+    @property
+    def _n_build_parts(self) -> int:
+        return 0
+
     @abstractmethod
     def _prepare(self, X, y, sample_weight) -> TrainingSet:
         """Validate the input and give each distinct row one label."""
@@ -177,12 +181,24 @@ class BaseMemorizer(DocumentedMixin, CallbackSupportMixin, BaseEstimator):
         return tags
 
 
+class _Counted(Protocol):
+    """A training set, wherever its samples are."""
+
+    @property
+    def n_samples(self) -> int: ...
+
+    @property
+    def n_conflicts(self) -> int: ...
+
+
 class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
     """Template of the classifiers.
 
     A subclass declares its parameters (among them `conflicts`), and writes `_build`
     and, where its network does not put out one score for each class, `_scores`.
     """
+
+    classes_: np.ndarray
 
     def _prepare(self, X, y, sample_weight) -> TrainingSet:
         X, y = self._validate_samples(X, y=y)
@@ -233,7 +249,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
             missed += int((predicted != training.labels[block]).sum())
         self._record_certificate(training, missed)
 
-    def _record_certificate(self, training: TrainingSet, missed: int) -> None:
+    def _record_certificate(self, training: _Counted, missed: int) -> None:
         self.n_conflicts_ = training.n_conflicts
         self.interpolates_ = missed == 0
         if missed == 0:

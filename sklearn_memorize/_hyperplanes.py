@@ -235,7 +235,10 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
     def _n_build_parts(self) -> int:
         return self.n_draws
 
-    def _prepare(self, X, y, sample_weight) -> TrainingSet | DaskTrainingSet:
+    # A training set in chunks stands in for one in memory.
+    def _prepare(  # type: ignore[override]
+        self, X, y, sample_weight
+    ) -> TrainingSet | DaskTrainingSet:
         if not is_dask_array(X):
             return super()._prepare(X, y, sample_weight)
         for name, value, instead in (
@@ -345,7 +348,7 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         network was built from are those that `predict` computes. That is checked for
         some of the samples, which are encoded again.
         """
-        layout, codes = vars(self).pop("_trace", (None, [None]))
+        layout, codes = self.__dict__.pop("_trace", (None, [None]))
         if isinstance(training, DaskTrainingSet):
             self._record_certificate(training, training.n_missed(self))
             return

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -16,6 +18,12 @@ from ._seen_samples import SeenSamples
 from ._training_set import TrainingSet
 from .constructions._hyperplane_stream import Ball, enclosing_ball, enlarged_ball
 from .constructions.incremental import GrowingCover, Samples, memorize_more
+from .constructions.random_hyperplanes import Rules
+
+if TYPE_CHECKING:
+    from ._base import BaseMemorizingClassifier as _Classifier
+else:
+    _Classifier = object
 
 __all__ = ["PartialFitMixin"]
 
@@ -51,8 +59,16 @@ class _State:
     settled: dict
 
 
-class PartialFitMixin:
+class PartialFitMixin(_Classifier):
     """Adds `partial_fit` to a classifier that covers its training samples."""
+
+    # What the classifier brings.
+    center: bool
+    n_jobs: int | None
+    _seeds: Callable[..., list[int]]
+    _rules: Callable[..., Rules]
+    _attributes: Callable[..., dict]
+    _build_constant: Callable[..., dict]
 
     # None before the first call, and after `fit`.
     _state: _State | None = None
@@ -209,5 +225,5 @@ class PartialFitMixin:
         self._state = _State(seen, samples, ball, draws, settled)
 
     def _prepare(self, X, y, sample_weight) -> TrainingSet:
-        vars(self).pop("_state", None)  # `fit` starts afresh
+        self.__dict__.pop("_state", None)  # `fit` starts afresh
         return super()._prepare(X, y, sample_weight)

@@ -112,7 +112,7 @@ class Told:
         if error is not None:
             self.shared.end_after(self.draw - 1)
             return
-        state = {"reconstruction_attributes": {}} if self.data else {}
+        state: dict = {"reconstruction_attributes": {}} if self.data else {}
         with self._turn():
             self.stop = self.context.call_on_fit_task_end(
                 estimator=self.estimator, **self.data, **state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -83,7 +84,7 @@ class SeenSamples:
         Number of samples, of all batches.
     """
 
-    X: object = field(repr=False)
+    X: Any = field(repr=False)
     labels: np.ndarray = field(repr=False)
     arrivals: np.ndarray = field(repr=False)
     hashes: np.ndarray = field(repr=False)

@@ -118,7 +118,8 @@ def enlarged_ball(ball: Ball, X, rows: np.ndarray, n_threads: int = 1) -> Ball:
     over_blocks = _over_blocks(X, rows, n_threads)
     largest = _largest(over_blocks)
     radius = _radius(over_blocks, ball.center, largest)
-    larger = _ball(ball.center, max(radius, ball.radius), largest, ball.center.any())
+    is_centered = bool(ball.center.any())
+    larger = _ball(ball.center, max(radius, ball.radius), largest, is_centered)
     exponent = max(larger.exponent, ball.exponent)
     return Ball(larger.center, larger.radius, exponent, larger.shift)
 

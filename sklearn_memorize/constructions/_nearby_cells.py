@@ -252,7 +252,8 @@ class _Evaluated:
         wanted = ~self._known
         for group, floor in zip(self._groups, floors.T, strict=True):
             wanted[:, group] &= upper[:, group] >= floor[:, np.newaxis]
-        return np.nonzero(wanted)
+        rows, cells = np.nonzero(wanted)
+        return rows, cells
 
     def pairs(self) -> list[np.ndarray]:
         """Return rows, cells and values of all that has been evaluated."""

@@ -76,8 +76,8 @@ def exact_sign(direction, point, offset: float, shift: float = 0.0) -> int:
     w = direction[support].astype(np.float64)
     x = point[support].astype(np.float64)
     if len(support) and not _safe(w, x):
-        total, _ = _sum_in_integers(w, x, offset, shift)
-        return (total > 0) - (total < 0)
+        whole, _ = _sum_in_integers(w, x, offset, shift)
+        return (whole > 0) - (whole < 0)
     high = _leading_bits(x)
     terms = np.concatenate((w * high, w * (x - high), (offset, shift)))
     # fsum rounds the exact sum once, so it has the sign of the exact sum.

@@ -80,10 +80,10 @@ class Layer:
     @property
     def n_parameters(self) -> int:
         """Number of nonzero weights and biases."""
-        if sparse.issparse(self.weights):
-            n_weights = int(self.weights.count_nonzero())
-        else:
+        if isinstance(self.weights, np.ndarray):
             n_weights = int(np.count_nonzero(self.weights))
+        else:
+            n_weights = int(self.weights.count_nonzero())
         return n_weights + int(np.count_nonzero(self.biases))
 
     def forward(self, inputs: np.ndarray) -> np.ndarray:
@@ -101,7 +101,7 @@ class Layer:
         """
         weights = self.weights.T.astype(np.float64)
         potential = inputs @ weights
-        if sparse.issparse(potential):
+        if not isinstance(potential, np.ndarray):
             potential = potential.toarray()
         potential = potential + self.biases
         if self.activation == "threshold":
