@@ -18,24 +18,17 @@ that Algorithm 1 builds from all samples together, if it draws the centers kept 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from .. import kernels
 from ..kernels import LANES
 from ..network import HyperplaneLayer
-from ..network._codes import BitCodes, unpack_bits
+from ..network._codes import BitCodes
 from ..network._parallel import run_in_threads
-from ..network._relu_codes import ReLUCodes
-from ._covers import (
-    ClassLayout,
-    Cover,
-    cover_greedily,
-    cover_in_drawing_order,
-    largest_gains_first,
-    without_spare_neurons,
-)
+from ._covers import ClassLayout, Cover, without_spare_neurons
 from ._hyperplane_stream import Ball, HyperplaneStream, most_balanced_first
+from ._renewed_covers import renewed_cover
 from .random_hyperplanes import Memorization, Rules, _assemble, _joined
 
 __all__ = ["GrowingCover", "Samples", "memorize_more"]
@@ -62,7 +55,7 @@ class Samples:
         Where the classes stand.
     """
 
-    X: object = field(repr=False)
+    X: Any = field(repr=False)
     labels: np.ndarray = field(repr=False)
     rows: np.ndarray = field(repr=False)
     positions: np.ndarray = field(repr=False)
@@ -109,8 +102,8 @@ class GrowingCover:
         Radius of the ball that the first of the hyperplanes were drawn for.
     layer : HyperplaneLayer
         The hyperplanes.
-    codes : BitCodes or ReLUCodes
-        The codes of all samples.
+    outputs : ndarray of shape (n_samples, n_words) or (n_samples, n_hyperplanes)
+        What the hyperplanes say of all samples: packed bits, or numbers for ReLU.
     neurons : dict of int to tuple of ndarray
         For each class the samples behind its neurons, the oldest neuron first, and
         the bounds m of the neurons.
@@ -121,7 +114,7 @@ class GrowingCover:
     n_drawn: int
     radius: float
     layer: HyperplaneLayer = field(repr=False)
-    codes: BitCodes | ReLUCodes = field(repr=False)
+    outputs: np.ndarray = field(repr=False)
     neurons: dict[int, tuple[np.ndarray, np.ndarray]] = field(repr=False)
 
 
@@ -147,21 +140,21 @@ def memorize_more(
         How to memorize.
     """
     if isinstance(old, GrowingCover):
-        growing = _with_more_samples(old, before, after, ball, rules)
+        assert before is not None
+        growing, codes = _with_more_samples(old, before, after, ball, rules)
     else:
-        growing = _first_draw(old, after, ball, rules)
+        growing, codes = _first_draw(old, after, ball, rules)
     while True:
-        covers = _cover_classes(growing, after, rules)
+        covers = _cover_classes(growing, codes, after, rules)
         if sum(cover.n_missed for cover in covers) == 0:
             break
         larger = _with_more_hyperplanes(growing, after, ball, rules)
         if larger is None:
             break
-        growing = larger
+        growing, codes = larger
     if rules.prune:
         covers = [without_spare_neurons(cover) for cover in covers]
-    layer, codes = growing.layer, growing.codes
-    network = _assemble(layer, codes, covers, after, rules)
+    network = _assemble(growing.layer, codes, covers, after, rules)
     neurons = {
         number: (after.of_class(number)[cover.centers], cover.bounds)
         for number, cover in zip(rules.classes, covers, strict=True)
@@ -174,23 +167,35 @@ def _stream(seed: int, ball: Ball, rules: Rules, n_drawn: int) -> HyperplaneStre
     return HyperplaneStream(int(hyperplane_seed), ball, rules.max_bias, n_drawn)
 
 
-def _encoded(layer: HyperplaneLayer, samples: Samples, rules: Rules):
+def _outputs(layer: HyperplaneLayer, X, rules: Rules) -> np.ndarray:
+    """Return what the hyperplanes say of some samples, in a form that is kept."""
+    codes = layer.encode(X, rules.activation, rules.n_threads)
+    return codes.words() if isinstance(codes, BitCodes) else codes.values[: X.shape[0]]
+
+
+def _codes(outputs: np.ndarray, layer: HyperplaneLayer, samples: Samples, rules: Rules):
+    """Lay out what is kept as the kernels read it."""
     codes = layer.room(samples.layout.n_positions, rules.activation)
-    layer.encode_into(codes, samples.X, samples.positions, rules.n_threads)
+    if isinstance(codes, BitCodes):
+        tiles, lanes = np.divmod(samples.positions, LANES)
+        codes.tiles[tiles, :, lanes] = outputs
+    else:
+        codes.values[samples.positions] = outputs
     return codes
 
 
-def _first_draw(seed: int, samples: Samples, ball: Ball, rules: Rules) -> GrowingCover:
+def _first_draw(seed: int, samples: Samples, ball: Ball, rules: Rules):
     n = rules.n_hyperplanes or rules.min_hyperplanes
     drawn = _stream(seed, ball, rules, 0).draw(n, rules.n_threads)
     layer = most_balanced_first(drawn, samples.X, samples.rows)
-    codes = _encoded(layer, samples, rules)
-    return GrowingCover(seed, 0, n, ball.radius, layer, codes, {})
+    outputs = _outputs(layer, samples.X, rules)
+    growing = GrowingCover(seed, 0, n, ball.radius, layer, outputs, {})
+    return growing, _codes(outputs, layer, samples, rules)
 
 
 def _with_more_hyperplanes(
     growing: GrowingCover, samples: Samples, ball: Ball, rules: Rules
-) -> GrowingCover | None:
+):
     """Draw as many hyperplanes again, or all of them anew; None if that is no use.
 
     The ones kept are computed in units of a larger ball; whatever that rounds, all
@@ -223,9 +228,10 @@ def _in_units_of(layer: HyperplaneLayer, ball: Ball) -> HyperplaneLayer:
 
 def _encoded_anew(
     growing: GrowingCover, layer: HyperplaneLayer, samples: Samples, rules: Rules
-) -> GrowingCover:
+):
     """Replace the hyperplanes, and compute all codes and bounds from scratch."""
-    codes = _encoded(layer, samples, rules)
+    outputs = _outputs(layer, samples.X, rules)
+    codes = _codes(outputs, layer, samples, rules)
 
     def with_bounds(number: int):
         centers = growing.neurons[number][0]
@@ -235,12 +241,13 @@ def _encoded_anew(
 
     renewed = run_in_threads(with_bounds, growing.neurons, rules.n_threads)
     neurons = dict(zip(growing.neurons, renewed, strict=True))
-    return replace(growing, layer=layer, codes=codes, neurons=neurons)
+    growing = replace(growing, layer=layer, outputs=outputs, neurons=neurons)
+    return growing, codes
 
 
 def _with_more_samples(
     old: GrowingCover, before: Samples, after: Samples, ball: Ball, rules: Rules
-) -> GrowingCover:
+):
     """Add the codes of the new samples, and lower the bounds that they break."""
     layer = old.layer
     if ball.exponent > layer.exponent:
@@ -249,15 +256,13 @@ def _with_more_samples(
             return _encoded_anew(old, layer, after, rules)
         if (layer.biases != old.layer.biases).any():
             layer = old.layer  # it is right for large points, if slow
-    codes = layer.room(after.layout.n_positions, rules.activation)
     n = before.n_samples
-    _copy(old.codes, before.positions, codes, after.positions[:n])
-    layer.encode_into(codes, after.X[n:], after.positions[n:], rules.n_threads)
+    outputs = np.concatenate((old.outputs, _outputs(layer, after.X[n:], rules)))
+    codes = _codes(outputs, layer, after, rules)
     changed = np.flatnonzero(before.labels != after.labels[:n])
     fresh = np.concatenate((changed, np.arange(n, after.n_samples)))
     recent = Samples.of(None, after.labels[fresh], len(after.sizes))
-    recent_codes = layer.room(recent.layout.n_positions, rules.activation)
-    _copy(codes, after.positions[fresh], recent_codes, recent.positions)
+    recent_codes = _codes(outputs[fresh], layer, recent, rules)
 
     def with_bounds(number: int):
         centers, bounds = old.neurons[number]
@@ -276,137 +281,32 @@ def _with_more_samples(
 
     renewed = run_in_threads(with_bounds, old.neurons, rules.n_threads)
     neurons = dict(zip(old.neurons, renewed, strict=True))
-    return replace(old, layer=layer, codes=codes, neurons=neurons)
-
-
-def _copy(source, positions, target, new_positions) -> None:
-    """Copy codes from some positions of one set to some positions of another."""
-    if isinstance(source, BitCodes):
-        tiles, lanes = np.divmod(new_positions, LANES)
-        target.tiles[tiles, :, lanes] = source.words(positions)
-    else:
-        target.values[new_positions] = source.values[positions]
+    return replace(old, layer=layer, outputs=outputs, neurons=neurons), codes
 
 
 def _cover_classes(
-    growing: GrowingCover, samples: Samples, rules: Rules
+    growing: GrowingCover, codes, samples: Samples, rules: Rules
 ) -> list[Cover]:
-    """Cover the classes, the largest first."""
+    """Cover the classes, the largest first, each in a random order of its own."""
     sizes = samples.sizes
     largest_first = sorted(rules.classes, key=lambda number: -sizes[number])
+    _, order_seed = np.random.SeedSequence(growing.seed).generate_state(2)
+    turn = (growing.turn,) if growing.turn else ()
+    none = np.empty(0, dtype=np.intp), np.empty(0, dtype=np.int64)
 
     def cover(number: int) -> Cover:
-        return _cover(growing, samples, rules, number)
+        tiles = samples.layout.tiles[number]
+        centers, bounds = growing.neurons.get(number, none)
+        return renewed_cover(
+            codes,
+            tiles,
+            int(sizes[number]),
+            samples.positions[centers] - tiles.start * LANES,
+            bounds,
+            np.random.default_rng((int(order_seed), number, *turn)),
+            rules.greedy,
+        )
 
     covers = run_in_threads(cover, largest_first, rules.n_threads)
     by_class = dict(zip(largest_first, covers, strict=True))
     return [by_class[number] for number in rules.classes]
-
-
-def _cover(growing: GrowingCover, samples: Samples, rules: Rules, number: int) -> Cover:
-    """Keep the neurons of a class that older ones leave room for, and add others."""
-    codes, tiles = growing.codes, samples.layout.tiles[number]
-    n_samples = int(samples.sizes[number])
-    in_use = _first_lanes(n_samples, tiles.stop - tiles.start)
-    none = np.empty(0, dtype=np.intp), np.empty(0, dtype=np.int64)
-    centers, bounds = growing.neurons.get(number, none)
-    ranks = samples.positions[centers] - tiles.start * LANES
-
-    def neurons(ranks, bounds) -> Cover:
-        masks = codes.masks(tiles.start * LANES + ranks)
-        if isinstance(codes, BitCodes):
-            # With no other class about, any larger bound is as good.
-            sizes = np.bitwise_count(masks).sum(axis=1, dtype=np.int64)
-            bounds = np.minimum(bounds, sizes + 1)
-        members = np.empty((0, len(in_use)), dtype=np.uint64)
-        if len(ranks):
-            members = codes.covers(masks, bounds, tiles) & in_use
-        return Cover(ranks, masks, bounds, members, 0)
-
-    old = neurons(ranks, bounds)
-    old = old.select(_kept(old, rules.greedy))
-    left = np.flatnonzero(_lanes(in_use & ~_covered(old.members)))
-    turn = (growing.turn,) if growing.turn else ()
-    _, order_seed = np.random.SeedSequence(growing.seed).generate_state(2)
-    generator = np.random.default_rng((int(order_seed), number, *turn))
-    rest = _Rest(codes, tiles, codes.take(tiles.start * LANES + left))
-    strategy = cover_greedily if rules.greedy else cover_in_drawing_order
-    found = strategy(rest, rest.all_tiles, generator.permutation(len(left)))
-    new = neurons(left[found.centers], found.bounds)
-    members = np.concatenate((old.members, new.members))
-    return Cover(
-        np.concatenate((old.centers, new.centers)),
-        np.concatenate((old.masks, new.masks)),
-        np.concatenate((old.bounds, new.bounds)),
-        members,
-        n_samples - int(np.bitwise_count(_covered(members)).sum()),
-    )
-
-
-def _kept(neurons: Cover, greedy: bool) -> np.ndarray:
-    """Return the neurons that stay, the oldest first.
-
-    In drawing order those stay whose center no older one covers. Greedily the largest
-    ones are chosen; what covers nothing that is left over goes.
-    """
-    separated = np.flatnonzero(neurons.bounds > 0)
-    if greedy:
-        return np.sort(largest_gains_first(neurons.members, separated))
-    covered = np.zeros(neurons.members.shape[1], dtype=np.uint64)
-    words, lanes = np.divmod(neurons.centers, LANES)
-    flags = np.uint64(1) << lanes.astype(np.uint64)
-    kept = []
-    for neuron in separated:
-        if not covered[words[neuron]] & flags[neuron]:
-            covered |= neurons.members[neuron]
-            kept.append(neuron)
-    return np.array(kept, dtype=np.intp)
-
-
-def _covered(members: np.ndarray) -> np.ndarray:
-    """Return which samples any neuron covers, one bit each."""
-    return np.bitwise_or.reduce(members, axis=0, initial=np.uint64(0))
-
-
-def _lanes(words: np.ndarray) -> np.ndarray:
-    """Return the bits of the words, lane by lane."""
-    return unpack_bits(words[:, np.newaxis], LANES).ravel()
-
-
-def _first_lanes(n_lanes: int, n_words: int) -> np.ndarray:
-    """Return words with the bits of the first lanes set."""
-    bits = np.arange(n_words * LANES) < n_lanes
-    return kernels.pack_bits(bits.reshape(n_words, LANES)).reshape(n_words)
-
-
-@dataclass(frozen=True)
-class _Rest:
-    """The samples of a class that no neuron covers yet, against all other classes.
-
-    Parameters
-    ----------
-    codes : BitCodes or ReLUCodes
-        The codes of all samples.
-    tiles : slice
-        The tiles of the class.
-    rest : BitCodes or ReLUCodes
-        The codes of the samples left over.
-    """
-
-    codes: BitCodes | ReLUCodes
-    tiles: slice
-    rest: BitCodes | ReLUCodes
-
-    @property
-    def all_tiles(self) -> slice:
-        """The tiles of the samples left over."""
-        return slice(0, -(-self.rest.n_samples // LANES))
-
-    def masks(self, positions):
-        return self.rest.masks(positions)
-
-    def largest_bounds(self, masks, skip):
-        return self.codes.largest_bounds(masks, self.tiles)
-
-    def covers(self, masks, bounds, tiles):
-        return self.rest.covers(masks, bounds, tiles)
