@@ -16,13 +16,25 @@ def both(kernel, *arguments):
     return answers
 
 
-@pytest.fixture(params=[1, 63, 64, 65, 130, 257, 1000])
+N_TILES = 16
+
+
+def in_every_way(kernel, codes, *arguments):
+    """Return what both kernels say of codes in tiles, then of codes in planes."""
+    with kernels.use_backend("numba"):
+        planes = kernels.arranged(codes.copy())
+    assert planes.shape != codes.shape
+    return [*both(kernel, codes, *arguments), *both(kernel, planes, *arguments)]
+
+
+# From 4,095 planes on the counters are wider.
+@pytest.fixture(params=[1, 63, 64, 65, 130, 257, 1000, 4032, 4100])
 def codes(request):
     rng = np.random.default_rng(request.param)
     n_words = -(-request.param // 64)
-    bits = rng.random((4 * 64, request.param)) < 0.4
+    bits = rng.random((N_TILES * 64, request.param)) < 0.4
     words = kernels.pack_bits(bits)
-    tiles = np.ascontiguousarray(words.reshape(4, 64, n_words).transpose(0, 2, 1))
+    tiles = np.ascontiguousarray(words.reshape(N_TILES, 64, n_words).transpose(0, 2, 1))
     tiles[-1, :, -7:] = ~np.uint64(0)
     return tiles
 
@@ -30,14 +42,38 @@ def codes(request):
 @pytest.fixture
 def masks(codes):
     rng = np.random.default_rng(7)
-    return rng.integers(0, 2**64, (11, codes.shape[1]), dtype=np.uint64)
+    masks = rng.integers(0, 2**64, (70, codes.shape[1]), dtype=np.uint64)
+    masks[0], masks[1] = 0, ~np.uint64(0)
+    return masks
 
 
 @pytest.fixture
 def bounds(codes):
     rng = np.random.default_rng(9)
     highest = 16 * codes.shape[1]
-    return rng.integers(-1, highest, 11).astype(np.int32)
+    bounds = rng.integers(-1, highest, 70).astype(np.int32)
+    bounds[2] = np.iinfo(np.int32).max
+    return bounds
+
+
+def test_planes_hold_the_same_codes(codes):
+    positions = np.random.default_rng(3).integers(0, N_TILES * 64, 99)
+    words, *others = in_every_way("words_at", codes, positions)
+    assert (words == codes[positions // 64, :, positions % 64]).all()
+    for other in others:
+        assert (other == words).all()
+
+
+def test_the_plain_kernels_leave_codes_in_tiles(codes):
+    with kernels.use_backend("numpy"):
+        assert kernels.arranged(codes) is codes
+
+
+@pytest.mark.parametrize("n_tiles", [0, 7, 9])
+def test_incomplete_groups_stay_in_tiles(n_tiles):
+    codes = np.zeros((n_tiles, 2, 64), dtype=np.uint64)
+    with kernels.use_backend("numba"):
+        assert kernels.arranged(codes) is codes
 
 
 def test_bits_are_packed_least_significant_first():
@@ -47,29 +83,34 @@ def test_bits_are_packed_least_significant_first():
     assert kernels.pack_bits(bits).tolist() == [[9, 1], [0, 32]]
 
 
-@pytest.mark.parametrize("skip", [(0, 0), (0, 2), (1, 3), (3, 4)])
+@pytest.mark.parametrize("skip", [(0, 0), (0, 2), (1, 11), (3, 16)])
 def test_smallest_counts_agree(codes, masks, skip):
-    plain, fast = both("smallest_counts", codes, masks, *skip)
-    assert plain.dtype == fast.dtype
-    assert (plain == fast).all()
+    smallest, *others = in_every_way("smallest_counts", codes, masks, *skip)
+    for other in others:
+        assert smallest.dtype == other.dtype
+        assert (smallest == other).all()
 
 
-def test_covers_agree(codes, masks, bounds):
-    plain, fast = both("covers", codes, masks, bounds)
-    assert (plain == fast).all()
-    assert plain.any()
+@pytest.mark.parametrize("tiles", [(0, 16), (3, 7), (5, 16), (4, 4)])
+def test_covers_agree(codes, masks, bounds, tiles):
+    covers, *others = in_every_way("covers", codes, masks, bounds, *tiles)
+    for other in others:
+        assert (covers == other).all()
+    assert covers.any() == (tiles[0] < tiles[1])
 
 
 def test_classes_that_fire_agree(codes, masks, bounds):
-    starts = np.array([0, 3, 3, 11])
-    plain, fast = both("classes_that_fire", codes, masks, bounds, starts)
-    assert (plain == fast).all()
-    assert not plain[:, 1].any()
+    starts = np.array([0, 3, 3, 40, 70])
+    fired, *others = in_every_way("classes_that_fire", codes, masks, bounds, starts)
+    for other in others:
+        assert (fired == other).all()
+    assert fired.any()
+    assert not fired[:, 1].any()
 
 
 @pytest.mark.parametrize("n_votes", [1, 5, 20])
 def test_largest_margins_agree(codes, masks, bounds, n_votes):
-    starts = np.array([0, 3, 3, 11])
+    starts = np.array([0, 3, 3, 70])
     plain, fast = both("largest_margins", codes, masks, bounds, starts, n_votes)
     assert (plain == fast).all()
 

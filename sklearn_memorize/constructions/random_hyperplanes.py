@@ -215,7 +215,7 @@ class _Samples:
         positions[self.rows] = self.layout.positions
         codes = layer.room(self.layout.n_positions, rules.activation)
         layer.encode_into(codes, self.X, positions, rules.n_threads)
-        return codes
+        return codes.arranged()
 
     def cover(self, codes, number: int, order: np.ndarray, rules: Rules) -> Cover:
         strategy = cover_greedily if rules.greedy else cover_in_drawing_order

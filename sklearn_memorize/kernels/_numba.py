@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from . import _planes
 from ._reference import LANES, hash_coefficients, pack_bits
 from ._vector import count_tile, sign_bits
 
 __all__ = [
     "LANES",
+    "arranged",
     "classes_that_fire",
     "covers",
     "hash_coefficients",
@@ -21,6 +23,7 @@ __all__ = [
     "row_hashes",
     "row_norms",
     "smallest_counts",
+    "words_at",
 ]
 
 compiled = njit(nogil=True, cache=True, error_model="numpy")
@@ -204,6 +207,24 @@ def pair_sums(X, rows, directions, columns):
     return sums, magnitudes
 
 
+def _are_planes(codes: np.ndarray) -> bool:
+    return codes.shape[2] == _planes.WORDS
+
+
+def arranged(tiles: np.ndarray) -> np.ndarray:
+    n_bits = tiles.shape[1] * 64
+    if len(tiles) == 0 or len(tiles) % _planes.WORDS or n_bits > _planes.MOST_BITS:
+        return tiles
+    return _planes.from_tiles(tiles)
+
+
+def words_at(codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    if _are_planes(codes):
+        return _planes.words_at(codes, positions)
+    tiles, lanes = np.divmod(positions, LANES)
+    return codes[tiles, :, lanes]
+
+
 @compiled
 def _smallest_counts(codes, masks, skip_start, skip_stop, smallest):
     n_words = codes.shape[1]
@@ -222,6 +243,8 @@ def _smallest_counts(codes, masks, skip_start, skip_stop, smallest):
 
 
 def smallest_counts(codes, masks, skip_start, skip_stop):
+    if _are_planes(codes):
+        return _planes.smallest_counts(codes, masks, skip_start, skip_stop)
     largest = np.iinfo(np.int32).max
     smallest = np.full(masks.shape[0], largest, dtype=np.uint64)
     masks = np.ascontiguousarray(masks)
@@ -257,9 +280,12 @@ def _limits(bounds):
     return np.maximum(bounds, 0).astype(np.uint64)
 
 
-def covers(codes, masks, bounds):
-    fires = np.empty((masks.shape[0], codes.shape[0]), dtype=np.uint64)
-    _covers(codes, np.ascontiguousarray(masks), _limits(bounds), fires)
+def covers(codes, masks, bounds, start, stop):
+    if _are_planes(codes):
+        return _planes.covers(codes, masks, bounds, start, stop)
+    fires = np.empty((masks.shape[0], stop - start), dtype=np.uint64)
+    tiles = codes[start:stop]
+    _covers(tiles, np.ascontiguousarray(masks), _limits(bounds), fires)
     return fires
 
 
@@ -283,6 +309,8 @@ def _classes_that_fire(codes, masks, limits, starts, fired):
 
 
 def classes_that_fire(codes, masks, bounds, starts):
+    if _are_planes(codes):
+        return _planes.classes_that_fire(codes, masks, bounds, starts)
     fired = np.zeros((codes.shape[0], len(starts) - 1), dtype=np.uint64)
     masks = np.ascontiguousarray(masks)
     _classes_that_fire(codes, masks, _limits(bounds), starts, fired)

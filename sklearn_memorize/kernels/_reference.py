@@ -6,6 +6,7 @@ import numpy as np
 
 __all__ = [
     "LANES",
+    "arranged",
     "classes_that_fire",
     "covers",
     "hash_coefficients",
@@ -17,6 +18,7 @@ __all__ = [
     "row_hashes",
     "row_norms",
     "smallest_counts",
+    "words_at",
 ]
 
 
@@ -123,6 +125,33 @@ def pack_bits(bits: np.ndarray) -> np.ndarray:
     return packed.view("<u8").astype(np.uint64, copy=False)
 
 
+def arranged(tiles: np.ndarray) -> np.ndarray:
+    """Lay codes out as they are counted fastest, in the place of `tiles`.
+
+    What is returned may be tiles, or planes: bit l of `planes[group, j, k]` is then bit
+    j of the sample in lane l of tile 8 * group + k. All kernels here take either,
+    except `largest_margins`, which takes tiles.
+    """
+    return tiles
+
+
+def _tiles(codes: np.ndarray) -> np.ndarray:
+    """Return codes that may be laid out in planes as tiles."""
+    if codes.shape[2] == LANES:
+        return codes
+    n_groups, n_bits, n_tiles = codes.shape
+    lanes = np.unpackbits(codes.astype("<u8").view(np.uint8), axis=2, bitorder="little")
+    lanes = lanes.reshape(n_groups, n_bits, n_tiles, LANES).transpose(0, 2, 3, 1)
+    words = pack_bits(lanes.reshape(-1, n_bits))
+    return words.reshape(n_groups * n_tiles, LANES, -1).transpose(0, 2, 1)
+
+
+def words_at(codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Return the codes at some positions as words, shape (n_positions, n_words)."""
+    tiles, lanes = np.divmod(positions, LANES)
+    return _tiles(codes)[tiles, :, lanes]
+
+
 def _tile_counts(tile: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Return popcount(code & mask) for each mask and lane, shape (n_masks, 64)."""
     common = tile[np.newaxis, :, :] & masks[:, :, np.newaxis]
@@ -136,6 +165,7 @@ def smallest_counts(
 
     The tiles `skip_start` .. `skip_stop - 1` are left out.
     """
+    codes = _tiles(codes)
     smallest = np.full(masks.shape[0], np.iinfo(np.int32).max, dtype=np.int32)
     for tile in (*codes[:skip_start], *codes[skip_stop:]):
         counts = _tile_counts(tile, masks)
@@ -143,10 +173,18 @@ def smallest_counts(
     return smallest
 
 
-def covers(codes: np.ndarray, masks: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """Return the bits [popcount(code & mask) < bound], shape (n_masks, n_tiles)."""
-    fires = np.empty((masks.shape[0], codes.shape[0]), dtype=np.uint64)
-    for index, tile in enumerate(codes):
+def covers(
+    codes: np.ndarray, masks: np.ndarray, bounds: np.ndarray, start: int, stop: int
+) -> np.ndarray:
+    """Return the bits [popcount(code & mask) < bound] of the tiles `start` .. `stop`.
+
+    Returns
+    -------
+    covers : ndarray of shape (n_masks, stop - start), uint64
+        One bit for each lane.
+    """
+    fires = np.empty((masks.shape[0], stop - start), dtype=np.uint64)
+    for index, tile in enumerate(_tiles(codes)[start:stop]):
         below = _tile_counts(tile, masks) < bounds[:, np.newaxis]
         fires[:, index] = pack_bits(below)[:, 0]
     return fires
@@ -159,10 +197,11 @@ def classes_that_fire(
 
     The neurons `starts[c]` .. `starts[c + 1] - 1` belong to class c.
     """
+    codes = _tiles(codes)
     fired = np.zeros((codes.shape[0], len(starts) - 1), dtype=np.uint64)
     for number, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
         neurons = slice(start, stop)
-        fires = covers(codes, masks[neurons], bounds[neurons])
+        fires = covers(codes, masks[neurons], bounds[neurons], 0, len(codes))
         fired[:, number] = np.bitwise_or.reduce(fires, axis=0)
     return fired
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,15 @@ from ..kernels import LANES
 __all__ = ["BitCodes"]
 
 _EVERY_BIT = ~np.uint64(0)
+_WORDS_OF_A_LINE = 8
+
+
+def _aligned_words(*shape: int) -> np.ndarray:
+    """Return room for words that starts where a cache line does."""
+    size = math.prod(shape)
+    room = np.empty(size + _WORDS_OF_A_LINE, dtype=np.uint64)
+    start = -room.ctypes.data // 8 % _WORDS_OF_A_LINE
+    return room[start : start + size].reshape(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +34,7 @@ class BitCodes:
     Parameters
     ----------
     tiles : ndarray of shape (n_tiles, n_words, 64), uint64
-        The packed codes.
+        The packed codes; or, once arranged, what `kernels.arranged` makes of them.
     n_samples : int
         Number of positions in use (positions may be left out in between).
     n_bits : int
@@ -38,8 +48,12 @@ class BitCodes:
     @classmethod
     def empty(cls, n_samples: int, n_bits: int) -> BitCodes:
         """Return room for the codes of `n_samples` samples, without a sample yet."""
-        shape = (-(-n_samples // LANES), -(-n_bits // 64), LANES)
-        return cls(np.full(shape, _EVERY_BIT), n_samples, n_bits)
+        n_tiles = -(-n_samples // LANES)
+        if n_tiles > _WORDS_OF_A_LINE:  # whole groups of tiles can be arranged
+            n_tiles = -(-n_tiles // _WORDS_OF_A_LINE) * _WORDS_OF_A_LINE
+        tiles = _aligned_words(n_tiles, -(-n_bits // 64), LANES)
+        tiles[...] = _EVERY_BIT
+        return cls(tiles, n_samples, n_bits)
 
     @classmethod
     def from_words(cls, words: np.ndarray, n_bits: int) -> BitCodes:
@@ -53,8 +67,7 @@ class BitCodes:
         """Return the codes at some positions, shape (n_positions, n_words)."""
         if positions is None:
             positions = np.arange(self.n_samples)
-        tile, lane = np.divmod(np.asarray(positions), LANES)
-        return self.tiles[tile, :, lane]
+        return kernels.words_at(self.tiles, np.asarray(positions))
 
     def bits(self, positions=None) -> np.ndarray:
         """Return the codes as booleans of shape (n_positions, n_bits)."""
@@ -62,12 +75,21 @@ class BitCodes:
 
     def part(self, tiles: slice) -> BitCodes:
         """Return the codes of some tiles, all their lanes in use."""
-        part = self.tiles[tiles]
-        return BitCodes(part, len(part) * LANES, self.n_bits)
+        step = LANES // self.tiles.shape[2]  # one, or what planes hold in a group
+        part = self.tiles[tiles.start // step : -(-tiles.stop // step)]
+        return BitCodes(part, (tiles.stop - tiles.start) * LANES, self.n_bits)
 
     def take(self, positions) -> BitCodes:
         """Return the codes of some samples, closed up."""
         return BitCodes.from_words(self.words(positions), self.n_bits)
+
+    def arranged(self) -> BitCodes:
+        """Return the codes laid out as many of them are counted fastest.
+
+        They take over the memory of these codes, which must not be used any more. No
+        bits can be set afterwards, and no margins summed.
+        """
+        return BitCodes(kernels.arranged(self.tiles), self.n_samples, self.n_bits)
 
     def put(self, positions, columns, values) -> None:
         """Set single bits."""
@@ -108,7 +130,7 @@ class BitCodes:
         covers : ndarray of shape (n_masks, n_tiles), uint64
             One bit for each lane.
         """
-        return kernels.covers(self.tiles[tiles], masks, bounds)
+        return kernels.covers(self.tiles, masks, bounds, tiles.start, tiles.stop)
 
     def classes_that_fire(self, masks, bounds, starts) -> np.ndarray:
         """Return the classes that have a neuron which covers the sample.
