@@ -145,7 +145,8 @@ def precise_squared_distances(
     """
     high = np.zeros(len(left))
     low = np.zeros(len(left))
-    for a, b in zip(left.T, right.T, strict=True):
+    differ = (left != right).any(axis=0)  # few features do where samples are sparse
+    for a, b in zip(left.T[differ], right.T[differ], strict=True):
         difference, error = _two_sum(a, -b)
         square, square_error = _two_square(difference)
         high, lost = _two_sum(high, square)

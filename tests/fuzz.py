@@ -12,17 +12,15 @@ import time
 import traceback
 from collections import Counter
 
-from _estimators import PUBLIC, REGRESSORS, estimators, seeds
-from _oracle import RECALLED, REFUSED, WARNED, judge, judge_inspection, strangers
-from _strategies import problems
+from _cases import CASES
+from _oracle import RECALLED, REFUSED, WARNED
 from hypothesis import HealthCheck, given, seed, settings
 
-INSPECTION = "inspection"
 BATCH = 500
 
 
 class Tally:
-    """What became of the cases of one estimator."""
+    """What became of the cases of one estimator, or function."""
 
     def __init__(self):
         self.outcomes = Counter()
@@ -49,24 +47,12 @@ def run_batch(name, number, n_cases, tally):
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    data = problems(targets=name in REGRESSORS)
 
-    if name == INSPECTION:
-
-        @seed(number)
-        @options
-        @given(data, seeds)
-        def holds(problem, number):
-            tally.count(lambda: judge_inspection(problem, number))
-
-    else:
-
-        @seed(number)
-        @options
-        @given(data, estimators(name), seeds)
-        def holds(problem, estimator, number):
-            far = strangers(problem, number)
-            tally.count(lambda: judge(estimator, problem, far))
+    @seed(number)
+    @options
+    @given(CASES[name])
+    def holds(case):
+        tally.count(case)
 
     try:
         holds()
@@ -86,14 +72,14 @@ def arguments():
     parser.add_argument("--cases", type=int, default=54_000, help="for all together")
     parser.add_argument("--part", default="1/1", help="for example 2/3")
     parser.add_argument("--seed", type=int, default=0, help="of the first batch")
-    parser.add_argument("--only", nargs="+", choices=[*PUBLIC, INSPECTION])
+    parser.add_argument("--only", nargs="+", choices=CASES)
     return parser.parse_args()
 
 
 def main():
     options = arguments()
     part, n_parts = map(int, options.part.split("/"))
-    names = options.only or [*PUBLIC, INSPECTION]
+    names = options.only or CASES
     each = -(-options.cases // len(names))
     start = time.perf_counter()
     tallies = {}

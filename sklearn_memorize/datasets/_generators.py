@@ -16,7 +16,8 @@ __all__ = ["make_parallel_lines", "make_two_moons"]
 @validate_params(
     {
         "n_samples": [Interval(Integral, 2, None, closed="left")],
-        "noise": [Interval(Real, 0, None, closed="left"), None],
+        # The largest norm must not overflow.
+        "noise": [Interval(Real, 0, 1e100, closed="both"), None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -66,7 +67,7 @@ def make_two_moons(n_samples=1000, *, noise=0.05, random_state=None):
     {
         "n_samples": [Interval(Integral, 2, None, closed="left")],
         "distance": [Interval(Real, 0, 2, closed="neither")],
-        "angle": [Real],
+        "angle": [Interval(Real, None, None, closed="neither")],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,

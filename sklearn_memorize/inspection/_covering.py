@@ -216,8 +216,9 @@ class _Side:
         if distances.min() == 0:
             raise ValueError(
                 f"sample {members[np.argmin(distances)]} is identical to a sample of "
-                "another label; no ball keeps away from it. Give identical samples "
-                "one label."
+                "another label, as far as double precision can tell; no ball keeps "
+                "away from it. Give identical samples one label, and remove outliers "
+                "beside which differences vanish."
             )
         radii = self.limit(distances) * _CAUTION
         targets = self.everything.take(members)

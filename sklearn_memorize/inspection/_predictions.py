@@ -27,6 +27,7 @@ __all__ = ["PREDICTIONS", "Geometry", "Prediction"]
 # Probability of failure, and Gaussian vectors, for the sizes from random hyperplanes.
 _FAILURE = 0.05
 _N_DIRECTIONS = 100
+_SMALLEST = math.ulp(0.0)
 
 
 class Geometry:
@@ -73,7 +74,9 @@ class Geometry:
     @property
     def delta(self) -> float:
         """The smallest distance between different labels in units of the radius."""
-        return self.distance / self.radius if self.radius > 0 else math.inf
+        if self.radius == 0:
+            return math.inf
+        return max(self.distance / self.radius, _SMALLEST)  # it may underflow
 
     @cached_property
     def covering(self) -> MutualCovering:
@@ -140,8 +143,8 @@ def random_hyperplanes(geometry: Geometry, estimator) -> Prediction:
     covering, delta = geometry.covering, geometry.delta
     bias = max(float(getattr(estimator, "max_bias", 1.0)), delta)
     balls = np.max(covering.n_own * covering.n_rest)
-    n_hyperplanes = bias / delta * math.log(balls / _FAILURE)
-    n_hyperplanes += bias / delta**3 * geometry.omega**2
+    n_hyperplanes = bias * math.log(balls / _FAILURE) / delta
+    n_hyperplanes += bias * float(geometry.omega) ** 2 / delta / delta / delta
     width = int(covering.n_own.sum())
     return Prediction(
         "classes at distance delta",
