@@ -97,7 +97,7 @@ class Cover:
         return np.bitwise_count(self.members).sum(axis=1, dtype=np.intp)
 
 
-def _is_set(words: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+def _is_set(words: np.ndarray, ranks) -> np.ndarray:
     flags = np.uint64(1) << (ranks % LANES).astype(np.uint64)
     return (words[..., ranks // LANES] & flags) != 0
 

@@ -24,6 +24,7 @@ import numpy as np
 from .. import kernels
 from ..network import Covering, HyperplaneLayer
 from ..network._codes import unpack_bits
+from ..network._layer import Activation
 from ..network._parallel import run_in_threads
 from ._covers import (
     ClassLayout,
@@ -107,7 +108,7 @@ class Rules:
     min_hyperplanes: int
     max_hyperplanes: int
     max_bias: float
-    activation: str
+    activation: Activation
     greedy: bool
     prune: bool
     classes: tuple[int, ...]

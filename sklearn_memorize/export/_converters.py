@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from skl2onnx._supported_operators import get_model_alias
 from skl2onnx.common.data_types import (
@@ -125,7 +127,7 @@ def _outputs(graph: Graph, X: str, reading: Reading) -> str:
 
 
 def _covers(graph: Graph, X: str, reading: Reading) -> str:
-    network = reading.network
+    network: Any = reading.network  # a CoverNetwork
     n_votes = reading.n_votes or 1
     arrays = [CoverArrays(covering, n_votes) for covering in network.coverings]
     fires, margins = zip(*(graph.cover(X, part) for part in arrays), strict=True)

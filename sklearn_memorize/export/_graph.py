@@ -190,7 +190,7 @@ class Graph:
         bounds = np.append(covering.bounds.astype(np.float64), -np.inf)
         return self.add("Sub", self.number(bounds), counts)
 
-    def vote(self, fires: list[str], margins: list[str], quorum: int, n_classes) -> str:
+    def vote(self, fires, margins, quorum: int, n_classes: int) -> str:
         """Add up margins; raise the score of a class that fires alone above all."""
         scores = self._total(margins)
         n_times = self._total(fires)

@@ -16,6 +16,9 @@ from ..network import CoverNetwork, Network
 __all__ = ["Reading"]
 
 
+Outputs = Literal["constant", "scores", "difference", "levels", "targets"]
+
+
 @dataclass(frozen=True)
 class Reading:
     """What the outputs of the network mean.
@@ -37,7 +40,7 @@ class Reading:
     """
 
     network: Network
-    outputs: Literal["constant", "scores", "difference", "levels", "targets"]
+    outputs: Outputs
     n_classes: int
     n_votes: int | None = None
     is_one_sided: bool = False
@@ -53,7 +56,7 @@ class Reading:
         if n_classes == 1:
             return cls(network, "constant", 1)
         if isinstance(estimator, SmallReLUClassifier):
-            outputs = "levels" if n_classes > 2 else "difference"
+            outputs: Outputs = "levels" if n_classes > 2 else "difference"
             return cls(network, outputs, n_classes)
         if isinstance(estimator, MemorizingClassifier):
             if estimator.one_sided:

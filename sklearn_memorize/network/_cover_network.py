@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -254,7 +255,7 @@ class CoverNetwork(Network):
 
     def _margins(self, codes, n_votes: int) -> np.ndarray:
         # Added in order: the sum of floats does not depend on the batch.
-        total = 0.0
+        total: Any = 0.0
         for covering, code in zip(self._coverings, codes, strict=True):
             total = total + covering.margins(code, n_votes)
         return total
