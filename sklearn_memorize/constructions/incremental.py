@@ -181,7 +181,7 @@ def _codes(outputs: np.ndarray, layer: HyperplaneLayer, samples: Samples, rules:
         codes.tiles[tiles, :, lanes] = outputs
     else:
         codes.values[samples.positions] = outputs
-    return codes
+    return codes.arranged()
 
 
 def _first_draw(seed: int, samples: Samples, ball: Ball, rules: Rules):
