@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._compat import _check_sample_weight, _fit_context
 from ._dask import is_dask_array, lazily
 from ._documentation import DocumentedMixin
+from ._persistence import PersistentMixin
 from ._progress import SILENT, Progress, Stopped, told
 from ._training_set import TrainingSet, distinct_rows, resolve_labels
 from .exceptions import (
@@ -80,7 +81,9 @@ def explained_stop(result="a network"):
         ) from None
 
 
-class BaseMemorizer(DocumentedMixin, CallbackSupportMixin, BaseEstimator):
+class BaseMemorizer(
+    PersistentMixin, DocumentedMixin, CallbackSupportMixin, BaseEstimator
+):
     """Template of `fit`: validate -> resolve conflicts -> build -> certify."""
 
     # Whom `_build` tells of its progress, in `_n_build_parts` parts.

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._base import advice_on_memory, explained_stop, unchanged_on_failure
 from ._compat import Interval, _fit_context
 from ._documentation import DocumentedMixin
+from ._persistence import PersistentMixin
 from ._progress import told
 from .constructions.random_hyperplanes import HyperplaneStream, enclosing_ball
 
@@ -29,6 +30,7 @@ _SEED_RANGE = np.iinfo(np.int32).max
 class RandomThresholdTransformer(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    PersistentMixin,
     DocumentedMixin,
     CallbackSupportMixin,
     BaseEstimator,

@@ -21,6 +21,7 @@ from scipy import sparse
 from .._distances import Frame, PointSet, squared_distances
 from ..network import Layer, Network
 from ..network._network import torch_modules
+from ..network._persistence import shapes, storable
 from ._nearby_cells import MARGIN, SLOPE, Cells
 
 __all__ = ["MARGIN", "NearbySetNetwork", "greedy_cover"]
@@ -84,6 +85,9 @@ def _cover_one_label(everything, left, reach) -> np.ndarray:
     return np.concatenate(chosen)
 
 
+storable(Frame, shapes(center="d"))
+
+
 class NearbySetNetwork(Network):
     """The three-layer network of cells, evaluated without its hyperplanes.
 
@@ -102,6 +106,10 @@ class NearbySetNetwork(Network):
 
     def __init__(self, centers: np.ndarray, labels: np.ndarray, frame: Frame):
         self._cells = Cells(centers, labels, frame)
+
+    def _stored(self) -> dict:
+        frame = self._cells.frame
+        return {"centers": self.centers, "labels": self.center_labels, "frame": frame}
 
     @property
     def centers(self) -> np.ndarray:

@@ -25,6 +25,7 @@ from ..network import Layer, Network
 from ..network._exact import rounding
 from ..network._memory import check_room
 from ..network._parallel import run_in_threads
+from ..network._persistence import check_chain, shapes, storable
 
 __all__ = ["Features", "RandomReLUNetwork", "Separator", "separate", "widen"]
 
@@ -64,6 +65,9 @@ class Separator:
     intercepts: np.ndarray = field(repr=False)
 
 
+storable(Separator, shapes(coefficients="n,k", intercepts="k"))
+
+
 class RandomReLUNetwork(Network):
     """One layer of random ReLU units and one of linear outputs.
 
@@ -82,6 +86,15 @@ class RandomReLUNetwork(Network):
             Layer(weights, biases, "relu"),
             Layer(separator.coefficients.T, separator.intercepts, "identity"),
         )
+
+    def _stored(self) -> dict:
+        first, last = self._layers
+        separator = Separator(last.weights.T, last.biases)
+        return {
+            "weights": first.weights,
+            "biases": first.biases,
+            "separator": separator,
+        }
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -117,6 +130,9 @@ class RandomReLUNetwork(Network):
             if layer.activation == "relu":
                 rows = np.maximum(rows, 0.0)
         return rows
+
+
+storable(RandomReLUNetwork, check_chain)
 
 
 class Features:

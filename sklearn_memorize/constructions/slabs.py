@@ -15,6 +15,7 @@ from scipy import sparse
 
 from .. import kernels
 from ..network import Layer, Network
+from ..network._persistence import check_chain, shapes, storable
 from ._general_position import DegenerateGroupError, Frame, room
 
 __all__ = ["DegenerateGroupError", "Frame", "Slab", "SlabNetwork", "find_slabs"]
@@ -125,6 +126,9 @@ def find_slabs(frame, members, strangers, split, rng) -> list[Slab]:
     return slabs
 
 
+storable(Slab, shapes(normal="d", lower="", upper=""))
+
+
 class SlabNetwork(Network):
     """Two threshold units for each slab, then one unit for each class.
 
@@ -144,6 +148,7 @@ class SlabNetwork(Network):
         self._normals = np.array([slab.normal for slab in slabs])
         self._lower = np.array([slab.lower for slab in slabs])
         self._upper = np.array([slab.upper for slab in slabs])
+        self._rest = {"labels": labels, "n_classes": n_classes, "default": default}
         # u_i = [<a_i, x> > lower_i], v_i = [<a_i, x> > upper_i], and u_i - v_i is 1
         # in slab i and 0 elsewhere.
         # Class c: [sum over its slabs (u_i - v_i) > 0]; default: [1 - sum (...) > 0].
@@ -157,6 +162,12 @@ class SlabNetwork(Network):
             Layer(weights, -np.append(self._lower, self._upper), "threshold"),
             Layer(np.hstack([member, -member]), biases, "threshold"),
         )
+
+    def _stored(self) -> dict:
+        nobody = np.empty(0, dtype=np.intp)
+        bounds = zip(self._normals, self._lower, self._upper, strict=True)
+        slabs = [Slab(a, float(low), float(up), nobody) for a, low, up in bounds]
+        return {"slabs": slabs, **self._rest}
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -177,3 +188,6 @@ class SlabNetwork(Network):
         values = kernels.ordered_product(rows, self._normals)
         units = np.hstack([values > self._lower, values > self._upper]) * 1.0
         return self._layers[1].forward(units)
+
+
+storable(SlabNetwork, check_chain)

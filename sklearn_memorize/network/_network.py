@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from ._layer import Layer
+from ._persistence import FORMAT, from_plain, storable, to_plain
 
 __all__ = ["LayeredNetwork", "Network"]
 
@@ -28,6 +29,31 @@ class Network(ABC):
     Subclasses say how the network is stored and evaluated fast (bit-packed, sparse,
     factored); `layers` is always the textbook form of the same function.
     """
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        storable(cls)
+
+    def __getstate__(self):
+        return {"format": FORMAT, **to_plain(self)}
+
+    def __setstate__(self, state):
+        name = type(self).__name__
+        is_state = isinstance(state, dict) and state.get("kind") == name
+        if not is_state or state.get("format") != FORMAT:
+            raise ValueError(
+                f"This {name} was stored by another version of sklearn_memorize, or by "
+                "another program. Read it with the version that stored it, or fit "
+                "again."
+            )
+        parts = {key: part for key, part in state.items() if key != "format"}
+        try:
+            vars(self).update(vars(from_plain(parts)))
+        except ValueError as error:
+            raise ValueError(
+                f"The stored {name} is damaged: {error}. Restore the file, or fit "
+                "again."
+            ) from error
 
     @property
     @abstractmethod
