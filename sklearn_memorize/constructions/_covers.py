@@ -53,6 +53,10 @@ class ClassLayout:
         tiles = tuple(map(slice, first_tile[:-1], first_tile[1:]))
         return cls(first_tile[labels] * LANES + rank, tiles, sizes)
 
+    def __sizeof__(self) -> int:
+        # What is large is sent to a cluster once, and not with every task.
+        return object.__sizeof__(self) + self.positions.nbytes + self.sizes.nbytes
+
     @property
     def n_positions(self) -> int:
         """Number of positions, the empty ones included."""
