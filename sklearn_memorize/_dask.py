@@ -6,17 +6,37 @@ Nothing here imports dask before it is handed a dask array.
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["DaskWorkers", "for_workers", "in_row_chunks", "is_dask_array", "lazily"]
+__all__ = [
+    "DaskWorkers",
+    "for_workers",
+    "in_dask_worker",
+    "in_row_chunks",
+    "is_dask_array",
+    "lazily",
+]
 
 
 def is_dask_array(X) -> bool:
     """Return whether X is a dask array, without importing dask."""
     return type(X).__module__.startswith("dask.array.")
+
+
+def in_dask_worker() -> bool:
+    """Return whether a dask worker runs this, without importing dask."""
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return False
+    return True
 
 
 class DaskWorkers:

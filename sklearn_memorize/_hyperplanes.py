@@ -12,7 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._base import BaseMemorizingClassifier, constant_network
 from ._compat import Interval, StrOptions
-from ._dask import is_dask_array
+from ._dask import in_dask_worker, is_dask_array
 from ._dask_training import DaskTrainingSet, training_set
 from ._partial_fit import PartialFitMixin
 from ._progress import attempt, kept
@@ -37,6 +37,8 @@ _TILES_AT_ONCE = 64
 
 
 def _n_threads(n_jobs) -> int:
+    if in_dask_worker():  # its cluster has other tasks for the other workers
+        return max(n_jobs or 1, 1)
     return min(effective_n_jobs(n_jobs), os.cpu_count() or 1)
 
 
@@ -262,7 +264,9 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         rules = self._rules(training)
         layout = ClassLayout.of(training.labels, training.n_classes)
         data = training.X, training.rows, layout, ball, rules
-        outcomes = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+        # A fit that is itself a task on a cluster does not send its data on.
+        require = "sharedmem" if in_dask_worker() else None
+        outcomes = Parallel(n_jobs=self.n_jobs, prefer="threads", require=require)(
             delayed(attempt)(
                 self._progress, number, rules.n_parts, memorize, *data, int(seed)
             )
