@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from _cases import CASES
 from _estimators import CLASSIFIERS, PARAMETERS, PUBLIC
-from _oracle import RECALLED, judge, judge_classifier
+from _oracle import RECALLED, REFUSED, judge, judge_classifier
 from _oracle_functions import public_functions
 from _strategies import SMALLEST, Problem
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +21,7 @@ from sklearn_memorize import (
     MemorizingClassifier,
     RandomReLUClassifier,
     RandomThresholdTransformer,
+    ResidualMemorizingClassifier,
     SlabClassifier,
     SmallReLUClassifier,
     SmallReLURegressor,
@@ -245,6 +246,13 @@ def test_slopes_beyond_double_precision_are_refused_without_other_warnings(estim
         warnings.simplefilter("error")
         with pytest.raises(InterpolationError):
             estimator(random_state=0).fit(X, [0, 1, 0, 1, 0, 1])
+
+
+def test_blocks_too_steep_for_double_precision_are_refused():
+    estimator = ResidualMemorizingClassifier(random_state=0)
+    X = np.array([[1e-289], [np.nextafter(1e-289, 1)], [1e11]])
+    problem = Problem(X, [0, 1, 1], None)
+    assert judge_classifier(estimator, problem) == REFUSED
 
 
 def test_gaussian_widths_scale_with_the_points():

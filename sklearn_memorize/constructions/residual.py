@@ -25,6 +25,11 @@ __all__ = ["build_residual_network", "hidden_node_bound"]
 _N_GROUPS = 4
 # A relative error that no rounding reaches, in units of which others are estimated.
 _EPSILON = 2.0**-50
+_TOO_CLOSE = (
+    "The hyperplanes through samples of one class come so close to samples of "
+    "other classes that double precision cannot hold the steep nodes between "
+    "them. Remove near-duplicates of different classes, or fit fewer samples."
+)
 
 
 def hidden_node_bound(n_samples, n_features, n_classes) -> float:
@@ -90,8 +95,11 @@ class _State:
         # Right of the left foot the four nodes cancel, up to rounding.
         reached = hat.values + hat.errors > hat.corners[0]
         sizes = np.abs(hat.values) + np.abs(hat.corners).max()
-        noise = 4 * length / hat.room * (hat.rounding + _EPSILON * sizes)
-        self.drift[reached] += noise[reached]
+        with np.errstate(over="ignore", invalid="ignore"):
+            noise = 4 * length / hat.room * (hat.rounding + _EPSILON * sizes)
+            self.drift[reached] += noise[reached]
+        if not np.isfinite(self.drift).all():
+            raise InterpolationError(_TOO_CLOSE)
 
 
 @dataclass(frozen=True)
@@ -251,9 +259,5 @@ def _edges(state, low, high, spacing, n_classes):
     last, first = high + levels - spacing, low + levels
     gap = first - last
     if 4 * state.drift.max() >= gap.min() or not np.isfinite(levels).all():
-        raise InterpolationError(
-            "The hyperplanes through samples of one class come so close to samples of "
-            "other classes that double precision cannot hold the steep nodes between "
-            "them. Remove near-duplicates of different classes, or fit fewer samples."
-        )
+        raise InterpolationError(_TOO_CLOSE)
     return np.hstack([last + gap / 4, first - gap / 4])
