@@ -20,7 +20,13 @@ from ._dask import is_dask_array, lazily
 from ._documentation import DocumentedMixin
 from ._persistence import PersistentMixin
 from ._progress import SILENT, Progress, Stopped, told
-from ._training_set import TrainingSet, distinct_rows, resolve_labels
+from ._training_set import (
+    TrainingSet,
+    distinct_rows,
+    number_labels,
+    resolve_labels,
+    sort_by_label,
+)
 from .exceptions import (
     ConflictingLabelsWarning,
     InterpolationError,
@@ -210,21 +216,20 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
             X = _canonical(X)
         weights, kept = self._validate_weights(X, sample_weight)
         seen = slice(None) if kept is None else kept
-        self.classes_, labels = np.unique(y[seen], return_inverse=True)
+        self.classes_, labels = number_labels(y[seen])
         first, inverse = distinct_rows(X if kept is None else X[kept])
         resolved, n_conflicts = resolve_labels(
             inverse, labels, None if weights is None else weights[seen], len(first)
         )
         self._report_conflicts(n_conflicts)
         # A class that lost all its rows to others is not there.
-        present, resolved = np.unique(resolved, return_inverse=True)
+        present, by_label, labels = sort_by_label(resolved)
         self.classes_ = self.classes_[present]
-        by_label = np.argsort(resolved, kind="stable")
         rows = first[by_label]
         return TrainingSet(
             X=X,
             rows=rows if kept is None else kept[rows],
-            labels=resolved[by_label],
+            labels=labels,
             n_classes=len(self.classes_),
             n_conflicts=n_conflicts,
         )

@@ -32,8 +32,9 @@ from .network._parallel import run_in_threads
 __all__ = ["MemorizingClassifier"]
 
 _SEED_RANGE = np.iinfo(np.int32).max
-# The certificate looks at this many tiles of 64 samples at a time.
-_TILES_AT_ONCE = 64
+# The certificate looks at this many tiles of 64 samples at a time, at the most; and at a
+# multiple of the other number.
+_MOST_TILES, _TILES_TOGETHER = 4096, 8
 
 
 def _n_threads(n_jobs) -> int:
@@ -264,9 +265,11 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         rules = self._rules(training)
         layout = ClassLayout.of(training.labels, training.n_classes)
         data = training.X, training.rows, layout, ball, rules
+        # A pool of workers for a single draw would cost more than it brings.
+        n_jobs = self.n_jobs if self.n_draws > 1 else 1
         # A fit that is itself a task on a cluster does not send its data on.
         require = "sharedmem" if in_dask_worker() else None
-        outcomes = Parallel(n_jobs=self.n_jobs, prefer="threads", require=require)(
+        outcomes = Parallel(n_jobs=n_jobs, prefer="threads", require=require)(
             delayed(attempt)(
                 self._progress, number, rules.n_parts, memorize, *data, int(seed)
             )
@@ -362,14 +365,17 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         places = np.full(layout.n_positions, -1, dtype=np.intp)
         places[layout.positions] = training.labels
 
+        n_tiles, n_threads = len(places) // LANES, _n_threads(self.n_jobs)
+        step = min(-(-n_tiles // (2 * n_threads)), _MOST_TILES)
+        step = -(-step // _TILES_TOGETHER) * _TILES_TOGETHER
+
         def missed(start: int) -> int:
-            tiles = slice(start, min(start + _TILES_AT_ONCE, len(places) // LANES))
+            tiles = slice(start, min(start + step, n_tiles))
             expected = places[tiles.start * LANES : tiles.stop * LANES]
             numbers = self._decide([code.part(tiles) for code in codes])
             return int(((numbers != expected) & (expected >= 0)).sum())
 
-        starts = range(0, len(places) // LANES, _TILES_AT_ONCE)
-        n_missed = sum(run_in_threads(missed, starts, _n_threads(self.n_jobs)))
+        n_missed = sum(run_in_threads(missed, range(0, n_tiles, step), n_threads))
         self._check_codes(training, layout, codes)
         self._record_certificate(training, n_missed)
 

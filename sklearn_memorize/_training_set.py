@@ -9,7 +9,13 @@ from scipy import sparse
 
 from . import kernels
 
-__all__ = ["TrainingSet", "distinct_rows", "resolve_labels"]
+__all__ = [
+    "TrainingSet",
+    "distinct_rows",
+    "number_labels",
+    "resolve_labels",
+    "sort_by_label",
+]
 
 # Rows are read in blocks of about this many values.
 _BLOCK_VALUES = 1 << 22
@@ -91,7 +97,7 @@ def distinct_rows(X) -> tuple[np.ndarray, np.ndarray]:
     """
     n_samples = X.shape[0]
     hashes = row_hashes(X)
-    order = np.argsort(hashes, kind="stable")
+    order = np.argsort(hashes)  # equal hashes are put in order below
     starts_group = np.ones(n_samples, dtype=bool)
     starts_group[1:] = hashes[order[1:]] != hashes[order[:-1]]
     if not starts_group.all():
@@ -124,6 +130,39 @@ def _split_collisions(X, order, starts_group) -> np.ndarray:
 
 def _equal_rows(X, i: int, j: int) -> bool:
     return np.array_equal(_dense(X[[i]]), _dense(X[[j]]))
+
+
+def number_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct labels in order, and the number of each sample's label."""
+    if y.dtype.kind not in "biu":
+        return np.unique(y, return_inverse=True)
+    classes = np.unique(y)
+    return classes, np.searchsorted(classes, y)
+
+
+def sort_by_label(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sort samples by label, keeping those of a label in order.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+        Class numbers, of which some may not occur.
+
+    Returns
+    -------
+    present : ndarray of shape (n_present,)
+        The numbers that occur.
+    order : ndarray of shape (n_samples,)
+        The samples in order.
+    renumbered : ndarray of shape (n_samples,)
+        Where the label of each of these stands among `present`.
+    """
+    counts = np.bincount(labels)
+    present = np.flatnonzero(counts)
+    # Short integers are sorted by their digits.
+    keys = labels.astype(np.uint16) if len(counts) <= 1 << 16 else labels
+    order = np.argsort(keys, kind="stable")
+    return present, order, np.repeat(np.arange(len(present)), counts[present])
 
 
 def _in_units(weight: float) -> int:

@@ -178,8 +178,26 @@ def test_sums_are_taken_from_left_to_right_by_both(order):
     weights = rng.standard_normal((5, 33))
     plain, fast = both("ordered_product", rows, weights)
     assert (plain == fast).all()
-    plain, fast = both("row_norms", rows, weights[0], 3)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("n_features", [1, 2, 33])
+def test_norms_are_summed_by_halves_by_both(order, n_features):
+    rng = np.random.default_rng(1)
+    rows = np.asarray(rng.standard_normal((40, n_features)), order=order)
+    center = rng.standard_normal(n_features)
+    plain, fast = both("row_norms", rows, center, 3)
     assert (plain == fast).all()
+    np.testing.assert_allclose(plain, np.linalg.norm(rows - center, axis=1) / 8)
+
+
+@pytest.mark.parametrize("exponent", [-1090, -3, 900])
+def test_integer_sums_agree(exponent):
+    rng = np.random.default_rng(2)
+    rows = np.ldexp(rng.uniform(-9, 9, (50, 7)), exponent)
+    plain, fast = both("integer_sums", rows, exponent)
+    assert (plain == fast).all()
+    assert (plain == np.rint(np.ldexp(rows, -exponent)).sum(axis=0)).all()
 
 
 def test_an_unknown_backend_is_refused():

@@ -180,11 +180,12 @@ def _largest_entry(X, rows) -> float:
 
 def _sum_of_integers(X, rows, exponent: int) -> np.ndarray:
     """Return the sum of the rows in units of `2**exponent`, rounded to integers."""
-    block = _values(X, rows).astype(np.float64)
+    block = _values(X, rows)
     if sparse.issparse(block):
+        block = block.astype(np.float64)
         block.data = np.rint(np.ldexp(block.data, -exponent))
         return np.asarray(block.sum(axis=0)).ravel()
-    return np.rint(np.ldexp(block, -exponent)).sum(axis=0)
+    return kernels.integer_sums(block, exponent)
 
 
 def _largest_norm(X, rows, middle, exponent: int) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from . import _planes
-from ._reference import LANES, hash_coefficients, pack_bits
+from ._reference import LANES, hash_coefficients, pack_bits, scales
 from ._vector import count_tile, sign_bits
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "classes_that_fire",
     "covers",
     "hash_coefficients",
+    "integer_sums",
     "largest_margins",
     "ordered_product",
     "pack_bits",
@@ -68,13 +69,32 @@ def ordered_product(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def _row_norms(block, center, scale, norms):
+def _integer_sums(block, first, second, sums):
     for i in range(block.shape[0]):
-        total = 0.0
+        for j in range(block.shape[1]):
+            sums[j] += np.rint(np.float64(block[i, j]) * first * second)
+
+
+def integer_sums(block: np.ndarray, exponent: int) -> np.ndarray:
+    sums = np.zeros(block.shape[1])
+    _integer_sums(block, *scales(-exponent), sums)
+    return sums
+
+
+@compiled
+def _row_norms(block, center, scale, norms):
+    squares = np.empty(block.shape[1])
+    for i in range(block.shape[0]):
         for j in range(block.shape[1]):
             difference = (np.float64(block[i, j]) - center[j]) * scale
-            total += difference * difference
-        norms[i] = np.sqrt(total)
+            squares[j] = difference * difference
+        width = block.shape[1]
+        while width > 1:
+            half = (width + 1) // 2
+            for j in range(width - half):
+                squares[j] += squares[half + j]
+            width = half
+        norms[i] = np.sqrt(squares[0])
 
 
 def row_norms(block: np.ndarray, center: np.ndarray, exponent: int) -> np.ndarray:

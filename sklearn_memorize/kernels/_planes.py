@@ -114,7 +114,7 @@ def _planes_by_share(planes):
 
 @compiled
 def _list_rows(masks, levels, rows, lengths):
-    """List the places, in bytes within a group, of the planes that each mask selects."""
+    """List the places of the planes that each mask selects, in bytes."""
     for i in range(masks.shape[0]):
         address = rows.ctypes.data + i * rows.strides[0]
         n_rows = 0
@@ -168,7 +168,7 @@ def _count(planes, group, rows, lengths, limits, states, chosen, slots):
     """Count some masks in a group; return how many have a lane below their limit.
 
     `chosen` names the masks, and is overwritten by those that are left; their counters
-    and lanes are then in the first of the `states`. `slots` is room for as many numbers.
+    and lanes are then the first of the `states`. `slots` is room for as many numbers.
     """
     base = np.uintp(planes.ctypes.data + group * planes.strides[0])
     n_left = len(chosen)

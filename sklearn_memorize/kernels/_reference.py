@@ -10,6 +10,7 @@ __all__ = [
     "classes_that_fire",
     "covers",
     "hash_coefficients",
+    "integer_sums",
     "largest_margins",
     "ordered_product",
     "pack_bits",
@@ -38,8 +39,8 @@ def hash_coefficients(n: int) -> np.ndarray:
 
 def row_hashes(block: np.ndarray) -> np.ndarray:
     """Hash the values of each row of a dense block to 64 bits; zeros add nothing."""
-    bits = np.ascontiguousarray(block, dtype=np.float64) + 0.0
-    bits = bits.view(np.uint64)
+    values = np.ascontiguousarray(block, dtype=np.float64) + 0.0
+    bits = values.view(np.uint64)
     mixed = (bits ^ (bits >> np.uint64(32))) * hash_coefficients(bits.shape[1])
     return (mixed ^ (mixed >> np.uint64(32))).sum(axis=1, dtype=np.uint64)
 
@@ -58,14 +59,33 @@ def ordered_product(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return total
 
 
+def scales(exponent: int) -> tuple[float, float]:
+    """Return two powers of two whose product is 2**exponent, which may overflow."""
+    return 2.0 ** (exponent // 2), 2.0 ** (exponent - exponent // 2)
+
+
+def integer_sums(block: np.ndarray, exponent: int) -> np.ndarray:
+    """Return the sum of all rows in units of `2**exponent`, rounded to integers each.
+
+    As long as the sums stay below 2**53, they do not depend on the order.
+    """
+    first, second = scales(-exponent)
+    return np.rint(block.astype(np.float64) * first * second).sum(axis=0)
+
+
 def row_norms(block: np.ndarray, center: np.ndarray, exponent: int) -> np.ndarray:
-    """Return 2**-exponent * |x - center| for each row, summed from left to right."""
-    scale = 2.0**-exponent
-    total = np.zeros(block.shape[0])
-    for column, offset in zip(block.T, center, strict=True):
-        difference = (column.astype(np.float64) - offset) * scale
-        total += difference * difference
-    return np.sqrt(total)
+    """Return 2**-exponent * |x - center| for each row.
+
+    The squares are summed by halves: the second half is added to the first, and so on.
+    """
+    squares = (block.astype(np.float64) - center) * 2.0**-exponent
+    squares *= squares
+    width = squares.shape[1]
+    while width > 1:
+        half = (width + 1) // 2
+        squares[:, : width - half] += squares[:, half:width]
+        width = half
+    return np.sqrt(squares[:, 0])
 
 
 def pack_signs(

@@ -208,7 +208,9 @@ class HyperplaneLayer:
             Number of threads that share the rows.
         """
         width = max(self.n_features, min(self.n_hyperplanes, _COLUMNS))
-        step = max(64, _BLOCK_VALUES // width)
+        n_rounds = -(-X.shape[0] * width // (_BLOCK_VALUES * n_threads))
+        # All threads get as many blocks of the same size.
+        step = max(64, -(-X.shape[0] // max(1, n_rounds * n_threads)))
         blocks = [
             slice(start, min(start + step, X.shape[0]))
             for start in range(0, X.shape[0], step)
