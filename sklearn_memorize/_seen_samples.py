@@ -3,16 +3,67 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from ._training_set import distinct_rows, resolve_labels, row_hashes
 
-__all__ = ["SeenSamples"]
+__all__ = ["Rows", "SeenSamples"]
 
 _EXACT_INTEGERS = 2.0**53
+
+
+class Rows:
+    """Rows of several matrices, one below the other: a matrix to be indexed by rows.
+
+    Parameters
+    ----------
+    parts : tuple of ndarray or of CSR array
+        The matrices. Each is more than twice as high as the next one, so that they are
+        few, and few of them have to be copied for another one to join.
+    """
+
+    def __init__(self, parts: tuple):
+        self._parts = parts
+        self._ends = np.cumsum([part.shape[0] for part in parts])
+        self.shape = (int(self._ends[-1]), parts[0].shape[1])
+
+    def joined_by(self, X) -> Rows:
+        """Return these rows and others, dense or sparse as these are."""
+        if sparse.issparse(self._parts[0]):
+            X = sparse.csr_array(X)
+        elif sparse.issparse(X):
+            X = X.toarray()
+        parts = [*self._parts, X]
+        while len(parts) > 1 and parts[-2].shape[0] <= 2 * parts[-1].shape[0]:
+            parts[-2:] = [_stacked(parts[-2:])]
+        return Rows(tuple(parts))
+
+    def __getitem__(self, rows):
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(self.shape[0]))
+        rows = np.asarray(rows)
+        owners = np.searchsorted(self._ends, rows, side="right")
+        by_owner = np.argsort(owners, kind="stable")
+        pieces = []
+        for number in np.unique(owners):
+            part = self._parts[number]
+            start = self._ends[number] - part.shape[0]
+            pieces.append(part[rows[owners == number] - start])
+        if not pieces:
+            return self._parts[0][:0]
+        if len(pieces) == 1:
+            return pieces[0]
+        places = np.empty_like(by_owner)
+        places[by_owner] = np.arange(len(rows))
+        return _stacked(pieces)[places]
+
+
+def _stacked(parts):
+    if sparse.issparse(parts[0]):
+        return sparse.vstack(parts, format="csr")
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -70,7 +121,7 @@ class SeenSamples:
 
     Parameters
     ----------
-    X : ndarray or CSR array of shape (n_distinct, n_features)
+    X : Rows of shape (n_distinct, n_features)
         The distinct rows.
     labels : ndarray of shape (n_distinct,)
         The class number of largest total weight so far.
@@ -84,7 +135,7 @@ class SeenSamples:
         Number of samples, of all batches.
     """
 
-    X: Any = field(repr=False)
+    X: Rows = field(repr=False)
     labels: np.ndarray = field(repr=False)
     arrivals: np.ndarray = field(repr=False)
     hashes: np.ndarray = field(repr=False)
@@ -96,7 +147,7 @@ class SeenSamples:
         """Return what is seen before the first batch, to be kept in the form of X."""
         numbers = np.empty(0, dtype=np.intp)
         ballots = Ballots(numbers, numbers, np.empty(0))
-        return cls(X[:0], numbers, numbers, np.empty(0, np.uint64), ballots, 0)
+        return cls(Rows((X[:0],)), numbers, numbers, np.empty(0, np.uint64), ballots, 0)
 
     def joined_by(self, X, labels, weights, kept) -> tuple[SeenSamples, int]:
         """Return what is seen after one more batch.
@@ -139,7 +190,7 @@ class SeenSamples:
         all_labels[numbers] = resolved
         arrivals = self.n_samples + kept[first[new]]
         seen = SeenSamples(
-            stacked(self.X, X[first[new]]),
+            self.X.joined_by(X[first[new]]),
             all_labels,
             np.concatenate((self.arrivals, arrivals)),
             np.concatenate((self.hashes, hashes[new])),
@@ -153,16 +204,8 @@ class SeenSamples:
         numbers = np.full(X.shape[0], -1, dtype=np.intp)
         alike = np.flatnonzero(np.isin(self.hashes, hashes))
         if len(alike):
-            groups = distinct_rows(stacked(self.X[alike], X))[1]
+            groups = distinct_rows(Rows((self.X[alike],)).joined_by(X))[1]
             known = np.full(groups.max() + 1, -1, dtype=np.intp)
             known[groups[: len(alike)]] = alike
             numbers = known[groups[len(alike) :]]
         return numbers
-
-
-def stacked(first, second):
-    """Return the rows of both, dense or sparse as the first ones are."""
-    if sparse.issparse(first):
-        return sparse.vstack((first, sparse.csr_array(second)), format="csr")
-    second = second.toarray() if sparse.issparse(second) else second
-    return np.concatenate((first, second))

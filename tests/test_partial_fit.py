@@ -16,6 +16,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from sklearn_memorize import MemorizingClassifier, kernels
+from sklearn_memorize._seen_samples import Rows
 from sklearn_memorize.exceptions import (
     ConflictingLabelsWarning,
     InterpolationError,
@@ -462,3 +463,21 @@ def test_digits_in_batches_need_no_wider_network_than_at_once():
     assert (clf.predict(pixels) == digits).all()
     width, width_at_once = (m.second_layer_widths_.sum() for m in (clf, at_once))
     assert width <= 1.25 * width_at_once
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=8), st.lists(st.integers(0, 10**6))
+)
+def test_rows_in_parts_are_indexed_like_one_matrix(sizes, picks):
+    matrix = np.arange(2.0 * sum(sizes)).reshape(-1, 2)
+    borders = np.cumsum([0, *sizes])
+    for container in (np.asarray, sparse.csr_array):
+        rows = Rows((container(matrix[: sizes[0]]),))
+        for start, stop in zip(borders[1:], borders[2:], strict=False):
+            rows = rows.joined_by(container(matrix[start:stop]))
+        assert rows.shape == matrix.shape
+        chosen = np.array(picks, dtype=int) % max(1, len(matrix))
+        for key in (chosen if len(matrix) else chosen[:0], slice(1, 7), slice(3, None)):
+            found = rows[key]
+            found = found.toarray() if sparse.issparse(found) else found
+            assert (found == matrix[key]).all()
