@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import sklearn_memorize
@@ -38,7 +39,11 @@ numpydoc_show_class_members = False
 # A docstring names its source without pointing at it from the text.
 suppress_warnings = ["ref.citation", "ref.footnote"]
 
+# Without torch, which is large, the page that needs it shows its code alone.
+_runs = "plot_" if find_spec("torch") else "plot_(?!sgd)"
+
 sphinx_gallery_conf = {
+    "filename_pattern": _runs,
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "doc_module": "sklearn_memorize",
