@@ -9,6 +9,7 @@ import sklearn_memorize
 
 MODULES = (
     "network",
+    "export",
     "datasets",
     "inspection",
     "model_selection",
