@@ -147,6 +147,34 @@ def test_packed_signs_and_doubts_agree(n_columns):
     assert len(doubts[0][0]) > 0
 
 
+@pytest.mark.parametrize("n_columns", [1, 64, 100, 128])
+def test_packed_signs_of_products_are_those_of_the_products(n_columns):
+    # Small integers: products are exact, in any order.
+    rng = np.random.default_rng(n_columns)
+    rows = rng.integers(-3, 4, (150, 5)).astype(np.float32)
+    rows[7] = np.inf
+    directions = rng.integers(-2, 3, (n_columns, 5)).astype(np.float32)
+    offsets = rng.integers(-2, 3, n_columns).astype(np.float32)
+    row_bounds = rng.integers(0, 2, 150).astype(np.float32)
+    column_bounds = rng.random(n_columns).astype(np.float32)
+    offset_bounds = (rng.integers(0, 2, n_columns) * 0.5).astype(np.float32)
+    positions = rng.permutation(192)[:150]
+    outcomes = []
+    for name in ("numpy", "numba"):
+        codes = np.zeros((3, 1 + -(-n_columns // 64), 64), dtype=np.uint64)
+        bounds = row_bounds, column_bounds, offset_bounds
+        with kernels.use_backend(name), np.errstate(invalid="ignore"):
+            doubts = kernels.pack_signs_of_products(
+                rows, directions, offsets, *bounds, positions, 1, codes
+            )
+        outcomes.append((codes, set(zip(*map(np.ndarray.tolist, doubts), strict=True))))
+    (codes, doubts), (fast_codes, fast_doubts) = outcomes
+    assert np.array_equal(codes, fast_codes)
+    # The fast kernel may doubt more, but not everything.
+    assert doubts <= fast_doubts
+    assert 0 < len(fast_doubts) < 150 * n_columns
+
+
 @pytest.mark.parametrize("n_features", [1, 8, 21])
 def test_sums_of_pairs_are_right_up_to_rounding(n_features):
     rng = np.random.default_rng(n_features)

@@ -99,10 +99,8 @@ def _measured(X, arrangement: Arrangement, measure: Callable) -> list:
 def _encoded(X, arrangement: Arrangement, layer: HyperplaneLayer, activation: str):
     layout = arrangement.layout
     codes = layer.room(layout.n_positions, activation)
-    positions = np.full(X.shape[0], -1, dtype=np.intp)
-    positions[arrangement.rows] = layout.positions
-    layer.encode_into(codes, X, positions)
-    return codes
+    layer.encode_into(codes, X, arrangement.rows, layout.positions)
+    return codes.arranged()
 
 
 def _rows_of(X, rows: np.ndarray):

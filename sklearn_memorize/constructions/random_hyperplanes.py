@@ -212,11 +212,10 @@ class _Samples:
         return most_balanced_first(layer, self.X, self.rows)
 
     def encode(self, layer: HyperplaneLayer, rules: Rules):
-        positions = np.full(self.X.shape[0], -1, dtype=np.intp)
-        positions[self.rows] = self.layout.positions
         codes = layer.room(self.layout.n_positions, rules.activation)
-        layer.encode_into(codes, self.X, positions, rules.n_threads)
-        return codes.arranged()
+        positions = self.layout.positions
+        layer.encode_into(codes, self.X, self.rows, positions, rules.n_threads)
+        return codes.arranged(rules.n_threads)
 
     def cover(self, codes, number: int, order: np.ndarray, rules: Rules) -> Cover:
         strategy = cover_greedily if rules.greedy else cover_in_drawing_order

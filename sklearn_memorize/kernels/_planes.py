@@ -38,16 +38,18 @@ compiled = njit(nogil=True, cache=True, error_model="numpy")
 
 @compiled
 def _transpose(bits):
-    """Transpose a matrix of 64 x 64 bits, by halves, quarters, eighths, ..."""
+    """Transpose eight matrices of 64 x 64 bits, by halves, quarters, eighths, ..."""
     mask = np.uint64(0x00000000FFFFFFFF)
     size = 32
     while size:
         shift = np.uint64(size)
         for start in range(0, 64, 2 * size):
-            for k in range(start, start + size):
-                swap = ((bits[k] >> shift) ^ bits[k + size]) & mask
-                bits[k + size] ^= swap
-                bits[k] ^= swap << shift
+            for row in range(start, start + size):
+                for k in range(WORDS):
+                    low, high = bits[row, k], bits[row + size, k]
+                    swap = ((low >> shift) ^ high) & mask
+                    bits[row + size, k] = high ^ swap
+                    bits[row, k] = low ^ (swap << shift)
         size >>= 1
         mask ^= mask << np.uint64(size)
 
@@ -55,18 +57,16 @@ def _transpose(bits):
 @compiled
 def _from_tiles(tiles):
     n_words = tiles.shape[1]
-    group = np.empty((n_words * 64, WORDS), dtype=np.uint64)
-    block = np.empty(64, dtype=np.uint64)
+    planes = np.empty((n_words, 64, WORDS), dtype=np.uint64)
     flat = tiles.reshape(-1)
-    size = WORDS * n_words * 64
     for first in range(0, tiles.shape[0], WORDS):
-        for k in range(WORDS):
-            for word in range(n_words):
-                block[:] = tiles[first + k, word]
-                _transpose(block)
-                group[64 * word : 64 * (word + 1), k] = block
-        start = first // WORDS * size
-        flat[start : start + size] = group.reshape(-1)
+        for word in range(n_words):
+            for k in range(WORDS):
+                for lane in range(64):
+                    planes[word, lane, k] = tiles[first + k, word, lane]
+            _transpose(planes[word])
+        start = first * n_words * 64
+        flat[start : start + planes.size] = planes.reshape(-1)
 
 
 def from_tiles(tiles: np.ndarray) -> np.ndarray:

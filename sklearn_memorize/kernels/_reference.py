@@ -15,6 +15,7 @@ __all__ = [
     "ordered_product",
     "pack_bits",
     "pack_signs",
+    "pack_signs_of_products",
     "pair_sums",
     "row_hashes",
     "row_norms",
@@ -117,6 +118,16 @@ def pack_signs(
     tiles, lanes = np.divmod(positions, LANES)
     codes[tiles, first_word : first_word + n_words, lanes] = words
     return rows, columns
+
+
+def pack_signs_of_products(
+    rows: np.ndarray, directions: np.ndarray, *arguments
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do what `pack_signs` does for the products `rows @ directions.T`.
+
+    The order of summation is left open; and more entries than those may be in doubt.
+    """
+    return pack_signs(rows @ directions.T, *arguments)
 
 
 def pair_sums(

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["count_tile", "sign_bits"]
+__all__ = ["count_tile", "product_sign_bits", "sign_bits"]
 
 _WORD = ir.IntType(64)
 _INDEX = ir.IntType(32)
@@ -134,6 +134,7 @@ def _generate_count_tile(context, builder, signature, arguments):
 
 
 _N_FLOATS = 16
+_N_PARTS = 64 // _N_FLOATS
 _FLOATS = ir.VectorType(ir.FloatType(), _N_FLOATS)
 
 
@@ -153,29 +154,108 @@ def sign_bits(
 
 
 def _generate_sign_bits(context, builder, signature, arguments):
-    row_bound = arguments[2]
-    addresses = [arguments[k] for k in (0, 1, 3, 4)]
-    arrays = [builder.inttoptr(a, _FLOATS.as_pointer()) for a in addresses]
+    products, offsets, column_bounds, offset_bounds = (
+        builder.inttoptr(arguments[k], _FLOATS.as_pointer()) for k in (0, 1, 3, 4)
+    )
+    row_bound = _spread(builder, arguments[2])
+    values, bounds = [], []
+    for k in range(_N_PARTS):
+        product = _load_floats(builder, products, k)
+        values.append(builder.fadd(product, _load_floats(builder, offsets, k)))
+        bound = builder.fmul(row_bound, _load_floats(builder, column_bounds, k))
+        bounds.append(builder.fadd(bound, _load_floats(builder, offset_bounds, k)))
+    bits = _signs_and_doubts(builder, values, bounds)
+    return context.make_tuple(builder, signature.return_type, bits)
+
+
+@intrinsic
+def product_sign_bits(
+    typing_context,
+    row,
+    n_features,
+    weights,
+    stride,
+    offsets,
+    bound,
+):
+    """Return the bits [p + o > 0] and [not |p + o| > bound] of 64 products.
+
+    They are those of a row with 64 columns of weights. Called with the address of
+    `row[n_features]` and that of `weights[0, 0]`, whose rows are `stride` bytes apart,
+    and with the address of the `offsets`; all in single precision.
+    """
+    signature = types.UniTuple(types.uint64, 2)(
+        types.uintp,
+        types.int64,
+        types.uintp,
+        types.int64,
+        types.uintp,
+        types.float32,
+    )
+    return signature, _generate_product_sign_bits
+
+
+def _generate_product_sign_bits(context, builder, signature, arguments):
+    row, n_features, weights, stride, offsets, bound = arguments
+    row = builder.inttoptr(row, ir.FloatType().as_pointer())
+    none = ir.Constant(_WORD, 0)
+    entry = builder.block
+    head, body, end = (builder.append_basic_block(n) for n in ("head", "body", "end"))
+    builder.branch(head)
+
+    builder.position_at_end(head)
+    feature = builder.phi(_WORD)
+    sums = [builder.phi(_FLOATS) for _ in range(_N_PARTS)]
+    feature.add_incoming(none, entry)
+    for total in sums:
+        total.add_incoming(ir.Constant(_FLOATS, [0.0] * _N_FLOATS), entry)
+    builder.cbranch(builder.icmp_unsigned("<", feature, n_features), body, end)
+
+    builder.position_at_end(body)
+    value = _spread(builder, builder.load(builder.gep(row, [feature]), align=4))
+    address = builder.add(weights, builder.mul(feature, stride))
+    column = builder.inttoptr(address, _FLOATS.as_pointer())
+    feature.add_incoming(builder.add(feature, ir.Constant(_WORD, 1)), body)
+    for k, total in enumerate(sums):
+        weight = _load_floats(builder, column, k)
+        # Fused where the processor can: the bounds hold with either rounding.
+        product = builder.fmul(value, weight, flags=("contract",))
+        total.add_incoming(builder.fadd(total, product, flags=("contract",)), body)
+    builder.branch(head)
+
+    builder.position_at_end(end)
+    offsets = builder.inttoptr(offsets, _FLOATS.as_pointer())
+    values = [
+        builder.fadd(total, _load_floats(builder, offsets, k))
+        for k, total in enumerate(sums)
+    ]
+    bits = _signs_and_doubts(builder, values, [_spread(builder, bound)] * _N_PARTS)
+    return context.make_tuple(builder, signature.return_type, bits)
+
+
+def _load_floats(builder, array, k: int):
+    return builder.load(builder.gep(array, [ir.Constant(_INDEX, k)]), align=4)
+
+
+def _spread(builder, number):
     undefined = ir.Constant(_FLOATS, ir.Undefined)
-    first = builder.insert_element(undefined, row_bound, ir.Constant(_INDEX, 0))
+    first = builder.insert_element(undefined, number, ir.Constant(_INDEX, 0))
     zeros = ir.Constant(ir.VectorType(_INDEX, _N_FLOATS), [0] * _N_FLOATS)
-    row_bounds = builder.shuffle_vector(first, undefined, zeros)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
+def _signs_and_doubts(builder, values, bounds):
+    """Return the bits [value > 0] and [not |value| > bound]."""
     absolute = _function(builder, "llvm.fabs.v16f32", _FLOATS, _FLOATS)
     zero = ir.Constant(_FLOATS, [0.0] * _N_FLOATS)
     positive = doubtful = ir.Constant(_WORD, 0)
-    for k in range(64 // _N_FLOATS):
-        places = [builder.gep(array, [ir.Constant(_INDEX, k)]) for array in arrays]
-        product, offset, column_bound, offset_bound = (
-            builder.load(place, align=4) for place in places
-        )
-        value = builder.fadd(product, offset)
-        bound = builder.fadd(builder.fmul(row_bounds, column_bound), offset_bound)
+    for k, (value, bound) in enumerate(zip(values, bounds, strict=True)):
         above = builder.fcmp_ordered(">", value, zero)
         within = builder.fcmp_unordered("<=", builder.call(absolute, [value]), bound)
         shift = ir.Constant(_WORD, k * _N_FLOATS)
         positive = builder.or_(positive, builder.shl(_as_word(builder, above), shift))
         doubtful = builder.or_(doubtful, builder.shl(_as_word(builder, within), shift))
-    return context.make_tuple(builder, signature.return_type, (positive, doubtful))
+    return positive, doubtful
 
 
 def _as_word(builder, flags):

@@ -29,8 +29,18 @@ _BLOCK_VALUES = 1 << 22
 _SAFE_EXPONENT = 60
 
 
+# Products of so few features are not worth storing.
+_FEW_FEATURES = 16
 # Sums over more features than this are taken in parts, which bounds their error better.
 _PART = 512
+
+
+def rows_of(X, rows: np.ndarray):
+    """Return rows of X; a view if they follow each other in order."""
+    first, last = rows[0], rows[-1]
+    if last - first == len(rows) - 1 and (np.diff(rows) == 1).all():
+        return X[first : last + 1]
+    return X[rows]
 
 
 def _most_roundings(n_features: int) -> int:
@@ -179,7 +189,8 @@ class HyperplaneLayer:
             One code for each point.
         """
         codes = self.room(X.shape[0], activation)
-        self.encode_into(codes, X, np.arange(X.shape[0]), n_threads)
+        everywhere = np.arange(X.shape[0])
+        self.encode_into(codes, X, everywhere, everywhere, n_threads)
         return codes
 
     def room(self, n_positions: int, activation="threshold"):
@@ -193,8 +204,8 @@ class HyperplaneLayer:
         )
         return kind.empty(n_positions, self.n_hyperplanes)
 
-    def encode_into(self, codes, X, positions, n_threads: int = 1) -> None:
-        """Store the code of row i of X at `positions[i]` of `codes`.
+    def encode_into(self, codes, X, rows, positions, n_threads: int = 1) -> None:
+        """Store the code of row `rows[i]` of X at `positions[i]` of `codes`.
 
         Parameters
         ----------
@@ -202,50 +213,56 @@ class HyperplaneLayer:
             Room for the codes.
         X : ndarray or CSR array of shape (n_samples, n_features)
             The points.
-        positions : ndarray of shape (n_samples,)
-            Where each code goes; -1 leaves a row out.
+        rows, positions : ndarray of shape (n_rows,)
+            Which rows to encode, and where their codes go.
         n_threads : int, default=1
             Number of threads that share the rows.
         """
-        width = max(self.n_features, min(self.n_hyperplanes, _COLUMNS))
-        n_rounds = -(-X.shape[0] * width // (_BLOCK_VALUES * n_threads))
+        if self._has_few_features(X) and isinstance(codes, BitCodes):
+            width = 64  # no products are stored
+        else:
+            width = max(self.n_features, min(self.n_hyperplanes, _COLUMNS))
+            # Long rows are read as they lie in memory, short ones as their codes do.
+            order = np.argsort(rows)
+            rows, positions = rows[order], positions[order]
+        n_rounds = -(-len(rows) * width // (_BLOCK_VALUES * n_threads))
         # All threads get as many blocks of the same size.
-        step = max(64, -(-X.shape[0] // max(1, n_rounds * n_threads)))
-        blocks = [
-            slice(start, min(start + step, X.shape[0]))
-            for start in range(0, X.shape[0], step)
-        ]
-
+        step = max(64, -(-len(rows) // max(1, n_rounds * n_threads)))
+        blocks = [slice(start, start + step) for start in range(0, len(rows), step)]
         encode = (
             self._encode_signs if isinstance(codes, BitCodes) else self._encode_relu
         )
 
         def encode_block(block):
-            rows, places = X[block], positions[block]
-            if (places < 0).any():
-                kept = np.flatnonzero(places >= 0)
-                rows, places = rows[kept], places[kept]
-            encode(codes, rows, places)
+            encode(codes, rows_of(X, rows[block]), positions[block])
 
         run_in_threads(encode_block, blocks, n_threads)
+
+    def _has_few_features(self, X) -> bool:
+        return self.n_features <= _FEW_FEATURES and not sparse.issparse(X)
 
     def _encode_signs(self, codes: BitCodes, X, positions) -> None:
         rows, row_bounds = self._rounded(X)
         is_shifted = not sparse.issparse(X)
         offsets, offset_bounds = self._shifted_offsets if is_shifted else self._offsets
+        few_features = self._has_few_features(X)
         for start in range(0, self.n_hyperplanes, _COLUMNS):
             columns = slice(start, min(start + _COLUMNS, self.n_hyperplanes))
+            directions = self.directions[columns]
+            given = (
+                offsets[columns],
+                row_bounds,
+                self._direction_bounds[columns],
+                offset_bounds[columns],
+                positions,
+                start // 64,
+                codes.tiles,
+            )
             with np.errstate(over="ignore", invalid="ignore"):
-                doubtful = kernels.pack_signs(
-                    _product(rows, self.directions[columns]),
-                    offsets[columns],
-                    row_bounds,
-                    self._direction_bounds[columns],
-                    offset_bounds[columns],
-                    positions,
-                    start // 64,
-                    codes.tiles,
-                )
+                if few_features:
+                    doubtful = kernels.pack_signs_of_products(rows, directions, *given)
+                else:
+                    doubtful = kernels.pack_signs(_product(rows, directions), *given)
             self._settle(codes, X, positions, doubtful[0], start + doubtful[1])
 
     def _rounded(self, X):

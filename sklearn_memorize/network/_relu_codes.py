@@ -56,8 +56,8 @@ class ReLUCodes:
         part = self.values[tiles.start * LANES : tiles.stop * LANES]
         return ReLUCodes(part, len(part))
 
-    def arranged(self) -> ReLUCodes:
-        """Return the codes laid out as many of them are evaluated fastest."""
+    def arranged(self, n_threads: int = 1) -> ReLUCodes:
+        """Return the codes laid out as many of them are evaluated fastest: as is."""
         return self
 
     def take(self, positions) -> ReLUCodes:
