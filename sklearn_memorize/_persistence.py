@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
@@ -24,6 +25,8 @@ def _current_version() -> str:
 
 class PersistentMixin:
     """Store networks as plain arrays; refuse what does not fit when it is read."""
+
+    _get_param_names: Callable[[], list[str]]
 
     def __getstate__(self):
         state = {
