@@ -28,6 +28,9 @@ __all__ = [
 # 64 * word .. 64 * word + 63 of sample 64 * tile + lane, least significant bit first.
 # A lane without a sample has all bits set, so that it is never counted as covered.
 LANES = 64
+# What is counted at a time is to fit the caches.
+_TILES_AT_ONCE = 16
+_MASKS_AT_ONCE = 64
 
 
 def hash_coefficients(n: int) -> np.ndarray:
@@ -189,6 +192,49 @@ def _tile_counts(tile: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return np.bitwise_count(common).sum(axis=1, dtype=np.int32)
 
 
+def _pairs_below(
+    words: np.ndarray, masks: np.ndarray, limits: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find out where popcount(code & mask) < limit.
+
+    Parameters
+    ----------
+    words : ndarray of shape (n_words, n_samples)
+        Some codes.
+    masks, limits : ndarray of shape (n_masks, n_words) and (n_masks,)
+        Some masks, with a limit each.
+
+    Returns
+    -------
+    mask, sample, count : ndarray of shape (n_pairs,)
+        The pairs below their limit, and their counts.
+    """
+    # Nearly all pairs pass the limit within the first words; the others are counted on.
+    n_first = -(-5 * len(words) // 8)
+    counts = np.zeros((len(masks), words.shape[1]), np.min_scalar_type(64 * len(words)))
+    common = np.empty(counts.shape, dtype=np.uint64)
+    ones = np.empty(counts.shape, dtype=np.uint8)
+    for word, mask in zip(words[:n_first], masks.T[:n_first], strict=True):
+        np.bitwise_and(word, mask[:, np.newaxis], out=common)
+        np.add(counts, np.bitwise_count(common, out=ones), out=counts)
+    mask, sample = np.nonzero(counts < limits[:, np.newaxis])
+    rest = words[n_first:, sample] & masks.T[n_first:, mask]
+    count = counts[mask, sample] + np.bitwise_count(rest).sum(axis=0, dtype=np.int32)
+    below = np.flatnonzero(count < limits[mask])
+    return mask[below], sample[below], count[below]
+
+
+def _blocks(n_tiles: int):
+    """Iterate over slices of tiles, the first of which is small."""
+    yield slice(0, min(1, n_tiles))
+    for start in range(1, n_tiles, _TILES_AT_ONCE):
+        yield slice(start, min(start + _TILES_AT_ONCE, n_tiles))
+
+
+def _words(tiles: np.ndarray) -> np.ndarray:
+    return tiles.transpose(1, 0, 2).reshape(tiles.shape[1], -1)
+
+
 def smallest_counts(
     codes: np.ndarray, masks: np.ndarray, skip_start: int, skip_stop: int
 ) -> np.ndarray:
@@ -198,9 +244,10 @@ def smallest_counts(
     """
     codes = _tiles(codes)
     smallest = np.full(masks.shape[0], np.iinfo(np.int32).max, dtype=np.int32)
-    for tile in (*codes[:skip_start], *codes[skip_stop:]):
-        counts = _tile_counts(tile, masks)
-        np.minimum(smallest, counts.min(axis=1), out=smallest)
+    for tiles in (codes[:skip_start], codes[skip_stop:]):
+        for block in _blocks(len(tiles)):
+            mask, _, count = _pairs_below(_words(tiles[block]), masks, smallest)
+            np.minimum.at(smallest, mask, count)
     return smallest
 
 
@@ -214,10 +261,16 @@ def covers(
     covers : ndarray of shape (n_masks, stop - start), uint64
         One bit for each lane.
     """
-    fires = np.empty((masks.shape[0], stop - start), dtype=np.uint64)
-    for index, tile in enumerate(_tiles(codes)[start:stop]):
-        below = _tile_counts(tile, masks) < bounds[:, np.newaxis]
-        fires[:, index] = pack_bits(below)[:, 0]
+    tiles = _tiles(codes)[start:stop]
+    fires = np.empty((masks.shape[0], len(tiles)), dtype=np.uint64)
+    for block in _blocks(len(tiles)):
+        words = _words(tiles[block])
+        for first in range(0, len(masks), _MASKS_AT_ONCE):
+            some = slice(first, first + _MASKS_AT_ONCE)
+            mask, sample, _ = _pairs_below(words, masks[some], bounds[some])
+            below = np.zeros((len(masks[some]), words.shape[1]), dtype=bool)
+            below[mask, sample] = True
+            fires[some, block] = pack_bits(below)
     return fires
 
 
