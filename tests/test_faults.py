@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import time
 import warnings
@@ -78,7 +79,7 @@ ENDLESS = {
     "hyperplanes": "MemorizingClassifier(min_hyperplanes=64, max_hyperplanes=10**7)",
     "threads": "MemorizingClassifier(min_hyperplanes=64, max_hyperplanes=10**7, "
     "n_draws=1, n_jobs=2)",
-    "draws": "MemorizingClassifier(n_hyperplanes=20000, n_draws=400, n_jobs=2)",
+    "draws": "MemorizingClassifier(n_hyperplanes=1000, n_draws=9000, n_jobs=2)",
     "deep": "DeepThresholdClassifier(max_hyperplanes=10**7)",
     "random ReLU": "RandomReLUClassifier(max_hyperplanes=10**6)",
 }
@@ -92,6 +93,8 @@ def test_an_interrupted_fit_leaves_no_trace(name, backend):
     process = child(
         f"""
         import sys
+        import threading
+        import time
         import joblib
         import numpy as np
         from sklearn_memorize import *
@@ -107,6 +110,12 @@ def test_an_interrupted_fit_leaves_no_trace(name, backend):
                 estimator.fit(X, np.arange(4000) // 2000)
             except KeyboardInterrupt:
                 print(vars(estimator) == before, flush=True)
+                # A draw that has begun is finished by its thread.
+                for _ in range(600):
+                    if "{backend}" == "loky" or threading.active_count() == 1:
+                        print("no thread is left", flush=True)
+                        break
+                    time.sleep(0.1)
                 sys.exit(3)
         """
     )
@@ -114,13 +123,46 @@ def test_an_interrupted_fit_leaves_no_trace(name, backend):
         assert process.stdout.readline() == "fitting\n"
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=60)
-        assert out == "True\n", errors
+        out, errors = process.communicate(timeout=120)
+        assert out == "True\nno thread is left\n", errors
         assert process.returncode == 3
         assert wait_until_gone(process.pid)
     finally:
         if not wait_until_gone(process.pid, seconds=0.1):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@posix
+@pytest.mark.parametrize("name", PUBLIC)
+def test_an_interrupt_at_any_time_leaves_an_estimator_as_it_was_or_whole(name):
+    def interrupt(signum, frame):
+        raise KeyboardInterrupt
+
+    samples, targets = X[:60], np.sin(X[:60, 0]) if name in REGRESSORS else Y[:60]
+    new(name).fit(samples, targets)
+    start = time.perf_counter()
+    expected = joblib.hash(new(name).fit(samples, targets).__getstate__())
+    seconds = time.perf_counter() - start
+    n_interrupted = 0
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for share in np.linspace(0.05, 0.9, 8):
+            estimator = new(name)
+            unfitted = dict(vars(estimator))
+            try:
+                signal.setitimer(signal.ITIMER_REAL, share * seconds)
+                estimator.fit(samples, targets)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                n_interrupted += 1
+            if vars(estimator) != unfitted:
+                assert joblib.hash(estimator.__getstate__()) == expected
+        estimator.fit(samples, targets)
+        assert joblib.hash(estimator.__getstate__()) == expected
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert n_interrupted > 0
 
 
 @linux
@@ -286,6 +328,36 @@ def test_threads_fit_different_estimators_at_once():
         together = list(pool.map(fit_name, names))
     hashes = [joblib.hash(pickle.loads(state)) for state in together]
     assert hashes == alone * 3
+
+
+@pytest.mark.skipif(
+    sysconfig.get_config_var("Py_GIL_DISABLED") != 1,
+    reason="this Python has a global interpreter lock",
+)
+def test_the_global_interpreter_lock_stays_off_and_threads_fit_the_same():
+    process = child(
+        """
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+        import joblib
+        import numpy as np
+        from sklearn_memorize import MemorizingClassifier, SlabClassifier, kernels
+
+        kernels.use_backend("numpy")
+        X = np.random.default_rng(0).standard_normal((150, 5))
+        y = np.arange(150) % 3
+
+        def fit(kind):
+            return joblib.hash(kind(random_state=0).fit(X, y).network_)
+
+        kinds = [MemorizingClassifier, SlabClassifier] * 4
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(fit, kinds))
+        print(together == [fit(kind) for kind in kinds], sys._is_gil_enabled())
+        """
+    )
+    out, errors = process.communicate(timeout=300)
+    assert out == "True False\n", errors
 
 
 @pytest.mark.parametrize("name", PUBLIC)
