@@ -8,18 +8,23 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from typing import Any
 
 import numpy as np
 
 __all__ = [
     "DaskWorkers",
+    "again_if_lost",
     "for_workers",
     "in_dask_worker",
     "in_row_chunks",
     "is_dask_array",
     "lazily",
 ]
+
+# As often as dask itself tries a task again, by default.
+_MOST_LOSSES = 3
 
 
 def is_dask_array(X) -> bool:
@@ -37,6 +42,16 @@ def in_dask_worker() -> bool:
     except ValueError:
         return False
     return True
+
+
+def again_if_lost(work: Callable) -> Any:
+    """Return `work()`, done again if a worker died with the only copy of its data."""
+    for _ in range(_MOST_LOSSES):
+        try:
+            return work()
+        except CancelledError:
+            continue
+    return work()
 
 
 class DaskWorkers:

@@ -12,7 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._base import BaseMemorizingClassifier, constant_network
 from ._compat import Interval, StrOptions
-from ._dask import in_dask_worker, is_dask_array
+from ._dask import again_if_lost, in_dask_worker, is_dask_array
 from ._dask_training import DaskTrainingSet, training_set
 from ._partial_fit import PartialFitMixin
 from ._progress import attempt, kept
@@ -269,13 +269,18 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         n_jobs = self.n_jobs if self.n_draws > 1 else 1
         # A fit that is itself a task on a cluster does not send its data on.
         require = "sharedmem" if in_dask_worker() else None
-        outcomes = Parallel(n_jobs=n_jobs, prefer="threads", require=require)(
+        tasks = [
             delayed(attempt)(
-                self._progress, number, rules.n_parts, memorize, *data, int(seed)
+                self._progress, number, rules.n_parts, memorize, *data, seed
             )
             for number, seed in enumerate(self._seeds())
-        )
-        draws = kept(outcomes)
+        ]
+
+        def outcomes() -> list:
+            parallel = Parallel(n_jobs=n_jobs, prefer="threads", require=require)
+            return parallel(tasks)
+
+        draws = kept(again_if_lost(outcomes))
         return self._attributes(draws, layout, ball.radius, rules.classes)
 
     def _build_in_parts(self, training: DaskTrainingSet) -> dict:

@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
+from .._dask import again_if_lost
 from ._measure import misfits_are_counted
 
 __all__ = ["check_data", "check_progress", "draw_seeds", "run_tasks", "seeded"]
@@ -84,16 +85,24 @@ def run_tasks(
         data_key = joblib.hash((X, y))
         cached = check_memory(_as_memory(cache)).cache(measure, ignore=["X", "y"])
         measure = _Recalling(cached)
-    with misfits_are_counted():
-        results: Iterable[dict] = Parallel(n_jobs=n_jobs, return_as="generator")(
+    results: list[dict] = []
+
+    def run_the_rest() -> None:
+        left = tasks[len(results) :]
+        found: Iterable[dict] = Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(measure)(X, y, (data_key, _versions(task["estimator"])), **task)
-            for task in tasks
+            for task in left
         )
         if progress:
             from rich.progress import track
 
-            results = track(results, description="Running", total=len(tasks))
-        return list(results)
+            found = track(found, description="Running", total=len(left))
+        for result in found:
+            results.append(result)
+
+    with misfits_are_counted():
+        again_if_lost(run_the_rest)
+    return results
 
 
 class _Recalling:
