@@ -83,7 +83,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--n-samples", type=int, default=50_000_000)
     parser.add_argument("--chunk", type=int, default=1_000_000)
-    parser.add_argument("--noise", type=float, default=0.05)
+    parser.add_argument("--noise", type=float, default=0.03)
     parser.add_argument("--n-draws", type=int, default=1)
     parser.add_argument("--min-hyperplanes", type=int, default=256)
     parser.add_argument("--memory-limit", default="6GiB", help="of each worker")
