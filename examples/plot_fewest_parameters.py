@@ -90,8 +90,8 @@ plt.show()
 # In this plot a slope of 1 is proportionality, and 1/2 a square root. The dotted line
 # is a network of one hidden layer that any textbook has (Zhang et al., 2017); bit
 # extraction is below it from about 1,000 samples on. Parameters are not memory: those
-# of bit extraction have hundreds of bits, which the table in :ref:`parameters-against-n`
-# counts.
+# of bit extraction have hundreds of bits; the table in :ref:`parameters-against-n`
+# counts them.
 #
 # Networks narrower than the data
 # -------------------------------
