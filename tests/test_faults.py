@@ -191,6 +191,7 @@ def test_too_little_memory_is_an_error_with_advice():
             RandomThresholdTransformer(n_hyperplanes=2**25),
             SlabClassifier(),
             NearbySetClassifier(),
+            ResidualMemorizingClassifier(),
         ):
             before = dict(vars(estimator))
             dense = "n_hyperplanes" in before
@@ -204,7 +205,7 @@ def test_too_little_memory_is_an_error_with_advice():
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     advice = out.splitlines()
-    assert len(advice) == 7, errors
+    assert len(advice) == 8, errors
     assert all("GiB of memory" in line for line in advice)
     assert all("Lower n_hyperplanes=" in line for line in advice[:5])
     assert all("Fit fewer samples or features" in line for line in advice[5:])
