@@ -1,0 +1,105 @@
+"""Parts that make networks small or safe, and whose faults no answer would show."""
+
+import threading
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from sklearn_memorize import MemorizingClassifier
+from sklearn_memorize.constructions._small_relu_slopes import _weights
+from sklearn_memorize.constructions._threshold_gates import lookup_table
+from sklearn_memorize.constructions.deep_threshold import _draw_parities
+from sklearn_memorize.constructions.random_relu import Features, Separator, _middle
+from sklearn_memorize.constructions.slabs import _thresholds
+from sklearn_memorize.network import Network
+from sklearn_memorize.network._parallel import run_in_threads
+
+
+def test_threads_work_at_the_same_time():
+    together = threading.Barrier(2, timeout=60)
+    assert sorted(run_in_threads(lambda _: together.wait(), range(2), 2)) == [0, 1]
+
+
+def test_a_network_has_to_say_what_its_layers_are():
+    with pytest.raises(TypeError, match="abstract"):
+        Network()
+
+
+def test_pruning_drops_hyperplanes_that_no_neuron_reads():
+    X = np.array([[-1.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+    options = {"n_hyperplanes": 300, "n_draws": 1, "random_state": 0}
+    for prune in (False, True):
+        estimator = MemorizingClassifier(prune=prune, **options).fit(X, [0, 1, 1])
+        first, second, _ = estimator.network_.layers
+        weights = second.weights
+        weights = weights.toarray() if hasattr(weights, "toarray") else weights
+        read = (weights != 0).any(axis=0)
+        assert read.all() == prune
+        assert (len(first.biases) < 300) == prune
+
+
+@pytest.mark.parametrize("n_word_bits", range(2, 12))
+def test_no_bits_of_a_word_are_always_equal(n_word_bits):
+    parities = _draw_parities(500, n_word_bits, np.random.default_rng(0))
+    assert len(np.unique(parities, axis=1).T) == n_word_bits
+    assert (parities.sum(axis=1) >= 1).all()
+
+
+@pytest.mark.parametrize("n_words", [1, 2, 10, 999, 20_000])
+@pytest.mark.parametrize("n_outputs", [1, 4, 10])
+def test_tables_have_the_best_number_of_blocks(n_words, n_outputs):
+    table = lookup_table(np.arange(n_words), np.arange(n_words) % 2, 20, n_outputs)
+    n_blocks, n_positions = table.values.shape
+    assert n_blocks * n_positions >= n_words
+    least = min(
+        2 * -(-n_words // k) + (1 + n_outputs) * k for k in range(1, n_words + 1)
+    )
+    # One more position and one more block than the best, from rounding.
+    assert 2 * n_blocks + (1 + n_outputs) * n_positions <= least + 3 + n_outputs
+
+
+def test_rounding_errors_of_potentials_do_not_accumulate():
+    rng = np.random.default_rng(0)
+    wanted = rng.standard_normal((400, 1, 1)) * 10.0 ** rng.integers(-6, 7, (400, 1, 1))
+    reach, starts = np.full((400, 1), 3.0), np.full((1, 1), 0.1)
+    weights = _weights(wanted, reach, starts)
+    potential = Fraction(0.1)
+    for weight, y in zip(
+        weights.ravel().tolist(), wanted.ravel().tolist(), strict=True
+    ):
+        missing = Fraction(float(y)) - potential
+        assert (
+            abs(3 * Fraction(float(weight)) - missing)
+            <= abs(missing) * Fraction(2) ** -51
+        )
+        potential += 2 * Fraction(float(weight))
+
+
+def test_slabs_have_the_same_room_on_both_sides():
+    values = np.array([-4.0, -1.0, 0.5, 1.0, 4.5])
+    errors, members = np.full(5, 0.25), np.array([1, 2, 3])
+    lower, upper, _ = _thresholds(values, errors, members, np.array([0, 4]))
+    assert lower == (-3.75 - 1.25) / 2 and upper == (1.25 + 4.25) / 2
+
+
+def test_outputs_are_zero_halfway_between_the_sides():
+    values = np.array([[0.25, 3.0], [1.0, -8.0], [-0.5, -3.5]])
+    signs = np.array([[1, 1], [1, -1], [-1, -1]])
+    assert _middle(values, signs).tolist() == [-0.125, -0.25]
+
+
+def test_bounds_of_rounding_errors_grow_with_the_samples_where_biases_are_zero():
+    rng = np.random.default_rng(0)
+    samples, directions = rng.standard_normal((9, 4)), rng.standard_normal((5, 4))
+    ones = Separator(np.ones((5, 1)), np.zeros(1))
+    bounds = []
+    for scale in (1.0, 2.0**20):
+        features = Features(samples * scale, directions, np.zeros(5), 0)
+        network = features.network(ones.coefficients, ones.intercepts)
+        output = network.layers[1]
+        hidden = np.maximum(samples * scale @ directions.T, 0.0)
+        # |v . Phi| is part of what may be off.
+        least = np.abs(hidden) @ np.abs(output.weights.T) * 2.0**-53
+        bounds.append(features.errors(network))
+        assert (bounds[-1] > least).all() and least.any()
