@@ -10,20 +10,24 @@ from sklearn_memorize import MemorizingClassifier
 from sklearn_memorize.constructions._small_relu_slopes import _weights
 from sklearn_memorize.constructions._threshold_gates import lookup_table
 from sklearn_memorize.constructions.deep_threshold import _draw_parities
-from sklearn_memorize.constructions.random_relu import Features, Separator, _middle
+from sklearn_memorize.constructions.random_relu import Features, _middle
 from sklearn_memorize.constructions.slabs import _thresholds
 from sklearn_memorize.network import Network
 from sklearn_memorize.network._parallel import run_in_threads
 
 
 def test_threads_work_at_the_same_time():
-    together = threading.Barrier(2, timeout=60)
+    together = threading.Barrier(2, timeout=20)
     assert sorted(run_in_threads(lambda _: together.wait(), range(2), 2)) == [0, 1]
 
 
 def test_a_network_has_to_say_what_its_layers_are():
-    with pytest.raises(TypeError, match="abstract"):
-        Network()
+    class Silent(Network):
+        def forward(self, X, n_threads=1):
+            return X
+
+    with pytest.raises(TypeError, match="layers"):
+        Silent()
 
 
 def test_pruning_drops_hyperplanes_that_no_neuron_reads():
@@ -91,15 +95,10 @@ def test_outputs_are_zero_halfway_between_the_sides():
 
 def test_bounds_of_rounding_errors_grow_with_the_samples_where_biases_are_zero():
     rng = np.random.default_rng(0)
-    samples, directions = rng.standard_normal((9, 4)), rng.standard_normal((5, 4))
-    ones = Separator(np.ones((5, 1)), np.zeros(1))
-    bounds = []
-    for scale in (1.0, 2.0**20):
-        features = Features(samples * scale, directions, np.zeros(5), 0)
-        network = features.network(ones.coefficients, ones.intercepts)
-        output = network.layers[1]
-        hidden = np.maximum(samples * scale @ directions.T, 0.0)
-        # |v . Phi| is part of what may be off.
-        least = np.abs(hidden) @ np.abs(output.weights.T) * 2.0**-53
-        bounds.append(features.errors(network))
-        assert (bounds[-1] > least).all() and least.any()
+    samples, directions = rng.standard_normal((1000, 4)), rng.standard_normal((5, 4))
+    samples[0] *= 2.0**20
+    features = Features(samples, directions, np.zeros(5), 0)
+    network = features.network(np.ones((5, 1)), np.zeros(1))
+    hidden = np.maximum(samples @ directions.T, 0.0)
+    sums = hidden @ np.abs(network.layers[1].weights.T)
+    assert features.errors(network)[0] > sums[0] * 2.0**-53 > 0
