@@ -1,6 +1,8 @@
 """One seed, one network, byte for byte: whoever computes it, in whatever order."""
 
 import hashlib
+import re
+import sys
 from functools import cache
 
 import joblib
@@ -147,6 +149,31 @@ def test_storage_does_not_show(variant):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_sparse_storage_does_not_show(variant):
     assert digest(fitted(variant, sparse.csr_array(X))) == expected(variant)
+
+
+def block_sizes():
+    """Yield the modules and names of the numbers that say how much is done at once."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("sklearn_memorize.") and ".kernels" not in name:
+            for constant, value in vars(module).items():
+                if re.fullmatch("_BLOCK_.*|_.*_AT_ONCE", constant):
+                    assert isinstance(value, int)
+                    yield module, constant
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_how_much_is_done_at_once_does_not_show(variant, monkeypatch):
+    names = ("decision_function", "predict", "transform")
+    name = next(n for n in names if hasattr(fitted(variant), n))
+    answers = getattr(fitted(variant), name)(X)
+    changed = list(block_sizes())
+    assert len(changed) > 10
+    for module, constant in changed:
+        monkeypatch.setattr(module, constant, 40)
+    estimator = fitted(variant)
+    assert digest(estimator) == expected(variant)
+    for rows in (X, sparse.csr_array(X)):
+        assert (getattr(estimator, name)(rows) == answers).all()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

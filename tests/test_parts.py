@@ -1,19 +1,28 @@
 """Parts that make networks small or safe, and whose faults no answer would show."""
 
+import sys
 import threading
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sklearn_memorize import MemorizingClassifier
+from sklearn_memorize._base import dense
 from sklearn_memorize.constructions._small_relu_slopes import _weights
 from sklearn_memorize.constructions._threshold_gates import lookup_table
-from sklearn_memorize.constructions.deep_threshold import _draw_parities
-from sklearn_memorize.constructions.random_relu import Features, _middle
+from sklearn_memorize.constructions.deep_threshold import _draw_parities, neuron_bound
+from sklearn_memorize.constructions.random_hyperplanes import (
+    HyperplaneStream,
+    enclosing_ball,
+)
+from sklearn_memorize.constructions.random_relu import Features, _middle, widen
 from sklearn_memorize.constructions.slabs import _thresholds
-from sklearn_memorize.network import Network
+from sklearn_memorize.network import Network, _memory
 from sklearn_memorize.network._parallel import run_in_threads
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
 
 
 def test_threads_work_at_the_same_time():
@@ -41,6 +50,43 @@ def test_pruning_drops_hyperplanes_that_no_neuron_reads():
         read = (weights != 0).any(axis=0)
         assert read.all() == prune
         assert (len(first.biases) < 300) == prune
+
+
+def test_what_is_asked_for_before_allocation_is_at_least_what_is_then_held(monkeypatch):
+    X = np.random.default_rng(0).standard_normal((3000, 40))
+    stream = HyperplaneStream(0, enclosing_ball(X, np.arange(3000), True), 1.0)
+    layer = stream.draw(500)
+    wide = sparse.csr_array(X[:100])
+    wide.resize(100, 5000)
+    needs = {
+        500 * 40 * 4 * 2: lambda: stream.draw(500),
+        3000 * 500 // 8: lambda: layer.room(3000),
+        3000 * 500 * 8: lambda: layer.room(3000, "relu"),
+        3000 * 500 * 8 * 2: lambda: widen([layer], X),
+        100 * 5000 * 8 * 2: lambda: dense(wide),
+    }
+    monkeypatch.setattr(_memory, "_SMALL", 1)
+    for n_bytes, allocate in needs.items():
+        monkeypatch.setattr(_memory, "available_memory", lambda n=n_bytes: n - 1.0)
+        with pytest.raises(MemoryError, match="are available"):
+            allocate()
+        monkeypatch.setattr(_memory, "available_memory", lambda n=n_bytes: n * 1.5)
+        allocate()
+
+
+@linux
+def test_what_the_process_holds_is_not_left_of_its_limit(monkeypatch):
+    import resource
+
+    limit, held = 2.0**40, np.ones(2**22)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (int(limit), -1))
+    assert 0 < _memory._left_of_limit() < limit - held.nbytes
+
+
+def test_each_hyperplane_adds_six_neurons_to_the_bound():
+    # As long as the depth stays the same: 513 to 1024 of them.
+    bounds = [neuron_bound(m, 20, 10_000, 2) for m in (600, 700, 1000)]
+    assert np.diff(bounds).tolist() == [6 * 100 + 100, 6 * 300 + 300]
 
 
 @pytest.mark.parametrize("n_word_bits", range(2, 12))
