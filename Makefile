@@ -5,6 +5,8 @@
 #   make test-extras      the parts that need dask, ONNX, skops and PyTorch
 #   make test-matrix      the test suite with every Python from 3.11 to 3.14 that is
 #                         installed, with the oldest and the newest packages
+#   make coverage         the lines and branches that all tests together reach
+#   make mutation         does a test notice if the code is changed? ARGS='--mutants 400'
 #   make fuzz    50,000 hostile data sets, in parts: ARGS='--part 1/3'
 #   make docs    the documentation, in docs/_build/html
 #   make reproduce        the paper's experiments, beside its published figures
@@ -30,8 +32,8 @@ extras_experiments := fast,plot,progress,test
 extras_bench := fast
 extras_lint := dev
 
-.PHONY: demo test test-extras test-matrix fuzz doctest docs reproduce generalization \
-    bench lint format audit constraints clean
+.PHONY: demo test test-extras test-matrix coverage mutation fuzz doctest docs \
+    reproduce generalization bench lint format audit constraints clean
 
 demo: $(VENV)/.ready-demo
 	$(python) -m sklearn_memorize $(ARGS)
@@ -46,6 +48,8 @@ test-extras: $(VENV)/.ready-extras
 versions := 3.11 3.12 3.13 3.14
 test-matrix: $(foreach version,$(versions),\
     matrix-lowest-$(version) matrix-latest-$(version))
+	@differ=$$(sort -u $(VENV)-matrix-*/digests.txt | cut -d ' ' -f 2- | sort | uniq -d); \
+	    test -z "$$differ" || { echo "Networks differ: $$differ" >&2; exit 1; }
 
 resolution_lowest := lowest-direct
 resolution_latest := highest
@@ -53,6 +57,13 @@ resolution_latest := highest
 matrix-%: $(VENV)/.ready-lint
 	@./tests/matrix.sh $(VENV)/bin/uv $(VENV)-$@ \
 	    $(resolution_$(firstword $(subst -, ,$*))) $(lastword $(subst -, ,$*)) $(ARGS)
+
+coverage: $(VENV)/.ready-extras
+	$(python) -m pytest --cov --cov-report=term-missing:skip-covered \
+	    --cov-fail-under=97 tests tests/extras $(ARGS)
+
+mutation: $(VENV)/.ready-lint
+	$(python) benchmarks/mutation.py $(ARGS)
 
 fuzz: $(VENV)/.ready-test
 	$(python) tests/fuzz.py $(ARGS)

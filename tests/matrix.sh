@@ -25,3 +25,5 @@ fi
 "$uv" pip install --quiet --python "$python" --no-deps --editable .
 grep -E '^(scikit-learn|numpy|scipy|joblib|numba)==' "$folder/requirements.txt"
 "$python" -m pytest "$@"
+# One seed gives one network, whatever the versions; the Makefile compares these.
+PYTHONPATH=. "$python" tests/digest.py > "$folder/digests.txt"
