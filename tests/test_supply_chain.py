@@ -46,7 +46,7 @@ def risks(source):
         if not isinstance(node, ast.Call):
             continue
         module, name = called(node)
-        if (module is None and name in RUN_TEXT | LOADING) or (
+        if (module is None and name in RUN_TEXT) or (
             module in LOADERS | UNPICKLE and name in LOADING
         ):
             yield ast.unparse(node)
