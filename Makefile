@@ -62,7 +62,7 @@ coverage: $(VENV)/.ready-extras
 	$(python) -m pytest --cov --cov-report=term-missing:skip-covered \
 	    --cov-fail-under=97 tests tests/extras $(ARGS)
 
-mutation: $(VENV)/.ready-lint
+mutation: $(VENV)/.ready-lint $(VENV)/.ready-extras
 	$(python) benchmarks/mutation.py $(ARGS)
 
 fuzz: $(VENV)/.ready-test

@@ -59,7 +59,9 @@ settings.load_profile("mutation")
 durations = {}
 
 def pytest_runtest_logreport(report):
-    durations[report.nodeid] = durations.get(report.nodeid, 0.0) + report.duration
+    # What fails before any change notices none.
+    seconds = float("inf") if report.failed else report.duration
+    durations[report.nodeid] = durations.get(report.nodeid, 0.0) + seconds
 
 def pytest_sessionfinish(session):
     if "DURATIONS" in os.environ:
@@ -110,13 +112,14 @@ class Reach:
         lines = range(mutation.start_pos[0], mutation.end_pos[0] + 1)
         tests = set().union(*(self.tests[name, line] for line in lines))
         tests = tests or self.tests[name] or self.tests[mutation.module_path.parent]
-        chosen, seconds = [], 0.0
+        chosen, total = [], 0.0
         for test in sorted(tests, key=lambda test: (self.seconds.get(test, 0), test)):
-            seconds += self.seconds.get(test, 0)
-            if chosen and seconds > BUDGET:
+            seconds = total + self.seconds.get(test, 0)
+            if seconds > BUDGET and chosen or seconds == float("inf"):
                 break
             chosen.append(test)
-        return chosen, seconds
+            total = seconds
+        return chosen, total
 
 
 class _WithoutAnnotations(ast.NodeTransformer):
@@ -249,7 +252,8 @@ def prepare(folder, n_workers):
     durations = str(folder / "durations.json")
     environment = {**environment_of(first), "DURATIONS": durations}
     command = [*PYTEST, "--cov", "--cov-context=test", "--cov-report="]
-    subprocess.run(command, cwd=first, env=environment, check=True)
+    command += ["tests", "tests/extras"]
+    subprocess.run(command, cwd=first, env=environment)
     for number in range(1, n_workers):
         shutil.copytree(first, folder / str(number))
 
