@@ -32,8 +32,8 @@ from .network._parallel import run_in_threads
 __all__ = ["MemorizingClassifier"]
 
 _SEED_RANGE = np.iinfo(np.int32).max
-# The certificate looks at this many tiles of 64 samples at a time, at the most; and at a
-# multiple of the other number.
+# The certificate looks at so many tiles of 64 samples at a time, at the most; and
+# always at a multiple of the second number.
 _MOST_TILES, _TILES_TOGETHER = 4096, 8
 
 
@@ -367,7 +367,7 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         if any(code is None for code in codes):
             super()._certify(training)
             return
-        places = np.full(layout.n_positions, -1, dtype=np.intp)
+        places = np.full(layout.n_positions, -1, dtype=training.labels.dtype)
         places[layout.positions] = training.labels
 
         n_tiles, n_threads = len(places) // LANES, _n_threads(self.n_jobs)
@@ -424,9 +424,11 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0], dtype=np.intp)
 
-        return self._by_blocks(
-            lambda block: self._decide(self.network_.encode(X[block])), X
-        )
+        def numbers(block: slice) -> np.ndarray:
+            codes = self.network_.encode(X[block])
+            return self._decide([code.arranged() for code in codes])
+
+        return self._by_blocks(numbers, X)
 
     def _scores(self, X) -> np.ndarray:
         return self._by_blocks(lambda block: self._scores_of_block(X[block]), X)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from . import kernels
+from .network._codes import index_type
 
 __all__ = [
     "TrainingSet",
@@ -97,13 +98,14 @@ def distinct_rows(X) -> tuple[np.ndarray, np.ndarray]:
     """
     n_samples = X.shape[0]
     hashes = row_hashes(X)
-    order = np.argsort(hashes)  # equal hashes are put in order below
+    kind = index_type(n_samples)
+    order = np.argsort(hashes).astype(kind)  # equal hashes are put in order below
     starts_group = np.ones(n_samples, dtype=bool)
     starts_group[1:] = hashes[order[1:]] != hashes[order[:-1]]
     if not starts_group.all():
         starts_group = _split_collisions(X, order, starts_group)
-    inverse = np.empty(n_samples, dtype=np.intp)
-    inverse[order] = np.cumsum(starts_group) - 1
+    inverse = np.empty(n_samples, dtype=kind)
+    inverse[order] = np.cumsum(starts_group, dtype=kind) - 1
     return order[starts_group], inverse
 
 
@@ -135,9 +137,10 @@ def _equal_rows(X, i: int, j: int) -> bool:
 def number_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct labels in order, and the number of each sample's label."""
     if y.dtype.kind not in "biu":
-        return np.unique(y, return_inverse=True)
+        classes, numbers = np.unique(y, return_inverse=True)
+        return classes, numbers.astype(index_type(len(classes)))
     classes = np.unique(y)
-    return classes, np.searchsorted(classes, y)
+    return classes, np.searchsorted(classes, y).astype(index_type(len(classes)))
 
 
 def sort_by_label(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -162,7 +165,9 @@ def sort_by_label(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     # Short integers are sorted by their digits.
     keys = labels.astype(np.uint16) if len(counts) <= 1 << 16 else labels
     order = np.argsort(keys, kind="stable")
-    return present, order, np.repeat(np.arange(len(present)), counts[present])
+    kind = index_type(len(labels))
+    numbers: np.ndarray = np.arange(len(present), dtype=kind)
+    return present, order.astype(kind), np.repeat(numbers, counts[present])
 
 
 def _in_units(weight: float) -> int:

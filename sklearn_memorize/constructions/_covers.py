@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..kernels import LANES
+from ..network._codes import index_type, unpack_lanes
 from ..network._memory import check_room
 
 __all__ = [
@@ -49,9 +50,12 @@ class ClassLayout:
         n_tiles = -(-sizes // LANES)
         first_tile = np.concatenate(([0], np.cumsum(n_tiles)))
         first_sample = np.concatenate(([0], np.cumsum(sizes)))
-        rank = np.arange(len(labels)) - first_sample[labels]
+        kind = index_type(first_tile[-1] * LANES)
+        shifts = (first_tile * LANES - first_sample)[:-1].astype(kind)
+        positions = np.repeat(shifts, sizes)
+        positions += np.arange(len(labels), dtype=kind)
         tiles = tuple(map(slice, first_tile[:-1], first_tile[1:]))
-        return cls(first_tile[labels] * LANES + rank, tiles, sizes)
+        return cls(positions, tiles, sizes)
 
     def __sizeof__(self) -> int:
         # What is large is sent to a cluster once, and not with every task.
@@ -138,7 +142,7 @@ def cover_in_drawing_order(codes, tiles: slice, order: np.ndarray) -> Cover:
                 kept.append((candidate, masks[k], bounds[k], members[k]))
                 covered |= members[k]
                 n_used += 1
-        waiting = waiting[~_is_set(covered, waiting)]
+        waiting = waiting[~unpack_lanes(covered[:, np.newaxis], len(order))[waiting, 0]]
         # Look further ahead as long as little of it is wasted.
         n_ahead = min(2 * n_ahead, _MOST_CANDIDATES) if 2 * n_used > n_ahead else 1
     n_missed = len(order) - int(np.bitwise_count(covered).sum())

@@ -23,7 +23,7 @@ import numpy as np
 
 from .. import kernels
 from ..network import Covering, HyperplaneLayer
-from ..network._codes import unpack_bits
+from ..network._codes import index_type, unpack_bits
 from ..network._layer import Activation
 from ..network._parallel import run_in_threads
 from ._covers import (
@@ -238,7 +238,8 @@ def _cover_classes(
 
     def cover(number: int) -> Cover:
         generator = np.random.default_rng((seed, number))
-        order = generator.permutation(samples.sizes[number])
+        size = samples.sizes[number]
+        order = generator.permutation(np.arange(size, dtype=index_type(size)))
         with progress.part(f"cover class {number}", 1 + number):
             return samples.cover(codes, number, order, rules)
 
@@ -259,7 +260,7 @@ def _assemble(layer, codes, covers, samples, rules: Rules) -> Memorization:
     starts = np.cumsum([0] + [len(cover.centers) for cover in covers])
     first_sample = np.concatenate(([0], np.cumsum(samples.sizes)))
     centers = [
-        samples.rows[first_sample[number] + cover.centers]
+        samples.rows[first_sample[number] + cover.centers].astype(np.intp)
         for number, cover in zip(rules.classes, covers, strict=True)
     ]
     bounds = np.concatenate([cover.bounds for cover in covers])

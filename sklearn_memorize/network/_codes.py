@@ -70,7 +70,7 @@ class BitCodes:
         """Return the codes at some positions, shape (n_positions, n_words)."""
         if positions is None:
             positions = np.arange(self.n_samples)
-        return kernels.words_at(self.tiles, np.asarray(positions))
+        return kernels.words_at(self.tiles, np.asarray(positions, dtype=np.intp))
 
     def bits(self, positions=None) -> np.ndarray:
         """Return the codes as booleans of shape (n_positions, n_bits)."""
@@ -166,6 +166,11 @@ class BitCodes:
         """
         sums = kernels.largest_margins(self.tiles, masks, bounds, starts, n_votes)
         return sums[: self.n_samples]
+
+
+def index_type(size: int) -> type:
+    """Return the smallest type that holds indices below `size`, half the usual one."""
+    return np.int32 if size <= np.iinfo(np.int32).max else np.int64
 
 
 def unpack_lanes(words: np.ndarray, n_samples: int) -> np.ndarray:

@@ -234,7 +234,7 @@ class HyperplaneLayer:
         )
 
         def encode_block(block):
-            encode(codes, rows_of(X, rows[block]), positions[block])
+            encode(codes, rows_of(X, rows[block]), positions[block].astype(np.intp))
 
         run_in_threads(encode_block, blocks, n_threads)
 
