@@ -15,6 +15,7 @@ from _samples import digits_of_mnist, images, moons, some
 from threadpoolctl import threadpool_limits
 
 from sklearn_memorize.constructions import random_hyperplanes
+from sklearn_memorize.constructions._progress import SILENT
 
 __all__ = [
     "compile_time",
@@ -132,15 +133,13 @@ def two_cores(settings):
     training = model._prepare(X, y, None)
     rules = model._rules(training)
     layout = random_hyperplanes.ClassLayout.of(training.labels, training.n_classes)
-    positions = np.full(len(y), -1, dtype=np.intp)
-    positions[training.rows] = layout.positions
+    samples = random_hyperplanes._Samples(X, training.rows, layout)
     layer = model.network_.coverings[0].hyperplanes
-    codes = layer.room(layout.n_positions)
-    layer.encode_into(codes, X, positions, 2)
+    codes = samples.encode(layer, rules)
 
     def cover(n_threads):
         rules_for = replace(rules, n_threads=n_threads)
-        return random_hyperplanes._cover_classes(codes, layout, rules_for, 0)
+        return random_hyperplanes._cover_classes(samples, codes, rules_for, 0, SILENT)
 
     def fit(n_threads):
         with threadpool_limits(n_threads):

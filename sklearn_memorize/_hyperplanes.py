@@ -35,6 +35,8 @@ _SEED_RANGE = np.iinfo(np.int32).max
 # The certificate looks at so many tiles of 64 samples at a time, at the most; and
 # always at a multiple of the second number.
 _MOST_TILES, _TILES_TOGETHER = 4096, 8
+# So many samples are encoded a second time at the least, if there are as many.
+_LEAST_CHECKED = 256
 
 
 def _n_threads(n_jobs) -> int:
@@ -386,7 +388,8 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
 
     def _check_codes(self, training: TrainingSet, layout: ClassLayout, codes) -> None:
         """Encode some of the training samples again, and compare all decisions."""
-        step = -(-training.n_samples // self._n_checked)
+        n_checked = min(self._n_checked, max(training.n_samples // 32, _LEAST_CHECKED))
+        step = -(-training.n_samples // n_checked)
         chosen = np.arange(0, training.n_samples, step)
         again = self._predict_class_numbers(training.X[training.rows[chosen]])
         before = self._decide([code.take(layout.positions[chosen]) for code in codes])

@@ -166,7 +166,7 @@ def sort_by_label(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     keys = labels.astype(np.uint16) if len(counts) <= 1 << 16 else labels
     order = np.argsort(keys, kind="stable")
     kind = index_type(len(labels))
-    numbers: np.ndarray = np.arange(len(present), dtype=kind)
+    numbers = np.arange(len(present), dtype=kind)
     return present, order.astype(kind), np.repeat(numbers, counts[present])
 
 

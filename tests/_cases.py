@@ -6,6 +6,7 @@ from functools import partial
 
 from _estimators import CLASSIFIERS, PUBLIC, REGRESSORS, estimators, seeds
 from _oracle import judge, judge_inspection, strangers
+from _oracle_batches import judge_batches
 from _oracle_functions import judge_generators, judge_report, judge_study
 from _strategies import problems
 from hypothesis import strategies as st
@@ -28,7 +29,12 @@ sizes = st.sampled_from([0.0, 1e-320, 1e-9, 0.3, 1.0, 1e99])
 angles = st.floats(allow_nan=False, allow_infinity=False)
 distances = st.floats(0, 2, exclude_min=True, exclude_max=True)
 
+cuts = st.lists(st.floats(0, 1), max_size=3)
+
 FUNCTIONS = {
+    "partial_fit": _cases(
+        judge_batches, estimators("MemorizingClassifier"), problems(), cuts, seeds
+    ),
     "inspection": _cases(judge_inspection, problems(max_samples=25), seeds),
     "capacity_report": _cases(
         judge_report,

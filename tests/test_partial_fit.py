@@ -7,10 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from _data import mnist
-from _estimators import estimators
-from _oracle import resolved_labels
-from _strategies import Problem, problems, seeds
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
@@ -400,56 +397,6 @@ def test_an_empty_draw_of_new_rows_changes_nothing():
     before = pickle.dumps(clf.network_.coverings[0].bounds)
     clf.partial_fit(X[:30], Y[:30])
     assert pickle.dumps(clf.network_.coverings[0].bounds) == before
-
-
-@settings(
-    deadline=None,
-    max_examples=60,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(
-    problems(),
-    estimators("MemorizingClassifier"),
-    st.lists(st.floats(0, 1), max_size=3),
-    seeds,
-)
-def test_hostile_batches_are_recalled_or_the_cause_is_named(problem, clf, cuts, seed):
-    dense, labels = problem.dense(), np.asarray(problem.y)
-    containers = np.random.default_rng(seed).integers(0, 3, 4)
-    borders = sorted({0, len(dense), *(int(cut * len(dense)) for cut in cuts)})
-    weights = problem.sample_weight
-    classes = np.unique(labels)
-    for number, (start, stop) in enumerate(zip(borders, borders[1:], strict=False)):
-        part = slice(start, stop)
-        of_part = None if weights is None else weights[part]
-        if of_part is not None and not of_part.any():
-            return
-        rows = (np.asarray, sparse.csr_array, np.float64)[containers[number]](
-            dense[part]
-        )
-        before = dict(vars(clf))
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                clf.partial_fit(rows, labels[part], classes, of_part)
-            except (InterpolationError, ValueError) as error:
-                if isinstance(error, ValueError):
-                    assert np.abs(dense).max() > 2.0**1000, error
-                assert vars(clf) == before
-                return
-        seen = slice(0, stop)
-        so_far = Problem(
-            dense[seen], labels[seen], None if weights is None else weights[seen]
-        )
-        expected, n_conflicts = resolved_labels(so_far)
-        assert clf.n_conflicts_ == n_conflicts
-        predicted = clf.predict(dense[seen]).tolist()
-        pairs = zip(expected, predicted, strict=True)
-        n_missed = sum(label is not None and label != found for label, found in pairs)
-        assert clf.interpolates_ == (n_missed == 0)
-        categories = [warning.category for warning in caught]
-        assert (InterpolationWarning in categories) == (n_missed > 0)
-        assert np.isfinite(clf.decision_function(dense[seen])).all()
 
 
 def test_digits_in_batches_need_no_wider_network_than_at_once():

@@ -29,7 +29,7 @@ _BLOCK_VALUES = 1 << 21
 _CENTER_BITS = 26
 _LARGEST = 2.0**1000
 _EXPONENT_RANGE = (-900, 1000)
-BALANCE_SAMPLES = 512
+BALANCE_SAMPLES = 256
 # Hyperplanes are drawn in parts with a seed each, so that threads can share the work.
 _SEEDED_TOGETHER = 128
 

@@ -168,9 +168,9 @@ class BitCodes:
         return sums[: self.n_samples]
 
 
-def index_type(size: int) -> type:
-    """Return the smallest type that holds indices below `size`, half the usual one."""
-    return np.int32 if size <= np.iinfo(np.int32).max else np.int64
+def index_type(size: int) -> np.dtype:
+    """Return the type of 32 bits if it holds indices below `size`, else that of 64."""
+    return np.dtype(np.int32 if size <= np.iinfo(np.int32).max else np.int64)
 
 
 def unpack_lanes(words: np.ndarray, n_samples: int) -> np.ndarray:
