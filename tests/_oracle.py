@@ -92,7 +92,7 @@ def in_time(seconds=_SECONDS):
         signal.signal(signal.SIGALRM, before)
 
 
-def _ignore_what_scikit_learn_warns_of():
+def ignore_what_scikit_learn_warns_of():
     """Ignore the warnings that validation itself raises on the largest numbers."""
     warnings.filterwarnings("ignore", "The number of unique classes is greater")
     warnings.filterwarnings("ignore", "invalid value encountered in reduce")
@@ -107,7 +107,7 @@ def fitted_or_refused(estimator, problem):
     before = dict(vars(estimator))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("error")
-        _ignore_what_scikit_learn_warns_of()
+        ignore_what_scikit_learn_warns_of()
         warnings.simplefilter("always", ConflictingLabelsWarning)
         warnings.simplefilter("always", InterpolationWarning)
         try:
@@ -125,7 +125,7 @@ def judge_classifier(estimator, problem, others=None) -> str:
     """Fit, and hold the outcome against labels that were resolved in plain Python."""
     with in_time(), warnings.catch_warnings():
         warnings.simplefilter("error")
-        _ignore_what_scikit_learn_warns_of()
+        ignore_what_scikit_learn_warns_of()
         caught = fitted_or_refused(estimator, problem)
         if caught is None:
             return REFUSED
@@ -160,7 +160,7 @@ def judge_regressor(estimator, problem, others=None) -> str:
     """Fit, and hold the outcome against exact means of the targets."""
     with in_time(), warnings.catch_warnings():
         warnings.simplefilter("error")
-        _ignore_what_scikit_learn_warns_of()
+        ignore_what_scikit_learn_warns_of()
         caught = fitted_or_refused(estimator, problem)
         if caught is None:
             return REFUSED
@@ -193,7 +193,7 @@ def judge_transformer(estimator, problem, others=None) -> str:
     """Fit, and hold some codes against rational arithmetic."""
     with in_time(), warnings.catch_warnings():
         warnings.simplefilter("error")
-        _ignore_what_scikit_learn_warns_of()
+        ignore_what_scikit_learn_warns_of()
         try:
             codes = estimator.fit(problem.X).transform(problem.X)
         except ValueError as error:
@@ -236,7 +236,7 @@ def judge_inspection(problem, seed) -> str:
     X, y = problem.X, problem.y
     with in_time(), warnings.catch_warnings():
         warnings.simplefilter("error")
-        _ignore_what_scikit_learn_warns_of()
+        ignore_what_scikit_learn_warns_of()
         warnings.filterwarnings("ignore", ".*scores", ConflictingLabelsWarning)
         dense = problem.dense().astype(np.float64)
         try:

@@ -6,19 +6,18 @@ import inspect
 import warnings
 
 import numpy as np
-from _oracle import RECALLED, REFUSED, in_time
+from _oracle import (
+    RECALLED,
+    REFUSED,
+    ignore_what_scikit_learn_warns_of,
+    in_time,
+)
 from sklearn.exceptions import FitFailedWarning
 
 from sklearn_memorize import datasets, inspection, model_selection
 from sklearn_memorize.exceptions import ConflictingLabelsWarning, InterpolationWarning
 
 _DOCUMENTED = (FitFailedWarning, ConflictingLabelsWarning, InterpolationWarning)
-_OF_SCIKIT_LEARN = (
-    "The number of unique classes is greater",
-    "The least populated class in y has only",
-    "invalid value encountered in reduce",
-    "overflow encountered in (reduce|accumulate)",
-)
 _FROM_THE_DATA = ("class", "label", "n_splits", "number of folds", "double precision")
 
 
@@ -30,8 +29,8 @@ def answered(ask, problem=None):
     """Return what a function answers, or None if it refused with a reason."""
     with in_time(), warnings.catch_warnings():
         warnings.simplefilter("error")
-        for message in _OF_SCIKIT_LEARN:
-            warnings.filterwarnings("ignore", message)
+        ignore_what_scikit_learn_warns_of()
+        warnings.filterwarnings("ignore", "The least populated class in y has only")
         for category in _DOCUMENTED:
             warnings.simplefilter("ignore", category)
         try:
