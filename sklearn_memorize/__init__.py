@@ -10,8 +10,7 @@ from ._relu import SmallReLUClassifier, SmallReLURegressor
 from ._residual import ResidualMemorizingClassifier
 from ._slab import SlabClassifier
 from ._threshold_transformer import RandomThresholdTransformer
-
-__version__ = "0.1.0"
+from ._version import __version__
 
 __all__ = [
     "BitExtractionClassifier",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 
+from ._version import __version__
 from .network import Network
 from .network._persistence import FORMAT, from_plain, is_storable, to_plain
 
@@ -15,12 +16,6 @@ __all__ = ["PersistentMixin"]
 
 _VERSION = "_sklearn_memorize_version"
 _FORMAT = "_sklearn_memorize_format"
-
-
-def _current_version() -> str:
-    from . import __version__
-
-    return __version__
 
 
 class PersistentMixin:
@@ -33,7 +28,7 @@ class PersistentMixin:
             name: to_plain(value) if is_storable(value) else value
             for name, value in super().__getstate__().items()
         }
-        return {**state, _VERSION: _current_version(), _FORMAT: FORMAT}
+        return {**state, _VERSION: __version__, _FORMAT: FORMAT}
 
     def __setstate__(self, state):
         name = type(self).__name__
@@ -43,14 +38,14 @@ class PersistentMixin:
             by = f"version {version}" if version else "another version"
             raise ValueError(
                 f"This {name} was stored by {by} of sklearn_memorize, or by another "
-                f"program; version {_current_version()} cannot read it. Read it with "
+                f"program; version {__version__} cannot read it. Read it with "
                 "the version that stored it, or fit again."
             )
-        if version != _current_version():
+        if version != __version__:
             warnings.warn(
                 InconsistentVersionWarning(
                     estimator_name=name,
-                    current_sklearn_version=f"{_current_version()} of sklearn_memorize",
+                    current_sklearn_version=f"{__version__} of sklearn_memorize",
                     original_sklearn_version=f"{version} of sklearn_memorize",
                 ),
                 stacklevel=2,

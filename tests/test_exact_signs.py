@@ -140,3 +140,21 @@ def test_samples_of_many_features_have_exact_codes():
     assert (layer.signs(sparse.csr_array(X)) == expected).all()
     plain = X @ directions.T + layer.biases.astype(np.float32) > 0
     assert (plain != expected).any()
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 3])
+@pytest.mark.parametrize("center", [None, 1e6])
+def test_signs_decided_by_one_rounding_are_exact_in_few_dimensions(n_features, center):
+    rng = np.random.default_rng(n_features)
+    X = rng.standard_normal((40, n_features)) + (center or 0.0)
+    directions = rng.standard_normal((300, n_features)).astype(np.float32)
+    through = -(directions.astype(np.float64) @ X[:1].T).ravel()
+    ulps = rng.integers(-1, 2, 300) * np.spacing(through)
+    shift = None if center is None else np.full(n_features, center)
+    for near in (ulps, 1e-8 * np.abs(through) * rng.standard_normal(300)):
+        layer = HyperplaneLayer(directions, through + near, 0, shift)
+        expected = rational_signs(layer, X)
+        assert (layer.signs(X) == expected).all()
+        ceilings = rational_ceilings(layer, X[:3])
+        codes = layer.encode(X[:3], "relu")
+        assert (codes.values[: codes.n_samples] == ceilings).all()

@@ -148,3 +148,15 @@ def test_bounds_of_rounding_errors_grow_with_the_samples_where_biases_are_zero()
     hidden = np.maximum(samples @ directions.T, 0.0)
     sums = hidden @ np.abs(network.layers[1].weights.T)
     assert features.errors(network)[0] > sums[0] * 2.0**-53 > 0
+
+
+@pytest.mark.parametrize("n_hyperplanes", [1, 63, 64, 70])
+def test_masks_are_the_complements_of_codes_and_nothing_beside(n_hyperplanes):
+    X = np.random.default_rng(0).standard_normal((90, 4))
+    stream = HyperplaneStream(0, enclosing_ball(X, np.arange(90), True), 1.0)
+    layer = stream.draw(n_hyperplanes)
+    masks = layer.encode(X).masks(np.arange(90))
+    as_bytes = masks.astype("<u8").view(np.uint8)
+    bits = np.unpackbits(as_bytes, axis=1, bitorder="little").astype(bool)
+    assert (bits[:, :n_hyperplanes] == ~layer.signs(X)).all()
+    assert not bits[:, n_hyperplanes:].any()
