@@ -95,6 +95,9 @@ class ResidualMemorizingClassifier(BaseMemorizingClassifier):
     and unbounded, and what lies on none of them is given to the largest class: expect
     little more than chance.
 
+    **Determinism.** The hyperplanes come out of LAPACK, and for one seed may differ in
+    their last bits from one release of SciPy to the next; what is recalled does not.
+
     The samples are held in dense double precision during `fit`.
 
     References
