@@ -312,3 +312,12 @@ def test_a_cover_of_radius_zero_keeps_every_point():
     network = NearbySetNetwork(points, labels, frame)
     with pytest.raises(ValueError, match="read-only"):
         network.center_labels[0] = 1
+
+
+@pytest.mark.parametrize("exponent", range(-46, -38))
+@pytest.mark.filterwarnings("error")
+def test_centers_of_one_class_may_be_as_close_as_they_like(exponent):
+    # The square of their distance underflows, to zero or to the smallest numbers.
+    X = np.array([[1e117], [10.0**exponent], [3 * 10.0**exponent]])
+    y = [0, 1, 1]
+    assert NearbySetClassifier(cover_radius=0).fit(X, y).score(X, y) == 1.0

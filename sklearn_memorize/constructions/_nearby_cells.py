@@ -110,7 +110,8 @@ class Cells:
     def _half_inverses(self, cells) -> np.ndarray:
         """Return 1 / (2 d_ij^2) for some i and all j, and 0 for equal labels."""
         inverses = squared_distances(self.points.take(cells), self.points)
-        with np.errstate(divide="ignore"):
+        # Squares of distances may underflow to zero, or nearly so.
+        with np.errstate(divide="ignore", over="ignore"):
             np.divide(0.5, inverses, out=inverses)
         inverses[self.labels[cells][:, np.newaxis] == self.labels] = 0.0
         return inverses
