@@ -155,12 +155,19 @@ def _smallest(state):
 
 
 @compiled
-def _counters(n_bits):
-    """Return room for counters and lanes, which starts where a cache line does."""
+def _room(n_planes, n_bits):
+    """Return room for lists of planes, their lengths, limits, and counters with lanes.
+
+    The counters start where a cache line does.
+    """
+    rows = np.empty((_MASKS_AT_ONCE, n_planes + 16), dtype=np.int32)
+    lengths = np.empty(_MASKS_AT_ONCE, dtype=np.int64)
+    limits = np.empty((_MASKS_AT_ONCE, n_bits), dtype=np.uint64)
     size = _TOGETHER * (n_bits + 1) * WORDS
     room = np.empty(size + WORDS, dtype=np.uint64)
     start = (-np.int64(room.ctypes.data) // 8) % WORDS
-    return room[start : start + size].reshape(_TOGETHER, n_bits + 1, WORDS)
+    states = room[start : start + size].reshape(_TOGETHER, n_bits + 1, WORDS)
+    return rows, lengths, limits, states
 
 
 @compiled
@@ -208,12 +215,9 @@ def _count(planes, group, rows, lengths, limits, states, chosen, slots):
 
 @compiled
 def _smallest_counts(planes, masks, skip_start, skip_stop, n_bits, smallest):
-    rows = np.empty((_MASKS_AT_ONCE, planes.shape[1] + 16), dtype=np.int32)
-    lengths = np.empty(_MASKS_AT_ONCE, dtype=np.int64)
-    levels = _planes_by_share(planes)
-    limits = np.empty((_MASKS_AT_ONCE, n_bits), dtype=np.uint64)
-    states = _counters(n_bits)
+    rows, lengths, limits, states = _room(planes.shape[1], n_bits)
     numbers, slots = np.empty(_TOGETHER, np.int64), np.empty(_TOGETHER, np.int64)
+    levels = _planes_by_share(planes)
     valid = np.empty(WORDS, dtype=np.uint64)
     for first in range(0, masks.shape[0], _MASKS_AT_ONCE):
         n_masks = min(_MASKS_AT_ONCE, masks.shape[0] - first)
@@ -276,12 +280,9 @@ def _have_all_fired(fired, first_tile, tiles):
 @compiled
 def _fires(planes, masks, bounds, n_bits, owners, first_tile, fired):
     """Set the lanes in which neurons fire: `fired[owner, tile - first_tile]`."""
-    rows = np.empty((_MASKS_AT_ONCE, planes.shape[1] + 16), dtype=np.int32)
-    lengths = np.empty(_MASKS_AT_ONCE, dtype=np.int64)
-    levels = _planes_by_share(planes)
-    limits = np.empty((_MASKS_AT_ONCE, n_bits), dtype=np.uint64)
-    states = _counters(n_bits)
+    rows, lengths, limits, states = _room(planes.shape[1], n_bits)
     numbers, slots = np.empty(_TOGETHER, np.int64), np.empty(_TOGETHER, np.int64)
+    levels = _planes_by_share(planes)
     stop_tile = first_tile + fired.shape[1]
     for first in range(0, masks.shape[0], _MASKS_AT_ONCE):
         n_masks = min(_MASKS_AT_ONCE, masks.shape[0] - first)
