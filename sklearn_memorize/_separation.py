@@ -14,15 +14,31 @@ _BLOCK_DISTANCES = 1 << 23
 _BLOCK_VALUES = 1 << 21
 # `squared_distances` is more accurate than this.
 _TOLERANCE = 1e-7
+# Points of size about 1 are multiplied by 2**_LIFT, so that squares of the smallest
+# differences do not underflow.
+_LIFT = 480
 
 
 class _ClosestPair:
-    """The closest pair seen so far; its squared distance is `high + low`."""
+    """The closest pair seen so far.
+
+    Its squared distance is `high + low` in units of 4**-_LIFT.
+    """
 
     def __init__(self, points: np.ndarray):
         self.points = points
         self.high, self.low = np.inf, 0.0
         self.pair: tuple[int, int] | None = None
+
+    @property
+    def squared(self) -> float:
+        """The squared distance, in the units of the points, rounded."""
+        return float(np.ldexp(self.high, -2 * _LIFT))
+
+    @property
+    def distance(self) -> float:
+        """The distance in the units of the points."""
+        return float(np.ldexp(np.sqrt(self.high + self.low), -_LIFT))
 
     def offer(self, first: np.ndarray, second: np.ndarray) -> None:
         """Compare pairs of points, given by index, with the closest one so far."""
@@ -30,7 +46,8 @@ class _ClosestPair:
         for start in range(0, len(first), step):
             i, j = first[start : start + step], second[start : start + step]
             i, j = np.minimum(i, j), np.maximum(i, j)
-            high, low = precise_squared_distances(self.points[i], self.points[j])
+            left, right = (np.ldexp(self.points[k], _LIFT) for k in (i, j))
+            high, low = precise_squared_distances(left, right)
             # Equal distances: the pair that comes first.
             best = np.lexsort((j, i, low, high))[0]
             pair = (int(i[best]), int(j[best]))
@@ -73,10 +90,9 @@ def closest_pair(
     squared = _nearest_of_later_label(everything, groups, found, n_jobs, track)
     rounding = _rounding(everything)
     for group, members in enumerate(groups[:-1]):
-        doubtful = members[squared[members] <= found.high + rounding]
+        doubtful = members[squared[members] <= found.squared + rounding]
         _search_exhaustively(everything, doubtful, groups[group + 1 :], found)
-    distance = np.ldexp(np.sqrt(found.high + found.low), frame.exponent)
-    return float(distance), found.pair
+    return float(np.ldexp(found.distance, frame.exponent)), found.pair
 
 
 def _label_groups(labels: np.ndarray) -> list[np.ndarray]:
@@ -124,7 +140,9 @@ def _search_exhaustively(everything, doubtful, later_groups, found) -> None:
     for start in range(0, len(doubtful), step):
         rows = doubtful[start : start + step]
         squared = squared_distances(everything.take(rows), targets)
-        i, j = np.nonzero(squared <= found.high * (1 + _TOLERANCE))
+        # Squares below the normal range have lost digits.
+        largest = found.squared * (1 + _TOLERANCE) + 2.0**-1000
+        i, j = np.nonzero(squared <= largest)
         found.offer(rows[i], others[j])
 
 

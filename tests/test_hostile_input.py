@@ -3,7 +3,9 @@
 `make fuzz` runs the same properties many more times.
 """
 
+import itertools
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -35,6 +37,7 @@ from sklearn_memorize.inspection import (
     gaussian_width,
     mutual_covering,
     radius,
+    separation,
 )
 from sklearn_memorize.network._exact import exact_ceiling
 
@@ -271,8 +274,6 @@ def test_gaussian_widths_are_not_negative():
 
 @pytest.mark.parametrize("exponent", [-1100, -3, 0, 7, 900])
 def test_ceilings_are_those_of_rational_numbers(exponent):
-    from fractions import Fraction
-
     rng = np.random.default_rng(0)
     for scale in (1e-300, 1.0, 1e250):
         direction = rng.standard_normal(5).astype(np.float32)
@@ -313,6 +314,20 @@ def test_powers_of_small_distances_that_underflow_are_no_sizes(estimator, gap):
     (row,) = capacity_report(X, [1, 0, 1], [estimator]).rows
     assert row.met
     assert row.predicted_neurons > 1e100 and row.predicted_parameters > 1e100
+
+
+@pytest.mark.parametrize("gap", [1e-100, 1e-155, 1e-158])
+def test_distances_far_smaller_than_the_samples_are_exact(gap):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((9, 4)) * gap
+    X[0] = 1.0
+    y = np.arange(9) % 2
+    found = separation(X, y)
+    squares = {
+        sum((Fraction(a) - Fraction(b)) ** 2 for a, b in zip(*pair, strict=True))
+        for pair in itertools.product(X[y == 0].tolist(), X[y == 1].tolist())
+    }
+    assert abs(Fraction(found.distance) ** 2 / min(squares) - 1) < Fraction(2) ** -51
 
 
 def test_a_distance_that_vanishes_beside_an_outlier_is_refused():

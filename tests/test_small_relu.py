@@ -416,3 +416,9 @@ def test_bad_parameters_are_named(estimator, parameters):
     X, y = random_samples(10)
     with pytest.raises(ValueError, match=next(iter(parameters))):
         estimator(**parameters).fit(X, y)
+
+
+def test_layers_that_overflow_are_refused_with_a_number():
+    X = np.array([[1.5e-323], [4.9e-324]])
+    with pytest.raises(InterpolationError, match="misses targets by inf"):
+        SmallReLUClassifier(random_state=0).fit(X, [1, 0])
