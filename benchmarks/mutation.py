@@ -252,7 +252,8 @@ def prepare(folder, n_workers):
     durations = str(folder / "durations.json")
     environment = {**environment_of(first), "DURATIONS": durations}
     command = [*PYTEST, "--cov", "--cov-context=test", "--cov-report="]
-    command += ["tests", "tests/extras"]
+    # The extras, too.
+    command += ["-o", "norecursedirs=.*", "tests"]
     subprocess.run(command, cwd=first, env=environment)
     for number in range(1, n_workers):
         shutil.copytree(first, folder / str(number))
