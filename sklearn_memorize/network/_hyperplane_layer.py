@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -50,11 +52,18 @@ def _most_roundings(n_features: int) -> int:
     return _PART + -(-n_features // _PART)
 
 
-def _product(rows, directions: np.ndarray) -> np.ndarray:
-    """Return `rows @ directions.T`, summed over parts of the features if dense."""
-    if sparse.issparse(rows) or rows.shape[1] <= 2 * _PART:
+def _product(rows, directions: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Return `rows @ directions.T`, summed over parts of the features if dense.
+
+    Dense products are stored in `room`, which saves asking for memory again and again.
+    """
+    if sparse.issparse(rows):
         return np.ascontiguousarray(rows @ directions.T)
-    total = rows[:, :_PART] @ directions[:, :_PART].T
+    shape = len(rows), len(directions)
+    total = room[: math.prod(shape)].reshape(shape)
+    if rows.shape[1] <= 2 * _PART:
+        return np.matmul(rows, directions.T, out=total)
+    np.matmul(rows[:, :_PART], directions[:, :_PART].T, out=total)
     for start in range(_PART, rows.shape[1], _PART):
         part = slice(start, start + _PART)
         total += rows[:, part] @ directions[:, part].T
@@ -229,19 +238,23 @@ class HyperplaneLayer:
         # All threads get as many blocks of the same size.
         step = max(64, -(-len(rows) // max(1, n_rounds * n_threads)))
         blocks = [slice(start, start + step) for start in range(0, len(rows), step)]
-        encode = (
-            self._encode_signs if isinstance(codes, BitCodes) else self._encode_relu
-        )
+        rooms = threading.local()
 
         def encode_block(block):
-            encode(codes, rows_of(X, rows[block]), positions[block].astype(np.intp))
+            points, places = rows_of(X, rows[block]), positions[block].astype(np.intp)
+            if not isinstance(codes, BitCodes):
+                self._encode_relu(codes, points, places)
+                return
+            if not hasattr(rooms, "products"):
+                rooms.products = np.empty(step * width, dtype=np.float32)
+            self._encode_signs(codes, points, places, rooms.products)
 
         run_in_threads(encode_block, blocks, n_threads)
 
     def _has_few_features(self, X) -> bool:
         return self.n_features <= _FEW_FEATURES and not sparse.issparse(X)
 
-    def _encode_signs(self, codes: BitCodes, X, positions) -> None:
+    def _encode_signs(self, codes: BitCodes, X, positions, room) -> None:
         rows, row_bounds = self._rounded(X)
         is_shifted = not sparse.issparse(X)
         offsets, offset_bounds = self._shifted_offsets if is_shifted else self._offsets
@@ -262,7 +275,9 @@ class HyperplaneLayer:
                 if few_features:
                     doubtful = kernels.pack_signs_of_products(rows, directions, *given)
                 else:
-                    doubtful = kernels.pack_signs(_product(rows, directions), *given)
+                    doubtful = kernels.pack_signs(
+                        _product(rows, directions, room), *given
+                    )
             self._settle(codes, X, positions, doubtful[0], start + doubtful[1])
 
     def _rounded(self, X):
