@@ -38,6 +38,12 @@ def gaussian(rng, n_samples):
     return X, rng.standard_normal((N_HYPERPLANES, 50)), 1e-8
 
 
+def plane(rng, n_samples):
+    """Return points of the plane, whose products are never stored."""
+    X = rng.standard_normal((n_samples, 2))
+    return X, rng.standard_normal((N_HYPERPLANES, 2)), 1e-8
+
+
 def far(rng, n_samples):
     """Return data far from the origin, where single precision loses most digits."""
     X = rng.standard_normal((n_samples, 30)) + 1e6
@@ -50,7 +56,13 @@ def pixels(rng, n_samples):
     return X.astype(np.float32), rng.standard_normal((N_HYPERPLANES, 100)), 1e-4
 
 
-CASES = {"grid": grid, "Gaussian": gaussian, "far away": far, "pixels": pixels}
+CASES = {
+    "grid": grid,
+    "Gaussian": gaussian,
+    "plane": plane,
+    "far away": far,
+    "pixels": pixels,
+}
 
 
 def hostile_layer(X, directions, noise, rng):
