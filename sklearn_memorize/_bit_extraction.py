@@ -6,7 +6,6 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseMemorizingClassifier, constant_network
 from ._compat import Interval, StrOptions
@@ -45,8 +44,8 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
         What to do about identical samples with different labels: memorize the label
         of largest total weight, or raise a `ValueError`.
     verbose : bool, default=False
-        Whether `predict` and `decision_function` show a progress bar (which needs
-        rich, the extra `progress`).
+        Whether `predict` and `decision_function` show a progress bar. They raise an
+        `ImportError` if rich, the extra `progress`, is not installed.
     random_state : int, RandomState instance or None, default=None
         Source of the directions.
 
@@ -75,6 +74,9 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
 
     Notes
     -----
+    The score of class number c is minus the distance of the network's output from
+    `c + 1/2`; with two classes `decision_function` returns the output minus 1.
+
     **Theorem** (Vardi, Yehudai, Shamir). N samples of norm at most r, at distances of
     at least delta, with labels out of C, are memorized by a ReLU network of width 12
     with O(sqrt(N log N) + sqrt(N / log N) max(log R, log C)) parameters, where R is a
@@ -181,54 +183,7 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
         numbers = np.ceil(self.network_.forward(X)[:, 0]) - 1
         return np.clip(numbers, 0, len(self.classes_) - 1).astype(np.intp)
 
-    def predict(self, X):
-        """Predict the class of each sample.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            The predicted classes; every training sample gets its own label back.
-
-        Raises
-        ------
-        ImportError
-            If `verbose=True` and rich is not installed.
-        """
-        check_is_fitted(self)
-        X = self._validate_samples(X, reset=False)
-        return self.classes_[self._with_progress(self._predict_class_numbers, X)]
-
-    def decision_function(self, X):
-        """Score each class for each sample.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Minus the distance of the network's output from `c + 1/2` for class number
-            c; with two classes the output minus 1, positive for `classes_[1]`.
-
-        Raises
-        ------
-        ImportError
-            If `verbose=True` and rich is not installed.
-        """
-        check_is_fitted(self)
-        X = self._validate_samples(X, reset=False)
-        if len(self.classes_) == 1:
-            return np.zeros(X.shape[0])
-        return self._with_progress(self._scores, X)
-
-    def _with_progress(self, function, X) -> np.ndarray:
+    def _evaluated(self, function, X) -> np.ndarray:
         """Return `function(X)`, computed block by block beside a bar if `verbose`."""
         if not self.verbose:
             return function(X)

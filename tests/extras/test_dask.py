@@ -17,7 +17,11 @@ from scipy import sparse
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_memorize import MemorizingClassifier, NearbySetClassifier
+from sklearn_memorize import (
+    BitExtractionClassifier,
+    MemorizingClassifier,
+    NearbySetClassifier,
+)
 from sklearn_memorize.exceptions import (
     ConflictingLabelsWarning,
     InterpolationError,
@@ -387,7 +391,11 @@ def test_a_size_that_does_not_suffice_is_reported_for_chunks(threads, digits):
 def test_predictions_of_chunks_are_lazy_and_the_same(threads, digits):
     X, y = digits
     chunks = in_chunks(X, (200, 0, 400))
-    for model, n_outputs in ((classifier(), 10), (NearbySetClassifier(), 10)):
+    for model, n_outputs in (
+        (classifier(), 10),
+        (NearbySetClassifier(), 10),
+        (BitExtractionClassifier(random_state=0), 10),
+    ):
         model.fit(X[:300], y[:300])
         predicted = model.predict(chunks)
         assert isinstance(predicted, da.Array)
