@@ -27,14 +27,14 @@ from .constructions.random_hyperplanes import (
 from .exceptions import InterpolationError, InterpolationWarning
 from .kernels import LANES
 from .network import CoverNetwork
+from .network._codes import TILES_OF_A_GROUP
 from .network._parallel import run_in_threads
 
 __all__ = ["MemorizingClassifier"]
 
 _SEED_RANGE = np.iinfo(np.int32).max
-# The certificate looks at so many tiles of 64 samples at a time, at the most; and
-# always at a multiple of the second number.
-_MOST_TILES, _TILES_TOGETHER = 4096, 8
+# The certificate looks at so many tiles of 64 samples at a time, at the most.
+_MOST_TILES = 4096
 # So many samples are encoded a second time at the least, if there are as many.
 _LEAST_CHECKED = 256
 
@@ -374,7 +374,7 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
 
         n_tiles, n_threads = len(places) // LANES, _n_threads(self.n_jobs)
         step = min(-(-n_tiles // (2 * n_threads)), _MOST_TILES)
-        step = -(-step // _TILES_TOGETHER) * _TILES_TOGETHER
+        step = -(-step // TILES_OF_A_GROUP) * TILES_OF_A_GROUP
 
         def missed(start: int) -> int:
             tiles = slice(start, min(start + step, n_tiles))

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from .. import kernels
 from ..network import HyperplaneLayer
+from ..network._hyperplane_layer import rows_of
 from ..network._memory import check_room
 from ..network._parallel import run_in_threads
 
@@ -165,22 +166,15 @@ def _ball(middle, radius: float, largest: float, centered: bool) -> Ball:
     return Ball(middle, radius, exponent, middle if far else None)
 
 
-def _values(X, rows):
-    """Return rows of X (a view if they follow each other)."""
-    if rows[-1] - rows[0] == len(rows) - 1:
-        return X[rows[0] : rows[-1] + 1]
-    return X[rows]
-
-
 def _largest_entry(X, rows) -> float:
-    block = _values(X, rows)
+    block = rows_of(X, rows)
     entries = block.data if sparse.issparse(block) else block
     return float(max(entries.max(initial=0.0), -entries.min(initial=0.0)))
 
 
 def _sum_of_integers(X, rows, exponent: int) -> np.ndarray:
     """Return the sum of the rows in units of `2**exponent`, rounded to integers."""
-    block = _values(X, rows)
+    block = rows_of(X, rows)
     if sparse.issparse(block):
         block = block.astype(np.float64)
         block.data = np.rint(np.ldexp(block.data, -exponent))
@@ -189,7 +183,7 @@ def _sum_of_integers(X, rows, exponent: int) -> np.ndarray:
 
 
 def _largest_norm(X, rows, middle, exponent: int) -> float:
-    block = _values(X, rows)
+    block = rows_of(X, rows)
     if sparse.issparse(block):
         block = block.toarray()
     return float(kernels.row_norms(block, middle, exponent).max())

@@ -11,12 +11,12 @@ from .. import kernels
 from ..kernels import LANES
 from ._parallel import run_in_threads
 
-__all__ = ["BitCodes"]
+__all__ = ["TILES_OF_A_GROUP", "BitCodes"]
 
 _EVERY_BIT = ~np.uint64(0)
 _WORDS_OF_A_LINE = 8
 # So many tiles are laid out together once codes are arranged.
-_TILES_OF_A_GROUP = 8
+TILES_OF_A_GROUP = 8
 
 
 def _aligned_words(*shape: int) -> np.ndarray:
@@ -52,8 +52,8 @@ class BitCodes:
     def empty(cls, n_samples: int, n_bits: int) -> BitCodes:
         """Return room for the codes of `n_samples` samples, without a sample yet."""
         n_tiles = -(-n_samples // LANES)
-        if n_tiles > _TILES_OF_A_GROUP:
-            n_tiles = -(-n_tiles // _TILES_OF_A_GROUP) * _TILES_OF_A_GROUP
+        if n_tiles > TILES_OF_A_GROUP:
+            n_tiles = -(-n_tiles // TILES_OF_A_GROUP) * TILES_OF_A_GROUP
         tiles = _aligned_words(n_tiles, -(-n_bits // 64), LANES)
         tiles[...] = _EVERY_BIT
         return cls(tiles, n_samples, n_bits)
@@ -97,9 +97,9 @@ class BitCodes:
         n_threads : int, default=1
             Number of threads that share the work.
         """
-        step = max(1, -(-len(self.tiles) // (n_threads * _TILES_OF_A_GROUP)))
-        starts = range(0, len(self.tiles), step * _TILES_OF_A_GROUP)
-        parts = [self.tiles[k : k + step * _TILES_OF_A_GROUP] for k in starts]
+        step = max(1, -(-len(self.tiles) // (n_threads * TILES_OF_A_GROUP)))
+        starts = range(0, len(self.tiles), step * TILES_OF_A_GROUP)
+        parts = [self.tiles[k : k + step * TILES_OF_A_GROUP] for k in starts]
         arranged = run_in_threads(kernels.arranged, parts, n_threads)
         tiles = self.tiles.reshape(-1, *arranged[0].shape[1:]) if parts else self.tiles
         return BitCodes(tiles, self.n_samples, self.n_bits)
