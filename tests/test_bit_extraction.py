@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, make_moons
@@ -163,6 +163,7 @@ def test_textbook_evaluation_of_the_layers_gives_the_same_outputs(n_classes, n_s
     largest=st.sampled_from([1, 3, 8, 70]),
     seed=st.integers(0, 1000),
 )
+@example(n_samples=18, n_classes=2, largest=3, seed=338)  # numbers of few bits
 def test_positions_between_groups_and_near_two_keys_are_evaluated_exactly(
     n_samples, n_classes, largest, seed
 ):

@@ -216,7 +216,7 @@ class Shape:
 
 def _shortened(registers, n_bits: int):
     """Drop the zeros that all numbers end in, as far as there are bits."""
-    ends = np.bitwise_or.reduce([np.bitwise_or.reduce(each) for each in registers])
+    ends = np.bitwise_or.reduce(np.concatenate(registers))
     n_zeros = min(n_bits, (ends & -ends).bit_length() - 1) if ends else n_bits
     return [each >> n_zeros for each in registers], n_bits - n_zeros
 
