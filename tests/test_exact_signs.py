@@ -158,3 +158,24 @@ def test_signs_decided_by_one_rounding_are_exact_in_few_dimensions(n_features, c
         ceilings = rational_ceilings(layer, X[:3])
         codes = layer.encode(X[:3], "relu")
         assert (codes.values[: codes.n_samples] == ceilings).all()
+
+
+def test_samples_that_are_mostly_zeros_have_exact_codes():
+    rng = np.random.default_rng(3)
+    X = rng.integers(1, 256, (400, 90)) / 255
+    X *= rng.random(X.shape) < 0.1
+    X[7] = 0
+    directions = rng.standard_normal((130, 90)).astype(np.float32)
+    through = -(directions.astype(np.float64) @ X[0])
+    biases = through + rng.integers(-1, 2, 130) * np.spacing(through)
+    biases[5] = 0
+    layer = HyperplaneLayer(directions, biases)
+    in_a_batch = layer.signs(X)
+    assert (in_a_batch[:10] == rational_signs(layer, X[:10])).all()
+    plain = X.astype(np.float32) @ directions.T + biases.astype(np.float32) > 0
+    assert (plain[0] != in_a_batch[0]).any()
+    with kernels.use_backend("numpy"):
+        assert (layer.signs(X) == in_a_batch).all()
+    alone = np.vstack([layer.signs(X[i : i + 1]) for i in range(len(X))])
+    assert (alone == in_a_batch).all()
+    assert (layer.signs(sparse.csr_array(X)) == in_a_batch).all()

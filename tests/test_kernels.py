@@ -147,32 +147,55 @@ def test_packed_signs_and_doubts_agree(n_columns):
     assert len(doubts[0][0]) > 0
 
 
-@pytest.mark.parametrize("n_columns", [1, 64, 100, 128])
-def test_packed_signs_of_products_are_those_of_the_products(n_columns):
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("n_rows", [1, 6, 149])
+@pytest.mark.parametrize("n_hyperplanes", [1, 64, 100, 128])
+def test_packed_signs_of_rows_agree(n_hyperplanes, n_rows, order):
     # Small integers: products are exact, in any order.
-    rng = np.random.default_rng(n_columns)
-    rows = rng.integers(-3, 4, (150, 5)).astype(np.float32)
-    rows[7] = np.inf
-    directions = rng.integers(-2, 3, (n_columns, 5)).astype(np.float32)
-    offsets = rng.integers(-2, 3, n_columns).astype(np.float32)
-    row_bounds = rng.integers(0, 2, 150).astype(np.float32)
-    column_bounds = rng.random(n_columns).astype(np.float32)
-    offset_bounds = (rng.integers(0, 2, n_columns) * 0.5).astype(np.float32)
-    positions = rng.permutation(192)[:150]
-    outcomes = []
+    rng = np.random.default_rng(n_hyperplanes)
+    X = rng.integers(-3, 4, (2 * n_rows, 21)).astype(np.float32, order=order)
+    X[rng.random(X.shape) < 0.7] = 0
+    X[n_rows, 3] = np.inf
+    rows = rng.permutation(2 * n_rows)[:n_rows]
+    rows[0] = n_rows
+    directions = rng.integers(-2, 3, (n_hyperplanes, 21)).astype(np.float32)
+    offsets = rng.integers(-2, 3, n_hyperplanes).astype(np.float32)
+    bounds = (
+        rng.integers(0, 2, n_rows).astype(np.float32),
+        rng.random(n_hyperplanes).astype(np.float32),
+        (rng.integers(0, 2, n_hyperplanes) * 0.5).astype(np.float32),
+    )
+    positions = rng.permutation(192)[:n_rows]
+    answers = []
     for name in ("numpy", "numba"):
-        codes = np.zeros((3, 1 + -(-n_columns // 64), 64), dtype=np.uint64)
-        bounds = row_bounds, column_bounds, offset_bounds
+        codes = np.zeros((3, -(-n_hyperplanes // 64), 64), dtype=np.uint64)
         with kernels.use_backend(name), np.errstate(invalid="ignore"):
-            doubts = kernels.pack_signs_of_products(
-                rows, directions, offsets, *bounds, positions, 1, codes
+            packed, *size = kernels.packed_rows(X, rows, None, 1)
+            doubts = kernels.pack_signs_of_rows(
+                packed, directions, 0.5 * offsets, *bounds, positions, codes
             )
-        outcomes.append((codes, set(zip(*map(np.ndarray.tolist, doubts), strict=True))))
-    (codes, doubts), (fast_codes, fast_doubts) = outcomes
+        doubts = sorted(zip(*map(np.ndarray.tolist, doubts), strict=True))
+        answers.append((codes, doubts, size))
+    (codes, doubts, size), (fast_codes, fast_doubts, fast_size) = answers
     assert np.array_equal(codes, fast_codes)
-    # The fast kernel may doubt more, but not everything.
-    assert doubts <= fast_doubts
-    assert 0 < len(fast_doubts) < 150 * n_columns
+    assert doubts == fast_doubts
+    assert n_rows * n_hyperplanes < 100 or len(doubts) > 0
+    assert np.array_equal(size, fast_size)
+
+
+@pytest.mark.parametrize("shift", [None, 3.0])
+@pytest.mark.parametrize("exponent", [-900, 0, 1000])
+def test_packed_rows_are_measured_alike(exponent, shift):
+    rng = np.random.default_rng(5)
+    X = np.ldexp(rng.integers(0, 5, (50, 7)).astype(float), exponent)
+    shift = None if shift is None else np.full(7, np.ldexp(shift, exponent))
+    rows = rng.permutation(50)[:32]
+    plain, fast = both("packed_rows", X, rows, shift, exponent)
+    differences = np.ldexp(X[rows], -exponent)
+    differences -= 0 if shift is None else 3
+    for _, n_terms, squares in (plain, fast):
+        assert np.array_equal(n_terms, (differences != 0).sum(axis=1))
+        assert np.array_equal(squares, (differences**2).sum(axis=1))
 
 
 @pytest.mark.parametrize("n_features", [1, 8, 21])

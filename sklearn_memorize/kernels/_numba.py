@@ -7,7 +7,8 @@ from numba import njit
 
 from . import _planes
 from ._reference import LANES, hash_coefficients, pack_bits, scales
-from ._vector import count_tile, product_sign_bits, sign_bits
+from ._rows import pack_signs_of_rows, packed_rows, with_room_to_flag
+from ._vector import count_tile, sign_bits
 
 __all__ = [
     "LANES",
@@ -20,7 +21,8 @@ __all__ = [
     "ordered_product",
     "pack_bits",
     "pack_signs",
-    "pack_signs_of_products",
+    "pack_signs_of_rows",
+    "packed_rows",
     "pair_sums",
     "row_hashes",
     "row_norms",
@@ -173,77 +175,8 @@ def _pack_signs(
     return n_flagged
 
 
-@compiled
-def _pack_signs_of_products(
-    rows,
-    weights,
-    n_columns,
-    offsets,
-    bounds,
-    positions,
-    first_word,
-    codes,
-    flagged,
-):
-    n_flagged = 0
-    for i in range(rows.shape[0]):
-        tile, lane = positions[i] // LANES, positions[i] % LANES
-        row, bound = _address(rows, i), bounds[i]
-        for word in range(weights.shape[1] // 64):
-            start = 64 * word
-            positive, doubtful = product_sign_bits(
-                row,
-                rows.shape[1],
-                np.uintp(weights.ctypes.data + 4 * start),
-                weights.strides[0],
-                _address(offsets, start),
-                bound,
-            )
-            codes[tile, first_word + word, lane] = positive
-            column = start
-            while doubtful and bound > 0:
-                if doubtful & np.uint64(1) and column < n_columns:
-                    if n_flagged < flagged.shape[0]:
-                        flagged[n_flagged, 0] = i
-                        flagged[n_flagged, 1] = column
-                    n_flagged += 1
-                doubtful >>= np.uint64(1)
-                column += 1
-    return n_flagged
-
-
-def _with_room_to_flag(pack, n_entries: int, *arguments):
-    """Call `pack` with room for the entries it flags, and return these."""
-    capacity = max(1024, n_entries // 64)
-    while True:
-        flagged = np.empty((capacity, 2), dtype=np.int64)
-        n_flagged = pack(*arguments, flagged)
-        if n_flagged <= capacity:
-            return flagged[:n_flagged, 0], flagged[:n_flagged, 1]
-        capacity = n_flagged
-
-
 def pack_signs(products, *arguments):
-    return _with_room_to_flag(_pack_signs, products.size, products, *arguments)
-
-
-def pack_signs_of_products(
-    rows, directions, offsets, row_bounds, column_bounds, offset_bounds, *arguments
-):
-    n_columns = len(directions)
-    rest = -n_columns % 64  # columns of zeros fill the last word
-    # One bound for all columns: a few more entries are in doubt.
-    bounds = row_bounds * column_bounds.max() + offset_bounds.max()
-    return _with_room_to_flag(
-        _pack_signs_of_products,
-        len(rows) * n_columns,
-        np.ascontiguousarray(rows),
-        np.ascontiguousarray(np.pad(directions.T, ((0, 0), (0, rest)))),
-        n_columns,
-        np.pad(offsets, (0, rest)),
-        bounds,
-        *arguments,
-    )
+    return with_room_to_flag(_pack_signs, products.size, products, *arguments)
 
 
 @compiled

@@ -15,7 +15,8 @@ __all__ = [
     "ordered_product",
     "pack_bits",
     "pack_signs",
-    "pack_signs_of_products",
+    "pack_signs_of_rows",
+    "packed_rows",
     "pair_sums",
     "row_hashes",
     "row_norms",
@@ -31,6 +32,7 @@ LANES = 64
 # What is counted at a time is to fit the caches.
 _TILES_AT_ONCE = 16
 _MASKS_AT_ONCE = 64
+_PRODUCTS_AT_ONCE = 1 << 20
 
 
 def hash_coefficients(n: int) -> np.ndarray:
@@ -123,14 +125,62 @@ def pack_signs(
     return rows, columns
 
 
-def pack_signs_of_products(
-    rows: np.ndarray, directions: np.ndarray, *arguments
-) -> tuple[np.ndarray, np.ndarray]:
-    """Do what `pack_signs` does for the products `rows @ directions.T`.
+def packed_rows(
+    X: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, exponent: int
+):
+    """Prepare rows of X of few features, or mostly of zeros, to be multiplied.
 
-    The order of summation is left open; and more entries than those may be in doubt.
+    They are multiplied as 2**-exponent * (x - shift), rounded to single precision.
+
+    Returns
+    -------
+    packed : object
+        What `pack_signs_of_rows` takes.
+    n_terms : ndarray of shape (n_rows,)
+        Number of entries of x - shift that are not zero.
+    squares : ndarray of shape (n_rows,)
+        Squared norms of the rounded rows, up to rounding errors.
     """
-    return pack_signs(rows @ directions.T, *arguments)
+    first, second = scales(-exponent)
+    differences = X[rows].astype(np.float64)
+    if shift is not None:
+        differences -= shift
+    packed = (differences * first * second).astype(np.float32)
+    n_terms = np.count_nonzero(differences, axis=1)
+    return packed, n_terms, np.einsum("ij,ij->i", packed, packed, dtype=np.float64)
+
+
+def pack_signs_of_rows(
+    packed,
+    directions: np.ndarray,
+    offsets: np.ndarray,
+    row_bounds: np.ndarray,
+    column_bounds: np.ndarray,
+    offset_bounds: np.ndarray,
+    positions: np.ndarray,
+    codes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do what `pack_signs` does for the products of packed rows and directions.
+
+    The order of summation is left open.
+    """
+    rows, columns = [], []
+    step = max(1, _PRODUCTS_AT_ONCE // len(directions))
+    for start in range(0, len(packed), step):
+        block = slice(start, start + step)
+        doubtful = pack_signs(
+            packed[block] @ directions.T,
+            offsets,
+            row_bounds[block],
+            column_bounds,
+            offset_bounds,
+            positions[block],
+            0,
+            codes,
+        )
+        rows.append(start + doubtful[0])
+        columns.append(doubtful[1])
+    return np.concatenate(rows), np.concatenate(columns)
 
 
 def pair_sums(

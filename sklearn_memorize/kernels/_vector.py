@@ -6,11 +6,13 @@ loop. On processors with short vectors it splits these into several instructions
 
 from __future__ import annotations
 
+from itertools import chain
+
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["count_tile", "product_sign_bits", "sign_bits"]
+__all__ = ["ROWS_OF_A_GROUP", "count_tile", "group_sign_bits", "sign_bits"]
 
 _WORD = ir.IntType(64)
 _INDEX = ir.IntType(32)
@@ -157,80 +159,115 @@ def _generate_sign_bits(context, builder, signature, arguments):
     products, offsets, column_bounds, offset_bounds = (
         builder.inttoptr(arguments[k], _FLOATS.as_pointer()) for k in (0, 1, 3, 4)
     )
-    row_bound = _spread(builder, arguments[2])
-    values, bounds = [], []
-    for k in range(_N_PARTS):
-        product = _load_floats(builder, products, k)
-        values.append(builder.fadd(product, _load_floats(builder, offsets, k)))
-        bound = builder.fmul(row_bound, _load_floats(builder, column_bounds, k))
-        bounds.append(builder.fadd(bound, _load_floats(builder, offset_bounds, k)))
+    values = [
+        builder.fadd(*pair)
+        for pair in zip(
+            _load_64_floats(builder, products),
+            _load_64_floats(builder, offsets),
+            strict=True,
+        )
+    ]
+    bounds = _bounds(builder, arguments[2], column_bounds, offset_bounds)
     bits = _signs_and_doubts(builder, values, bounds)
     return context.make_tuple(builder, signature.return_type, bits)
 
 
+# Sums for a group of rows by 64 columns, weights and a value all stay in registers.
+ROWS_OF_A_GROUP = 6
+
+
 @intrinsic
-def product_sign_bits(
+def group_sign_bits(
     typing_context,
-    row,
-    n_features,
-    weights,
-    stride,
+    columns,
+    values,
+    n_columns,
+    panel,
     offsets,
-    bound,
+    row_bounds,
+    column_bounds,
+    offset_bounds,
+    bits,
 ):
-    """Return the bits [p + o > 0] and [not |p + o| > bound] of 64 products.
+    """Store the bits [p + o > 0] and [not |p + o| > r c + b] of a group of rows.
 
-    They are those of a row with 64 columns of weights. Called with the address of
-    `row[n_features]` and that of `weights[0, 0]`, whose rows are `stride` bytes apart,
-    and with the address of the `offsets`; all in single precision.
+    The products p are those of the rows of a group with 64 hyperplanes. Called with
+    the addresses of contiguous arrays: `columns[n_columns]`, 32-bit numbers of the
+    features in which the rows are not zero; `values[n_columns, ROWS_OF_A_GROUP]`, the
+    rows there; `panel[n_features, 64]`, the directions of the hyperplanes; and, to be
+    written, `bits[ROWS_OF_A_GROUP, 2]`.
     """
-    signature = types.UniTuple(types.uint64, 2)(
-        types.uintp,
-        types.int64,
-        types.uintp,
-        types.int64,
-        types.uintp,
-        types.float32,
+    signature = types.void(types.uintp, types.uintp, types.int64, *[types.uintp] * 6)
+    return signature, _generate_group_sign_bits
+
+
+def _generate_group_sign_bits(context, builder, signature, arguments):
+    n_columns, panel, bits = arguments[2], arguments[3], arguments[8]
+    columns = builder.inttoptr(arguments[0], _INDEX.as_pointer())
+    values, row_bounds = (
+        builder.inttoptr(arguments[k], ir.FloatType().as_pointer()) for k in (1, 5)
     )
-    return signature, _generate_product_sign_bits
-
-
-def _generate_product_sign_bits(context, builder, signature, arguments):
-    row, n_features, weights, stride, offsets, bound = arguments
-    row = builder.inttoptr(row, ir.FloatType().as_pointer())
-    none = ir.Constant(_WORD, 0)
+    offsets, column_bounds, offset_bounds = (
+        builder.inttoptr(arguments[k], _FLOATS.as_pointer()) for k in (4, 6, 7)
+    )
+    bits = builder.inttoptr(bits, _WORD.as_pointer())
     entry = builder.block
     head, body, end = (builder.append_basic_block(n) for n in ("head", "body", "end"))
     builder.branch(head)
 
     builder.position_at_end(head)
-    feature = builder.phi(_WORD)
-    sums = [builder.phi(_FLOATS) for _ in range(_N_PARTS)]
-    feature.add_incoming(none, entry)
-    for total in sums:
+    place = builder.phi(_WORD)
+    sums = [
+        [builder.phi(_FLOATS) for _ in range(_N_PARTS)] for _ in range(ROWS_OF_A_GROUP)
+    ]
+    place.add_incoming(ir.Constant(_WORD, 0), entry)
+    for total in chain(*sums):
         total.add_incoming(ir.Constant(_FLOATS, [0.0] * _N_FLOATS), entry)
-    builder.cbranch(builder.icmp_unsigned("<", feature, n_features), body, end)
+    builder.cbranch(builder.icmp_unsigned("<", place, n_columns), body, end)
 
     builder.position_at_end(body)
-    value = _spread(builder, builder.load(builder.gep(row, [feature]), align=4))
-    address = builder.add(weights, builder.mul(feature, stride))
-    column = builder.inttoptr(address, _FLOATS.as_pointer())
-    feature.add_incoming(builder.add(feature, ir.Constant(_WORD, 1)), body)
-    for k, total in enumerate(sums):
-        weight = _load_floats(builder, column, k)
-        # Fused where the processor can: the bounds hold with either rounding.
-        product = builder.fmul(value, weight, flags=("contract",))
-        total.add_incoming(builder.fadd(total, product, flags=("contract",)), body)
+    column = builder.load(builder.gep(columns, [place]), align=4)
+    stride = ir.Constant(_WORD, 4 * 64)
+    address = builder.add(panel, builder.mul(builder.zext(column, _WORD), stride))
+    weights = _load_64_floats(builder, builder.inttoptr(address, _FLOATS.as_pointer()))
+    first = builder.mul(place, ir.Constant(_WORD, ROWS_OF_A_GROUP))
+    for k, totals in enumerate(sums):
+        row = builder.add(first, ir.Constant(_WORD, k))
+        value = _spread(builder, builder.load(builder.gep(values, [row]), align=4))
+        for total, weight in zip(totals, weights, strict=True):
+            # Fused where the processor can: the bounds hold with either rounding.
+            product = builder.fmul(value, weight, flags=("contract",))
+            following = builder.fadd(total, product, flags=("contract",))
+            total.add_incoming(following, body)
+    place.add_incoming(builder.add(place, ir.Constant(_WORD, 1)), body)
     builder.branch(head)
 
     builder.position_at_end(end)
-    offsets = builder.inttoptr(offsets, _FLOATS.as_pointer())
-    values = [
-        builder.fadd(total, _load_floats(builder, offsets, k))
-        for k, total in enumerate(sums)
-    ]
-    bits = _signs_and_doubts(builder, values, [_spread(builder, bound)] * _N_PARTS)
-    return context.make_tuple(builder, signature.return_type, bits)
+    offsets = _load_64_floats(builder, offsets)
+    for k, totals in enumerate(sums):
+        row_bound = builder.load(
+            builder.gep(row_bounds, [ir.Constant(_INDEX, k)]), align=4
+        )
+        bounds = _bounds(builder, row_bound, column_bounds, offset_bounds)
+        shifted = [builder.fadd(*pair) for pair in zip(totals, offsets, strict=True)]
+        for which, word in enumerate(_signs_and_doubts(builder, shifted, bounds)):
+            where = ir.Constant(_INDEX, 2 * k + which)
+            builder.store(word, builder.gep(bits, [where]))
+    return context.get_dummy_value()
+
+
+def _bounds(builder, row_bound, column_bounds, offset_bounds):
+    """Return r c + b for 64 columns."""
+    row_bound = _spread(builder, row_bound)
+    bounds = []
+    for k in range(_N_PARTS):
+        bound = builder.fmul(row_bound, _load_floats(builder, column_bounds, k))
+        bounds.append(builder.fadd(bound, _load_floats(builder, offset_bounds, k)))
+    return bounds
+
+
+def _load_64_floats(builder, array):
+    return [_load_floats(builder, array, k) for k in range(_N_PARTS)]
 
 
 def _load_floats(builder, array, k: int):

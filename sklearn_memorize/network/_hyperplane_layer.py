@@ -29,10 +29,11 @@ _COLUMNS = 4096
 _BLOCK_VALUES = 1 << 22
 # Powers of two up to this one are far from the limits of single precision.
 _SAFE_EXPONENT = 60
-
-
-# Products of so few features are not worth storing.
+# Products of so few features are not worth storing; nor are those of rows that are
+# mostly zeros, which some groups of neighbours are looked at for.
 _FEW_FEATURES = 16
+_MOST_NONZERO = 0.6
+_GROUP, _N_GROUPS = 6, 32
 # Sums over more features than this are taken in parts, which bounds their error better.
 _PART = 512
 
@@ -227,11 +228,12 @@ class HyperplaneLayer:
         n_threads : int, default=1
             Number of threads that share the rows.
         """
-        if self._has_few_features(X) and isinstance(codes, BitCodes):
-            width = 64  # no products are stored
+        is_packed = isinstance(codes, BitCodes) and self._are_packed(X, rows)
+        if is_packed:
+            width = max(self.n_features, 64)
         else:
             width = max(self.n_features, min(self.n_hyperplanes, _COLUMNS))
-            # Long rows are read as they lie in memory, short ones as their codes do.
+            # Long rows are read as they lie in memory.
             order = np.argsort(rows)
             rows, positions = rows[order], positions[order]
         n_rounds = -(-len(rows) * width // (_BLOCK_VALUES * n_threads))
@@ -241,7 +243,11 @@ class HyperplaneLayer:
         rooms = threading.local()
 
         def encode_block(block):
-            points, places = rows_of(X, rows[block]), positions[block].astype(np.intp)
+            places = positions[block].astype(np.intp)
+            if is_packed:
+                self._encode_packed(codes, X, rows[block], places)
+                return
+            points = rows_of(X, rows[block])
             if not isinstance(codes, BitCodes):
                 self._encode_relu(codes, points, places)
                 return
@@ -251,34 +257,52 @@ class HyperplaneLayer:
 
         run_in_threads(encode_block, blocks, n_threads)
 
-    def _has_few_features(self, X) -> bool:
-        return self.n_features <= _FEW_FEATURES and not sparse.issparse(X)
+    def _are_packed(self, X, rows) -> bool:
+        """Return whether the rows have few features, or are mostly zeros."""
+        if sparse.issparse(X):
+            return False
+        if self.n_features <= _FEW_FEATURES:
+            return True
+        if self.shift is not None or len(rows) < _GROUP * _N_GROUPS:
+            return False
+        starts = np.linspace(0, len(rows) - _GROUP, _N_GROUPS, dtype=np.intp)
+        groups = X[rows[starts[:, np.newaxis] + np.arange(_GROUP)]]
+        return bool((groups != 0).any(axis=1).mean() <= _MOST_NONZERO)
+
+    def _encode_packed(self, codes: BitCodes, X, rows, positions) -> None:
+        packed, *size = kernels.packed_rows(X, rows, self.shift, self.exponent)
+        offsets, offset_bounds = self._shifted_offsets
+        with np.errstate(over="ignore", invalid="ignore"):
+            doubtful, columns = kernels.pack_signs_of_rows(
+                packed,
+                self.directions,
+                offsets,
+                self._row_bounds(*size),
+                self._direction_bounds,
+                offset_bounds,
+                positions,
+                codes.tiles,
+            )
+        self._settle(codes, X, rows[doubtful], positions[doubtful], columns)
 
     def _encode_signs(self, codes: BitCodes, X, positions, room) -> None:
         rows, row_bounds = self._rounded(X)
         is_shifted = not sparse.issparse(X)
         offsets, offset_bounds = self._shifted_offsets if is_shifted else self._offsets
-        few_features = self._has_few_features(X)
         for start in range(0, self.n_hyperplanes, _COLUMNS):
             columns = slice(start, min(start + _COLUMNS, self.n_hyperplanes))
-            directions = self.directions[columns]
-            given = (
-                offsets[columns],
-                row_bounds,
-                self._direction_bounds[columns],
-                offset_bounds[columns],
-                positions,
-                start // 64,
-                codes.tiles,
-            )
             with np.errstate(over="ignore", invalid="ignore"):
-                if few_features:
-                    doubtful = kernels.pack_signs_of_products(rows, directions, *given)
-                else:
-                    doubtful = kernels.pack_signs(
-                        _product(rows, directions, room), *given
-                    )
-            self._settle(codes, X, positions, doubtful[0], start + doubtful[1])
+                doubtful, places = kernels.pack_signs(
+                    _product(rows, self.directions[columns], room),
+                    offsets[columns],
+                    row_bounds,
+                    self._direction_bounds[columns],
+                    offset_bounds[columns],
+                    positions,
+                    start // 64,
+                    codes.tiles,
+                )
+            self._settle(codes, X, doubtful, positions[doubtful], start + places)
 
     def _rounded(self, X):
         """Return the scaled points in single precision, and their error bounds.
@@ -300,19 +324,23 @@ class HyperplaneLayer:
                 rows = self._scaled(X)
                 n_terms = np.count_nonzero(X if self.shift is None else rows, axis=1)
                 squares = np.einsum("ij,ij->i", rows, rows)
-            # The norm itself carries up to gamma_{k + 1} of relative error, and each
-            # of its squares may underflow.
             n_roundings = n_terms
             if not sparse.issparse(X):
                 n_roundings = np.minimum(n_terms, _most_roundings(self.n_features))
-            relative = rounding(n_roundings + 4.0, _SINGLE)
-            # Of the squared norm nothing is known but the number of its terms.
-            excess = rounding(n_terms + 4.0, _SINGLE)
-            squares = squares.astype(np.float64) + self.n_features * 2.0**-126
-            norms = np.sqrt(squares) * (1 + 2 * excess)
-            bounds = relative * norms + self.n_features * _TINY
-            bounds[n_terms == 0] = 0.0
-            return rows, _rounded_up(bounds)
+            return rows, self._row_bounds(n_terms, squares, n_roundings)
+
+    def _row_bounds(self, n_terms, squares, n_roundings=None) -> np.ndarray:
+        """Return the error bounds of rows, from their squared norms."""
+        n_roundings = n_terms if n_roundings is None else n_roundings
+        relative = rounding(n_roundings + 4.0, _SINGLE)
+        # The norm itself carries up to gamma_{k + 1} of relative error, for all that is
+        # known of its order, and each of its squares may underflow.
+        excess = rounding(n_terms + 4.0, _SINGLE)
+        squares = squares.astype(np.float64) + self.n_features * 2.0**-126
+        norms = np.sqrt(squares) * (1 + 2 * excess)
+        bounds = relative * norms + self.n_features * _TINY
+        bounds[n_terms == 0] = 0.0
+        return _rounded_up(bounds)
 
     def _scaled(self, X: np.ndarray) -> np.ndarray:
         """Return (X - shift) * 2**-exponent in single precision, in C order."""
@@ -351,11 +379,10 @@ class HyperplaneLayer:
         bounds = 2 * rounding(self.n_features + 4.0, _DOUBLE) * magnitude + _TINY
         return _in_single_precision(self.scaled_biases + product, bounds)
 
-    def _settle(self, codes: BitCodes, X, positions, rows, columns) -> None:
+    def _settle(self, codes: BitCodes, X, rows, positions, columns) -> None:
         """Compute the doubtful signs in higher precision, and store them."""
         if len(rows):
-            positive = self._exact_signs(X, rows, columns)
-            codes.put(positions[rows], columns, positive)
+            codes.put(positions, columns, self._exact_signs(X, rows, columns))
 
     def _exact_signs(self, X, rows, columns, shifts=0.0) -> np.ndarray:
         """Return [<w, x> + b + shift > 0] for pairs of rows and hyperplanes."""

@@ -1,0 +1,194 @@
+"""Signs of products with rows of few features, or mostly of zeros.
+
+Six neighbouring rows make a group, and are read where one of them at least is not zero.
+Their products with 64 hyperplanes stay in registers, and only the signs are stored.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from ._reference import LANES, scales
+from ._vector import ROWS_OF_A_GROUP, group_sign_bits
+
+__all__ = ["pack_signs_of_rows", "packed_rows", "with_room_to_flag"]
+
+_FLOATS_OF_A_LINE = 16
+
+compiled = njit(nogil=True, cache=True, error_model="numpy")
+
+
+class PackedRows(NamedTuple):
+    """Groups of rows: group g has the columns `starts[g]` .. `starts[g + 1] - 1`."""
+
+    n_rows: int
+    starts: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+
+
+@compiled
+def _pack_rows(
+    X, rows, shift, first, second, starts, columns, values, n_terms, squares
+):
+    n_features = X.shape[1]
+    used = np.empty(n_features, dtype=np.uint8)
+    total = 0
+    for group in range(len(starts) - 1):
+        block = rows[group * ROWS_OF_A_GROUP : (group + 1) * ROWS_OF_A_GROUP]
+        used[:] = 0
+        for row in block:
+            for j in range(n_features):
+                used[j] |= X[row, j] != shift[j]
+        start = total
+        for j in range(n_features):
+            columns[total] = j  # overwritten unless used
+            total += np.int64(used[j])
+        values[start:total, len(block) :] = 0
+        for k in range(len(block)):
+            count, square = 0, 0.0
+            for place in range(start, total):
+                j = columns[place]
+                difference = np.float64(X[block[k], j]) - shift[j]
+                value = np.float32(difference * first * second)
+                values[place, k] = value
+                count += difference != 0
+                square += np.float64(value) * np.float64(value)
+            i = group * ROWS_OF_A_GROUP + k
+            n_terms[i], squares[i] = count, square
+        starts[group + 1] = total
+
+
+def packed_rows(X, rows, shift, exponent: int):
+    n_groups = -(-len(rows) // ROWS_OF_A_GROUP)
+    n_features = X.shape[1]
+    room = n_groups * n_features
+    packed = PackedRows(
+        len(rows),
+        np.zeros(n_groups + 1, dtype=np.int64),
+        np.empty(room + 1, dtype=np.int32),
+        np.empty((room, ROWS_OF_A_GROUP), dtype=np.float32),
+    )
+    n_terms, squares = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
+    if shift is None:
+        shift = np.zeros(n_features)
+    _pack_rows(X, rows, shift, *scales(-exponent), *packed[1:], n_terms, squares)
+    return packed, n_terms, squares
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _at(array, index):
+    """Return the address of number `index` of a contiguous array."""
+    size = np.uint64(array.itemsize)
+    return np.uintp(np.uint64(array.ctypes.data) + np.uint64(index) * size)
+
+
+@compiled
+def _fill(panel, directions, first):
+    """Transpose 64 directions into the panel, and zeros beyond the last."""
+    n = min(64, directions.shape[0] - first)
+    for j in range(panel.shape[0]):
+        for k in range(n):
+            panel[j, k] = directions[first + k, j]
+        for k in range(n, 64):
+            panel[j, k] = 0
+
+
+@compiled
+def _pack_signs_of_rows(
+    n_rows,
+    starts,
+    columns,
+    values,
+    directions,
+    panel,
+    offsets,
+    row_bounds,
+    column_bounds,
+    offset_bounds,
+    positions,
+    codes,
+    flagged,
+):
+    n_flagged = 0
+    bits = np.empty((ROWS_OF_A_GROUP, 2), dtype=np.uint64)
+    for word in range(len(offsets) // 64):
+        _fill(panel, directions, 64 * word)
+        for group in range(len(starts) - 1):
+            start, first = starts[group], group * ROWS_OF_A_GROUP
+            group_sign_bits(
+                _at(columns, start),
+                _at(values, start * ROWS_OF_A_GROUP),
+                starts[group + 1] - start,
+                _at(panel, 0),
+                _at(offsets, 64 * word),
+                _at(row_bounds, first),
+                _at(column_bounds, 64 * word),
+                _at(offset_bounds, 64 * word),
+                _at(bits, 0),
+            )
+            for k in range(min(ROWS_OF_A_GROUP, n_rows - first)):
+                i = first + k
+                codes[positions[i] // LANES, word, positions[i] % LANES] = bits[k, 0]
+                doubtful, j = bits[k, 1], 64 * word
+                while doubtful:
+                    if doubtful & np.uint64(1) and (
+                        row_bounds[i] * column_bounds[j] + offset_bounds[j] > 0
+                    ):
+                        if n_flagged < len(flagged):
+                            flagged[n_flagged, 0] = i
+                            flagged[n_flagged, 1] = j
+                        n_flagged += 1
+                    doubtful >>= np.uint64(1)
+                    j += 1
+    return n_flagged
+
+
+def with_room_to_flag(pack, n_entries: int, *arguments):
+    """Call `pack` with room for the entries it flags, and return these."""
+    capacity = max(1024, n_entries // 64)
+    while True:
+        flagged = np.empty((capacity, 2), dtype=np.int64)
+        n_flagged = pack(*arguments, flagged)
+        if n_flagged <= capacity:
+            return flagged[:n_flagged, 0], flagged[:n_flagged, 1]
+        capacity = n_flagged
+
+
+def _panel(n_features: int) -> np.ndarray:
+    """Return room for 64 directions that starts where a cache line does."""
+    room = np.empty(n_features * 64 + _FLOATS_OF_A_LINE, dtype=np.float32)
+    start = -room.ctypes.data // 4 % _FLOATS_OF_A_LINE
+    return room[start : start + n_features * 64].reshape(n_features, 64)
+
+
+def pack_signs_of_rows(
+    packed,
+    directions,
+    offsets,
+    row_bounds,
+    column_bounds,
+    offset_bounds,
+    positions,
+    codes,
+):
+    # Hyperplanes and rows of zeros fill the last word and the last group: without a
+    # bound, they are never in doubt.
+    n_rows, n_hyperplanes = packed.n_rows, len(directions)
+    beyond = 0, -n_hyperplanes % 64
+    return with_room_to_flag(
+        _pack_signs_of_rows,
+        n_rows * n_hyperplanes,
+        *packed,
+        directions,
+        _panel(directions.shape[1]),
+        np.pad(offsets, beyond),
+        np.pad(row_bounds, (0, -n_rows % ROWS_OF_A_GROUP)),
+        np.pad(column_bounds, beyond),
+        np.pad(offset_bounds, beyond),
+        positions,
+        codes,
+    )
