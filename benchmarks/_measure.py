@@ -44,13 +44,16 @@ class Timing:
 def alternate(contenders, repeats):
     """Run all contenders in turn, `repeats` times; return a Timing for each.
 
-    Taking turns lets a slow spell of the machine hit all of them alike.
+    Taking turns lets a slow spell of the machine hit all of them alike. The threads of
+    the linear algebra library go on spinning when a product is done, at the expense of
+    whoever comes next: each contender starts after a pause.
     """
     timings = {name: Timing() for name in contenders}
     for _ in range(repeats):
         for name, run in contenders.items():
             timing = timings[name]
             timing.result = None
+            time.sleep(_PAUSE)
             cpu, wall = time.process_time(), time.perf_counter()
             timing.result = run()
             timing.walls.append(time.perf_counter() - wall)

@@ -369,31 +369,29 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         if any(code is None for code in codes):
             super()._certify(training)
             return
-        places = np.full(layout.n_positions, -1, dtype=training.labels.dtype)
-        places[layout.positions] = training.labels
+        is_sample = np.zeros(layout.n_positions, dtype=bool)
+        is_sample[layout.positions] = True
 
-        n_tiles, n_threads = len(places) // LANES, _n_threads(self.n_jobs)
+        n_tiles, n_threads = len(is_sample) // LANES, _n_threads(self.n_jobs)
         step = min(-(-n_tiles // (2 * n_threads)), _MOST_TILES)
         step = -(-step // TILES_OF_A_GROUP) * TILES_OF_A_GROUP
 
-        def missed(start: int) -> int:
+        def decided(start: int) -> np.ndarray:
             tiles = slice(start, min(start + step, n_tiles))
-            expected = places[tiles.start * LANES : tiles.stop * LANES]
-            numbers = self._decide([code.part(tiles) for code in codes])
-            return int(((numbers != expected) & (expected >= 0)).sum())
+            wanted = is_sample[tiles.start * LANES : tiles.stop * LANES]
+            return self._decide([code.part(tiles) for code in codes], wanted)[wanted]
 
-        n_missed = sum(run_in_threads(missed, range(0, n_tiles, step), n_threads))
-        self._check_codes(training, layout, codes)
-        self._record_certificate(training, n_missed)
+        starts = range(0, n_tiles, step)
+        numbers = np.concatenate(run_in_threads(decided, starts, n_threads))
+        self._check_codes(training, numbers)
+        self._record_certificate(training, int((numbers != training.labels).sum()))
 
-    def _check_codes(self, training: TrainingSet, layout: ClassLayout, codes) -> None:
-        """Encode some of the training samples again, and compare all decisions."""
+    def _check_codes(self, training: TrainingSet, numbers: np.ndarray) -> None:
+        """Predict some of the training samples again, and compare the decisions."""
         n_checked = min(self._n_checked, max(training.n_samples // 32, _LEAST_CHECKED))
         step = -(-training.n_samples // n_checked)
-        chosen = np.arange(0, training.n_samples, step)
-        again = self._predict_class_numbers(training.X[training.rows[chosen]])
-        before = self._decide([code.take(layout.positions[chosen]) for code in codes])
-        if (again != before).any():
+        again = self._predict_class_numbers(training.X[training.rows[::step]])
+        if (again != numbers[::step]).any():
             raise InterpolationError(
                 "The codes of some training samples changed when they were computed "
                 "again; this is a defect of the library or of the machine. Please "
@@ -417,11 +415,11 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
     def _n_votes(self) -> int | None:
         return None if self.decision == "network" or self.one_sided else self.n_votes
 
-    def _decide(self, codes) -> np.ndarray:
+    def _decide(self, codes, wanted=True) -> np.ndarray:
         if self.one_sided:
             fires = self.network_.fires_of(codes)
             return fires[:, 0].astype(np.intp)
-        return self.network_.decide(codes, self._n_votes)
+        return self.network_.decide(codes, self._n_votes, wanted)
 
     def _predict_class_numbers(self, X) -> np.ndarray:
         if len(self.classes_) == 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 
 __all__ = [
@@ -30,8 +32,10 @@ __all__ = [
 # A lane without a sample has all bits set, so that it is never counted as covered.
 LANES = 64
 # What is counted at a time is to fit the caches.
-_TILES_AT_ONCE = 16
+_PAIRS_AT_ONCE = 1 << 17
 _MASKS_AT_ONCE = 64
+_BUFFER = 1024
+_VALUES_AT_ONCE = 1 << 16
 _PRODUCTS_AT_ONCE = 1 << 20
 
 
@@ -43,12 +47,22 @@ def hash_coefficients(n: int) -> np.ndarray:
     return (z ^ (z >> np.uint64(31))) | np.uint64(1)
 
 
+def _row_blocks(n_rows: int, n_columns: int):
+    """Iterate over slices of rows whose values fit the caches."""
+    step = max(1, _VALUES_AT_ONCE // max(1, n_columns))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))
+
+
 def row_hashes(block: np.ndarray) -> np.ndarray:
     """Hash the values of each row of a dense block to 64 bits; zeros add nothing."""
-    values = np.ascontiguousarray(block, dtype=np.float64) + 0.0
-    bits = values.view(np.uint64)
-    mixed = (bits ^ (bits >> np.uint64(32))) * hash_coefficients(bits.shape[1])
-    return (mixed ^ (mixed >> np.uint64(32))).sum(axis=1, dtype=np.uint64)
+    hashes = np.empty(len(block), dtype=np.uint64)
+    for rows in _row_blocks(*block.shape):
+        values = np.ascontiguousarray(block[rows], dtype=np.float64) + 0.0
+        bits = values.view(np.uint64)
+        mixed = (bits ^ (bits >> np.uint64(32))) * hash_coefficients(bits.shape[1])
+        hashes[rows] = (mixed ^ (mixed >> np.uint64(32))).sum(axis=1, dtype=np.uint64)
+    return hashes
 
 
 def ordered_product(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -115,14 +129,23 @@ def pack_signs(
     rows, columns : ndarray of shape (n_flagged,)
         The doubtful entries of `products`.
     """
-    values = products + offsets
-    bounds = row_bounds[:, np.newaxis] * column_bounds + offset_bounds
-    rows, columns = np.nonzero(~(np.abs(values) > bounds) & (bounds > 0))
-    words = pack_bits(values > 0)
-    n_words = words.shape[1]
-    tiles, lanes = np.divmod(positions, LANES)
-    codes[tiles, first_word : first_word + n_words, lanes] = words
-    return rows, columns
+    rows, columns = [], []
+    largest_bound, largest_offset = column_bounds.max(), offset_bounds.max()
+    for block in _row_blocks(*products.shape):
+        values = products[block] + offsets
+        words = pack_bits(values > 0)
+        tiles, lanes = np.divmod(positions[block], LANES)
+        codes[tiles, first_word : first_word + words.shape[1], lanes] = words
+        sizes = np.abs(values, out=values)
+        largest_bounds = row_bounds[block] * largest_bound + largest_offset
+        near = np.flatnonzero(~(sizes > largest_bounds[:, np.newaxis]))
+        row, column = np.divmod(near, products.shape[1])
+        row += block.start
+        bounds = row_bounds[row] * column_bounds[column] + offset_bounds[column]
+        is_open = ~(sizes.ravel()[near] > bounds) & (bounds > 0)
+        rows.append(row[is_open])
+        columns.append(column[is_open])
+    return np.concatenate(rows), np.concatenate(columns)
 
 
 def packed_rows(
@@ -142,12 +165,17 @@ def packed_rows(
         Squared norms of the rounded rows, up to rounding errors.
     """
     first, second = scales(-exponent)
-    differences = X[rows].astype(np.float64)
-    if shift is not None:
-        differences -= shift
-    packed = (differences * first * second).astype(np.float32)
-    n_terms = np.count_nonzero(differences, axis=1)
-    return packed, n_terms, np.einsum("ij,ij->i", packed, packed, dtype=np.float64)
+    packed = np.empty((len(rows), X.shape[1]), dtype=np.float32)
+    n_terms, squares = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
+    for block in _row_blocks(*packed.shape):
+        values = X[rows[block]].astype(np.float64)
+        if shift is not None:
+            values -= shift
+        n_terms[block] = np.count_nonzero(values, axis=1)
+        packed[block] = values * first * second
+        values = packed[block].astype(np.float64)
+        squares[block] = np.einsum("ij,ij->i", values, values)
+    return packed, n_terms, squares
 
 
 def pack_signs_of_rows(
@@ -203,9 +231,8 @@ def pair_sums(
 def pack_bits(bits: np.ndarray) -> np.ndarray:
     """Pack booleans of shape (n_rows, n_bits) into words, 64 in each."""
     n_rows, n_bits = bits.shape
-    padded = np.zeros((n_rows, -(-n_bits // 64) * 64), dtype=bool)
-    padded[:, :n_bits] = bits
-    packed = np.packbits(padded, axis=1, bitorder="little")
+    packed = np.zeros((n_rows, -(-n_bits // 64) * 8), dtype=np.uint8)
+    packed[:, : -(-n_bits // 8)] = np.packbits(bits, axis=1, bitorder="little")
     return packed.view("<u8").astype(np.uint64, copy=False)
 
 
@@ -242,6 +269,16 @@ def _tile_counts(tile: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return np.bitwise_count(common).sum(axis=1, dtype=np.int32)
 
 
+@contextmanager
+def _small_buffers():
+    """Let NumPy combine short rows with columns as they are, without copies."""
+    before = np.setbufsize(_BUFFER)
+    try:
+        yield
+    finally:
+        np.setbufsize(before)
+
+
 def _pairs_below(
     words: np.ndarray, masks: np.ndarray, limits: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -260,25 +297,45 @@ def _pairs_below(
         The pairs below their limit, and their counts.
     """
     # Nearly all pairs pass the limit within the first words; the others are counted on.
-    n_first = -(-5 * len(words) // 8)
+    n_first = -(-6 * len(words) // 8)
     counts = np.zeros((len(masks), words.shape[1]), np.min_scalar_type(64 * len(words)))
     common = np.empty(counts.shape, dtype=np.uint64)
     ones = np.empty(counts.shape, dtype=np.uint8)
-    for word, mask in zip(words[:n_first], masks.T[:n_first], strict=True):
-        np.bitwise_and(word, mask[:, np.newaxis], out=common)
-        np.add(counts, np.bitwise_count(common, out=ones), out=counts)
-    mask, sample = np.nonzero(counts < limits[:, np.newaxis])
+    with _small_buffers():
+        for word, mask in zip(words[:n_first], masks.T[:n_first], strict=True):
+            np.bitwise_and(word, mask[:, np.newaxis], out=common)
+            np.add(counts, np.bitwise_count(common, out=ones), out=counts)
+    low = np.flatnonzero(counts < limits[:, np.newaxis])
+    mask, sample = np.divmod(low, words.shape[1])
     rest = words[n_first:, sample] & masks.T[n_first:, mask]
     count = counts[mask, sample] + np.bitwise_count(rest).sum(axis=0, dtype=np.int32)
     below = np.flatnonzero(count < limits[mask])
     return mask[below], sample[below], count[below]
 
 
-def _blocks(n_tiles: int):
-    """Iterate over slices of tiles, the first of which is small."""
-    yield slice(0, min(1, n_tiles))
-    for start in range(1, n_tiles, _TILES_AT_ONCE):
-        yield slice(start, min(start + _TILES_AT_ONCE, n_tiles))
+def _blocks(n_tiles: int, n_masks: int):
+    """Iterate over slices of tiles to be counted together."""
+    n_masks = min(max(n_masks, 1), _MASKS_AT_ONCE)
+    return _slices(0, n_tiles, max(1, _PAIRS_AT_ONCE // (n_masks * LANES)))
+
+
+def _some_masks(start: int, stop: int):
+    """Iterate over slices of masks to be counted together."""
+    return _slices(start, stop, _MASKS_AT_ONCE)
+
+
+def _slices(start: int, stop: int, step: int):
+    """Divide a range into parts of about the same size, no more than `step` each."""
+    ends = np.linspace(start, stop, -(-(stop - start) // step) + 1, dtype=int).tolist()
+    return map(slice, ends[:-1], ends[1:])
+
+
+def _lanes_below(words, masks, limits) -> np.ndarray:
+    """Return the bits [popcount(code & mask) < limit], a word for each tile."""
+    mask, sample, _ = _pairs_below(words, masks, limits)
+    below = np.zeros((len(masks), words.shape[1]), dtype=bool)
+    below[mask, sample] = True
+    return pack_bits(below)
 
 
 def _words(tiles: np.ndarray) -> np.ndarray:
@@ -295,9 +352,12 @@ def smallest_counts(
     codes = _tiles(codes)
     smallest = np.full(masks.shape[0], np.iinfo(np.int32).max, dtype=np.int32)
     for tiles in (codes[:skip_start], codes[skip_stop:]):
-        for block in _blocks(len(tiles)):
-            mask, _, count = _pairs_below(_words(tiles[block]), masks, smallest)
-            np.minimum.at(smallest, mask, count)
+        # The first tile is counted twice: it gives a limit to start from.
+        for block in (slice(0, 1), *_blocks(len(tiles), len(masks))):
+            words = _words(tiles[block])
+            for some in _some_masks(0, len(masks)):
+                mask, _, count = _pairs_below(words, masks[some], smallest[some])
+                np.minimum.at(smallest[some], mask, count)
     return smallest
 
 
@@ -313,14 +373,10 @@ def covers(
     """
     tiles = _tiles(codes)[start:stop]
     fires = np.empty((masks.shape[0], len(tiles)), dtype=np.uint64)
-    for block in _blocks(len(tiles)):
+    for block in _blocks(len(tiles), len(masks)):
         words = _words(tiles[block])
-        for first in range(0, len(masks), _MASKS_AT_ONCE):
-            some = slice(first, first + _MASKS_AT_ONCE)
-            mask, sample, _ = _pairs_below(words, masks[some], bounds[some])
-            below = np.zeros((len(masks[some]), words.shape[1]), dtype=bool)
-            below[mask, sample] = True
-            fires[some, block] = pack_bits(below)
+        for some in _some_masks(0, len(masks)):
+            fires[some, block] = _lanes_below(words, masks[some], bounds[some])
     return fires
 
 
@@ -333,10 +389,12 @@ def classes_that_fire(
     """
     codes = _tiles(codes)
     fired = np.zeros((codes.shape[0], len(starts) - 1), dtype=np.uint64)
-    for number, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
-        neurons = slice(start, stop)
-        fires = covers(codes, masks[neurons], bounds[neurons], 0, len(codes))
-        fired[:, number] = np.bitwise_or.reduce(fires, axis=0)
+    for block in _blocks(len(codes), len(masks)):
+        words = _words(codes[block])
+        for number, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
+            for some in _some_masks(start, stop):
+                fires = _lanes_below(words, masks[some], bounds[some])
+                fired[block, number] |= np.bitwise_or.reduce(fires, axis=0)
     return fired
 
 

@@ -318,7 +318,7 @@ class CoverNetwork(Network):
         scores[beaten, numbers[beaten]] = np.nextafter(highest, np.inf)
         return scores
 
-    def decide(self, codes, n_votes: int | None) -> np.ndarray:
+    def decide(self, codes, n_votes: int | None, wanted=True) -> np.ndarray:
         """Return the number of the class of the largest score, as fast as it goes.
 
         Parameters
@@ -327,6 +327,8 @@ class CoverNetwork(Network):
             What `encode` says of the inputs.
         n_votes : int or None
             None for the paper's rule; else as in `vote`, whose answers these are.
+        wanted : bool or ndarray of shape (n_samples,), default=True
+            Which samples matter; the others get any number.
 
         Returns
         -------
@@ -337,8 +339,8 @@ class CoverNetwork(Network):
         if n_votes is None:
             return np.logical_or.reduce(fires).argmax(axis=1)
         alone, numbers = self._firing_alone(fires)
-        if not alone.all():
-            open_ = np.flatnonzero(~alone)
+        open_ = np.flatnonzero(~alone & wanted)
+        if len(open_):
             undecided = [code.take(open_) for code in codes]
             numbers[open_] = self._margins(undecided, n_votes).argmax(axis=1)
         return numbers

@@ -270,9 +270,9 @@ class HyperplaneLayer:
         return bool((groups != 0).any(axis=1).mean() <= _MOST_NONZERO)
 
     def _encode_packed(self, codes: BitCodes, X, rows, positions) -> None:
-        packed, *size = kernels.packed_rows(X, rows, self.shift, self.exponent)
         offsets, offset_bounds = self._shifted_offsets
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            packed, *size = kernels.packed_rows(X, rows, self.shift, self.exponent)
             doubtful, columns = kernels.pack_signs_of_rows(
                 packed,
                 self.directions,
