@@ -22,6 +22,7 @@ __all__ = ["Timing", "alternate", "in_child", "machine", "saved"]
 
 HERE = Path(__file__).resolve().parent
 _POLL_SECONDS = 0.005
+_PAUSE = 0.3
 
 
 @dataclass
