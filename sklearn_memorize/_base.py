@@ -12,7 +12,6 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import _check_sample_weight, _fit_context
@@ -22,6 +21,7 @@ from ._persistence import PersistentMixin
 from ._progress import SILENT, Progress, Stopped, told
 from ._training_set import (
     TrainingSet,
+    check_targets,
     distinct_rows,
     number_labels,
     resolve_labels,
@@ -211,7 +211,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
 
     def _prepare(self, X, y, sample_weight) -> TrainingSet:
         X, y = self._validate_samples(X, y=y)
-        check_classification_targets(y)
+        check_targets(y)
         if sparse.issparse(X):
             X = _canonical(X)
         weights, kept = self._validate_weights(X, sample_weight)

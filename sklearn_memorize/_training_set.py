@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.multiclass import check_classification_targets
 
 from . import kernels
 from .network._codes import index_type
 
 __all__ = [
     "TrainingSet",
+    "check_targets",
     "distinct_rows",
     "number_labels",
     "resolve_labels",
@@ -134,13 +136,32 @@ def _equal_rows(X, i: int, j: int) -> bool:
     return np.array_equal(_dense(X[[i]]), _dense(X[[j]]))
 
 
+def check_targets(y: np.ndarray) -> None:
+    """Refuse targets that are not classes; warn if they hardly look so."""
+    # Integers are classes, and in a short range many of them are equal.
+    if y.dtype.kind not in "iu" or _range(y) >= len(y) // 2:
+        check_classification_targets(y)
+
+
+def _range(y: np.ndarray) -> int:
+    return int(y.max()) - int(y.min()) if len(y) else 0
+
+
 def number_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct labels in order, and the number of each sample's label."""
     if y.dtype.kind not in "biu":
         classes, numbers = np.unique(y, return_inverse=True)
         return classes, numbers.astype(index_type(len(classes)))
-    classes = np.unique(y)
-    return classes, np.searchsorted(classes, y).astype(index_type(len(classes)))
+    if y.dtype.kind == "b" or _range(y) >= len(y):
+        classes = np.unique(y)
+        return classes, np.searchsorted(classes, y).astype(index_type(len(classes)))
+    # Differences that overflow are right as unsigned integers.
+    places = (y - y.min()).view(f"u{y.itemsize}").astype(np.intp)
+    present = np.flatnonzero(np.bincount(places))
+    kind = index_type(len(present))
+    numbers = np.empty(present[-1] + 1, dtype=kind)
+    numbers[present] = np.arange(len(present), dtype=kind)
+    return y.min() + present.astype(y.dtype), numbers[places]
 
 
 def sort_by_label(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -201,6 +222,8 @@ def resolve_labels(
     """
     resolved = np.empty(n_distinct, dtype=labels.dtype)
     resolved[inverse] = labels
+    if n_distinct == len(labels):
+        return resolved, 0
     in_conflict = np.zeros(n_distinct, dtype=bool)
     in_conflict[inverse[resolved[inverse] != labels]] = True
     votes: dict[tuple[int, int], int] = {}

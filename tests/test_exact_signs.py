@@ -11,6 +11,7 @@ from scipy import sparse
 
 from sklearn_memorize import kernels
 from sklearn_memorize.network import HyperplaneLayer
+from sklearn_memorize.network._codes import BitCodes
 from sklearn_memorize.network._exact import exact_sign
 from sklearn_memorize.network._relu_codes import FRACTION_BITS
 
@@ -179,3 +180,46 @@ def test_samples_that_are_mostly_zeros_have_exact_codes():
     alone = np.vstack([layer.signs(X[i : i + 1]) for i in range(len(X))])
     assert (alone == in_a_batch).all()
     assert (layer.signs(sparse.csr_array(X)) == in_a_batch).all()
+
+
+@pytest.mark.parametrize("center", [None, 1e6])
+@pytest.mark.parametrize("n_features", [1, 2, 5, 16])
+def test_codes_written_in_planes_are_those_of_the_plain_kernels(n_features, center):
+    rng = np.random.default_rng(n_features)
+    X = rng.standard_normal((1500, n_features)) + (center or 0.0)
+    X[3] = 0
+    directions = rng.standard_normal((130, n_features)).astype(np.float32)
+    through = -(X[rng.integers(0, 1500, 130)] * directions).sum(axis=1)
+    biases = through + rng.integers(-1, 2, 130) * np.spacing(through)
+    biases[:9] = 0
+    shift = None if center is None else np.full(n_features, center)
+    layer = HyperplaneLayer(directions, biases, 1, shift)
+    rows = rng.permutation(1500)[:1100].astype(np.int32)
+    # One tile is left out, another is not full, and the last group is begun.
+    positions = np.sort(rng.permutation(np.r_[0:640, 704:1500])[:1100])
+    codes = layer.encode_arranged(X, rows, positions, 1600, n_threads=2)
+    with kernels.use_backend("numpy"):
+        plain = layer.encode_arranged(X, rows, positions, 1600)
+        expected = plain.words()
+    if kernels.backend() == "numba":
+        assert codes.tiles.shape != plain.tiles.shape
+    words = codes.words()
+    assert (words[positions] == expected[positions]).all()
+    empty = np.setdiff1d(np.arange(1600), positions)
+    assert (words[empty] == ~np.uint64(0)).all()
+    assert (layer.signs(X[rows[:3]]) == rational_signs(layer, X[rows[:3]])).all()
+    assert (codes.bits(positions[:3]) == layer.signs(X[rows[:3]])).all()
+    plain_signs = X.astype(np.float32) @ directions.T + biases.astype(np.float32) > 0
+    assert (plain_signs[rows] != codes.bits(positions)).any()
+
+
+def test_single_bits_can_be_set_in_planes_and_tiles():
+    rng = np.random.default_rng(0)
+    codes = BitCodes.from_words(rng.integers(0, 2**63, (1024, 3), dtype=np.uint64), 190)
+    bits = codes.bits()
+    where = rng.integers(0, 1024, 99), rng.permutation(190)[:99]
+    for lay_out in (lambda: codes, codes.arranged):
+        laid_out = lay_out()
+        bits[where] = ~bits[where]
+        laid_out.put(*where, bits[where])
+        assert (laid_out.bits() == bits).all()

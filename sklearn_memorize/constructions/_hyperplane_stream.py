@@ -128,7 +128,7 @@ def enlarged_ball(ball: Ball, X, rows: np.ndarray, n_threads: int = 1) -> Ball:
 def _over_blocks(X, rows, n_threads: int) -> Callable:
     """Return the function that measures rows of an array block by block."""
     rows = np.sort(rows)
-    step = max(1, _BLOCK_VALUES // X.shape[1])
+    step = max(1, min(_BLOCK_VALUES // X.shape[1], -(-len(rows) // n_threads)))
     blocks = [rows[start : start + step] for start in range(0, len(rows), step)]
     return lambda measure: run_in_threads(partial(measure, X), blocks, n_threads)
 

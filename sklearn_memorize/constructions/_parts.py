@@ -98,9 +98,9 @@ def _measured(X, arrangement: Arrangement, measure: Callable) -> list:
 
 def _encoded(X, arrangement: Arrangement, layer: HyperplaneLayer, activation: str):
     layout = arrangement.layout
-    codes = layer.room(layout.n_positions, activation)
-    layer.encode_into(codes, X, arrangement.rows, layout.positions)
-    return codes.arranged()
+    return layer.encode_arranged(
+        X, arrangement.rows, layout.positions, layout.n_positions, activation
+    )
 
 
 def _rows_of(X, rows: np.ndarray):

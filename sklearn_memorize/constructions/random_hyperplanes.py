@@ -212,10 +212,15 @@ class _Samples:
         return most_balanced_first(layer, self.X, self.rows)
 
     def encode(self, layer: HyperplaneLayer, rules: Rules):
-        codes = layer.room(self.layout.n_positions, rules.activation)
-        positions = self.layout.positions
-        layer.encode_into(codes, self.X, self.rows, positions, rules.n_threads)
-        return codes.arranged(rules.n_threads)
+        layout = self.layout
+        return layer.encode_arranged(
+            self.X,
+            self.rows,
+            layout.positions,
+            layout.n_positions,
+            rules.activation,
+            rules.n_threads,
+        )
 
     def cover(self, codes, number: int, order: np.ndarray, rules: Rules) -> Cover:
         strategy = cover_greedily if rules.greedy else cover_in_drawing_order

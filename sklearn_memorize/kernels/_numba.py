@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from . import _planes
+from ._few_features import signs_in_planes, tiles_of_rows
 from ._reference import LANES, hash_coefficients, pack_bits, scales
 from ._rows import pack_signs_of_rows, packed_rows, with_room_to_flag
 from ._vector import count_tile, sign_bits
@@ -26,7 +27,10 @@ __all__ = [
     "pair_sums",
     "row_hashes",
     "row_norms",
+    "shape_of_planes",
+    "signs_in_planes",
     "smallest_counts",
+    "tiles_of_rows",
     "words_at",
 ]
 
@@ -209,9 +213,14 @@ def _are_planes(codes: np.ndarray) -> bool:
     return codes.shape[2] == _planes.WORDS
 
 
+def shape_of_planes(n_tiles: int, n_words: int) -> tuple[int, int, int] | None:
+    if n_tiles == 0 or n_tiles % _planes.WORDS or 64 * n_words > _planes.MOST_BITS:
+        return None
+    return n_tiles // _planes.WORDS, 64 * n_words, _planes.WORDS
+
+
 def arranged(tiles: np.ndarray) -> np.ndarray:
-    n_bits = tiles.shape[1] * 64
-    if len(tiles) == 0 or len(tiles) % _planes.WORDS or n_bits > _planes.MOST_BITS:
+    if shape_of_planes(*tiles.shape[:2]) is None:
         return tiles
     return _planes.from_tiles(tiles)
 

@@ -22,6 +22,7 @@ __all__ = [
     "pair_sums",
     "row_hashes",
     "row_norms",
+    "shape_of_planes",
     "smallest_counts",
     "words_at",
 ]
@@ -234,6 +235,17 @@ def pack_bits(bits: np.ndarray) -> np.ndarray:
     packed = np.zeros((n_rows, -(-n_bits // 64) * 8), dtype=np.uint8)
     packed[:, : -(-n_bits // 8)] = np.packbits(bits, axis=1, bitorder="little")
     return packed.view("<u8").astype(np.uint64, copy=False)
+
+
+def shape_of_planes(n_tiles: int, n_words: int) -> tuple[int, int, int] | None:
+    """Return the shape of the planes that tiles of codes are arranged in, if they are.
+
+    Where they are, there are also `tiles_of_rows`, to be called with rows, the lanes
+    they are for (increasing), the number of tiles, shift and exponent; and
+    `signs_in_planes`, which takes what it returns and does what `pack_signs_of_rows`
+    does, for all lanes of the planes: those without a row get all bits.
+    """
+    return None
 
 
 def arranged(tiles: np.ndarray) -> np.ndarray:

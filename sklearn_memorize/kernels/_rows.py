@@ -1,4 +1,4 @@
-"""Signs of products with rows of few features, or mostly of zeros.
+"""Signs of products with rows that are mostly zeros, or have few features.
 
 Six neighbouring rows make a group, and are read where one of them at least is not zero.
 Their products with 64 hyperplanes stay in registers, and only the signs are stored.
@@ -14,7 +14,7 @@ from numba import njit
 from ._reference import LANES, scales
 from ._vector import ROWS_OF_A_GROUP, group_sign_bits
 
-__all__ = ["pack_signs_of_rows", "packed_rows", "with_room_to_flag"]
+__all__ = ["at", "pack_signs_of_rows", "packed_rows", "with_room_to_flag"]
 
 _FLOATS_OF_A_LINE = 16
 
@@ -80,7 +80,7 @@ def packed_rows(X, rows, shift, exponent: int):
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _at(array, index):
+def at(array, index):
     """Return the address of number `index` of a contiguous array."""
     size = np.uint64(array.itemsize)
     return np.uintp(np.uint64(array.ctypes.data) + np.uint64(index) * size)
@@ -120,15 +120,15 @@ def _pack_signs_of_rows(
         for group in range(len(starts) - 1):
             start, first = starts[group], group * ROWS_OF_A_GROUP
             group_sign_bits(
-                _at(columns, start),
-                _at(values, start * ROWS_OF_A_GROUP),
+                at(columns, start),
+                at(values, start * ROWS_OF_A_GROUP),
                 starts[group + 1] - start,
-                _at(panel, 0),
-                _at(offsets, 64 * word),
-                _at(row_bounds, first),
-                _at(column_bounds, 64 * word),
-                _at(offset_bounds, 64 * word),
-                _at(bits, 0),
+                at(panel, 0),
+                at(offsets, 64 * word),
+                at(row_bounds, first),
+                at(column_bounds, 64 * word),
+                at(offset_bounds, 64 * word),
+                at(bits, 0),
             )
             for k in range(min(ROWS_OF_A_GROUP, n_rows - first)):
                 i = first + k

@@ -12,7 +12,14 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["ROWS_OF_A_GROUP", "count_tile", "group_sign_bits", "sign_bits"]
+__all__ = [
+    "HYPERPLANES_TOGETHER",
+    "ROWS_OF_A_GROUP",
+    "count_tile",
+    "group_sign_bits",
+    "sign_bits",
+    "tile_sign_bits",
+]
 
 _WORD = ir.IntType(64)
 _INDEX = ir.IntType(32)
@@ -254,6 +261,101 @@ def _generate_group_sign_bits(context, builder, signature, arguments):
             where = ir.Constant(_INDEX, 2 * k + which)
             builder.store(word, builder.gep(bits, [where]))
     return context.get_dummy_value()
+
+
+# Sums for 64 rows by so many hyperplanes stay in registers.
+HYPERPLANES_TOGETHER = 4
+
+
+@intrinsic
+def tile_sign_bits(
+    typing_context, rows, directions, n_features, offsets, thresholds, bits
+):
+    """Store the bits [p + o > t] and [|p + o| > t] of the 64 rows of a tile.
+
+    The products p are those of the rows with `HYPERPLANES_TOGETHER` hyperplanes. Called
+    with the addresses of contiguous arrays: `rows[n_features, 64]`,
+    `directions[HYPERPLANES_TOGETHER, n_features]`, `offsets[HYPERPLANES_TOGETHER]` and
+    as many `thresholds`, not below zero; and, to be written,
+    `bits[HYPERPLANES_TOGETHER, 2]`.
+    """
+    signature = types.void(
+        types.uintp,
+        types.uintp,
+        types.int64,
+        types.uintp,
+        types.uintp,
+        types.uintp,
+    )
+    return signature, _generate_tile_sign_bits
+
+
+def _generate_tile_sign_bits(context, builder, signature, arguments):
+    n_features = arguments[2]
+    rows = builder.inttoptr(arguments[0], _FLOATS.as_pointer())
+    directions, offsets, thresholds = (
+        builder.inttoptr(arguments[k], ir.FloatType().as_pointer()) for k in (1, 3, 4)
+    )
+    bits = builder.inttoptr(arguments[5], _WORD.as_pointer())
+    entry = builder.block
+    head, body, end = (builder.append_basic_block(n) for n in ("head", "body", "end"))
+    builder.branch(head)
+
+    builder.position_at_end(head)
+    feature = builder.phi(_WORD)
+    sums = [
+        [builder.phi(_FLOATS) for _ in range(_N_PARTS)]
+        for _ in range(HYPERPLANES_TOGETHER)
+    ]
+    feature.add_incoming(ir.Constant(_WORD, 0), entry)
+    for total in chain(*sums):
+        total.add_incoming(ir.Constant(_FLOATS, [0.0] * _N_FLOATS), entry)
+    builder.cbranch(builder.icmp_unsigned("<", feature, n_features), body, end)
+
+    builder.position_at_end(body)
+    start = builder.mul(feature, ir.Constant(_WORD, _N_PARTS))
+    values = _load_64_floats(builder, builder.gep(rows, [start]))
+    for k, totals in enumerate(sums):
+        place = builder.mul(n_features, ir.Constant(_WORD, k))
+        place = builder.add(place, feature)
+        weight = builder.load(builder.gep(directions, [place]), align=4)
+        weight = _spread(builder, weight)
+        for total, value in zip(totals, values, strict=True):
+            product = builder.fmul(value, weight, flags=("contract",))
+            following = builder.fadd(total, product, flags=("contract",))
+            total.add_incoming(following, body)
+    feature.add_incoming(builder.add(feature, ir.Constant(_WORD, 1)), body)
+    builder.branch(head)
+
+    builder.position_at_end(end)
+    for k, totals in enumerate(sums):
+        number = [ir.Constant(_INDEX, k)]
+        offset = builder.load(builder.gep(offsets, number), align=4)
+        threshold = builder.load(builder.gep(thresholds, number), align=4)
+        shifted = [builder.fadd(total, _spread(builder, offset)) for total in totals]
+        words = _signs_beyond(builder, shifted, threshold)
+        for which, word in enumerate(words):
+            where = ir.Constant(_INDEX, 2 * k + which)
+            builder.store(word, builder.gep(bits, [where]))
+    return context.get_dummy_value()
+
+
+def _signs_beyond(builder, values, threshold):
+    """Return the bits [value > threshold] and [|value| > threshold]."""
+    above = _spread(builder, threshold)
+    below = _spread(builder, builder.fneg(threshold))
+    positive = certain = ir.Constant(_WORD, 0)
+    for k, value in enumerate(values):
+        is_above = builder.fcmp_ordered(">", value, above)
+        is_certain = builder.or_(is_above, builder.fcmp_ordered("<", value, below))
+        shift = ir.Constant(_WORD, k * _N_FLOATS)
+        positive = builder.or_(
+            positive, builder.shl(_as_word(builder, is_above), shift)
+        )
+        certain = builder.or_(
+            certain, builder.shl(_as_word(builder, is_certain), shift)
+        )
+    return positive, certain
 
 
 def _bounds(builder, row_bound, column_bounds, offset_bounds):

@@ -27,6 +27,13 @@ def _aligned_words(*shape: int) -> np.ndarray:
     return room[start : start + size].reshape(shape)
 
 
+def _n_tiles(n_samples: int) -> int:
+    n_tiles = -(-n_samples // LANES)
+    if n_tiles <= TILES_OF_A_GROUP:
+        return n_tiles
+    return -(-n_tiles // TILES_OF_A_GROUP) * TILES_OF_A_GROUP
+
+
 @dataclass(frozen=True, eq=False)
 class BitCodes:
     """Bits of samples: `tiles[tile, word, lane]` belongs to sample 64 tile + lane.
@@ -51,12 +58,15 @@ class BitCodes:
     @classmethod
     def empty(cls, n_samples: int, n_bits: int) -> BitCodes:
         """Return room for the codes of `n_samples` samples, without a sample yet."""
-        n_tiles = -(-n_samples // LANES)
-        if n_tiles > TILES_OF_A_GROUP:
-            n_tiles = -(-n_tiles // TILES_OF_A_GROUP) * TILES_OF_A_GROUP
-        tiles = _aligned_words(n_tiles, -(-n_bits // 64), LANES)
+        tiles = _aligned_words(_n_tiles(n_samples), -(-n_bits // 64), LANES)
         tiles[...] = _EVERY_BIT
         return cls(tiles, n_samples, n_bits)
+
+    @classmethod
+    def empty_planes(cls, n_samples: int, n_bits: int) -> BitCodes | None:
+        """Return room for arranged codes, not yet written, if it would be planes."""
+        shape = kernels.shape_of_planes(_n_tiles(n_samples), -(-n_bits // 64))
+        return None if shape is None else cls(_aligned_words(*shape), n_samples, n_bits)
 
     @classmethod
     def from_words(cls, words: np.ndarray, n_bits: int) -> BitCodes:
@@ -90,7 +100,7 @@ class BitCodes:
         """Return the codes laid out as many of them are counted fastest.
 
         They take over the memory of these codes, which must not be used any more. No
-        bits can be set afterwards, and no margins summed.
+        margins can be summed afterwards.
 
         Parameters
         ----------
@@ -107,11 +117,20 @@ class BitCodes:
     def put(self, positions, columns, values) -> None:
         """Set single bits."""
         tile, lane = np.divmod(positions, LANES)
-        word, bit = np.divmod(columns, 64)
+        if self._are_planes:
+            group, k = np.divmod(tile, TILES_OF_A_GROUP)
+            words, bit = (group, columns, k), lane
+        else:
+            word, bit = np.divmod(columns, 64)
+            words = tile, word, lane
         flags = np.uint64(1) << bit.astype(np.uint64)
-        np.bitwise_and.at(self.tiles, (tile, word, lane), ~flags)
+        np.bitwise_and.at(self.tiles, words, ~flags)
         flags = np.where(values, flags, np.uint64(0))
-        np.bitwise_or.at(self.tiles, (tile, word, lane), flags)
+        np.bitwise_or.at(self.tiles, words, flags)
+
+    @property
+    def _are_planes(self) -> bool:
+        return self.tiles.shape[2] != LANES
 
     def masks(self, positions) -> np.ndarray:
         """Return u = 1[code = 0] of some samples, shape (n_positions, n_words)."""

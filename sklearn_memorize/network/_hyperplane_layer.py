@@ -11,7 +11,8 @@ import numpy as np
 from scipy import sparse
 
 from .. import kernels
-from ._codes import BitCodes
+from ..kernels import LANES
+from ._codes import TILES_OF_A_GROUP, BitCodes
 from ._exact import exact_ceiling, rounding, signs
 from ._layer import Layer, frozen
 from ._memory import check_room
@@ -205,14 +206,88 @@ class HyperplaneLayer:
 
     def room(self, n_positions: int, activation="threshold"):
         """Return room for the codes of `n_positions` points."""
+        self._check_room(n_positions, activation)
         kind = BitCodes if activation == "threshold" else ReLUCodes
+        return kind.empty(n_positions, self.n_hyperplanes)
+
+    def _check_room(self, n_positions: int, activation: str) -> None:
         bits_each = 1 if activation == "threshold" else 64
         check_room(
             n_positions * self.n_hyperplanes * bits_each // 8,
             f"The codes of {n_positions:,} samples by {self.n_hyperplanes:,} "
             f"hyperplanes ({activation})",
         )
-        return kind.empty(n_positions, self.n_hyperplanes)
+
+    def encode_arranged(
+        self,
+        X,
+        rows,
+        positions,
+        n_positions: int,
+        activation="threshold",
+        n_threads: int = 1,
+    ):
+        """Return codes that are laid out as many of them are counted fastest.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The points.
+        rows, positions : ndarray of shape (n_rows,)
+            Which rows to encode, and where their codes go. Positions increase.
+        n_positions : int
+            Number of positions.
+        activation : {"threshold", "relu"}
+            As in `encode`.
+        n_threads : int, default=1
+            Number of threads that share the work.
+
+        Returns
+        -------
+        codes : BitCodes or ReLUCodes
+            As `arranged` returns them.
+        """
+        self._check_room(n_positions, activation)
+        if activation == "threshold" and self._has_few_features(X):
+            planes = BitCodes.empty_planes(n_positions, self.n_hyperplanes)
+            if planes is not None:
+                self._encode_in_planes(planes, X, rows, positions, n_threads)
+                return planes
+        codes = self.room(n_positions, activation)
+        self.encode_into(codes, X, rows, positions, n_threads)
+        return codes.arranged(n_threads)
+
+    def _encode_in_planes(self, codes: BitCodes, X, rows, positions, n_threads):
+        offsets, offset_bounds = self._shifted_offsets
+        n_groups = len(codes.tiles)
+        n_lanes = TILES_OF_A_GROUP * LANES
+        most = max(1, _BLOCK_VALUES // (n_lanes * 64))
+        n_rounds = -(-n_groups // (most * n_threads))
+        step = -(-n_groups // (n_rounds * n_threads))
+
+        def encode_groups(first: int) -> None:
+            planes = codes.tiles[first : first + step]
+            ends = np.array([first, first + len(planes)]) * n_lanes
+            block = slice(*np.searchsorted(positions, ends))
+            places = positions[block].astype(np.intp)
+            lanes, n_tiles = places - ends[0], len(planes) * TILES_OF_A_GROUP
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                tiles, *size = kernels.tiles_of_rows(
+                    X, rows[block], lanes, n_tiles, self.shift, self.exponent
+                )
+                doubtful, columns = kernels.signs_in_planes(
+                    tiles,
+                    lanes,
+                    self.directions,
+                    offsets,
+                    self._row_bounds(*size),
+                    self._direction_bounds,
+                    offset_bounds,
+                    planes,
+                )
+            self._settle(codes, X, rows[block][doubtful], places[doubtful], columns)
+
+        run_in_threads(encode_groups, range(0, n_groups, step), n_threads)
 
     def encode_into(self, codes, X, rows, positions, n_threads: int = 1) -> None:
         """Store the code of row `rows[i]` of X at `positions[i]` of `codes`.
@@ -257,13 +332,15 @@ class HyperplaneLayer:
 
         run_in_threads(encode_block, blocks, n_threads)
 
+    def _has_few_features(self, X) -> bool:
+        return self.n_features <= _FEW_FEATURES and not sparse.issparse(X)
+
     def _are_packed(self, X, rows) -> bool:
         """Return whether the rows have few features, or are mostly zeros."""
-        if sparse.issparse(X):
-            return False
-        if self.n_features <= _FEW_FEATURES:
+        if self._has_few_features(X):
             return True
-        if self.shift is not None or len(rows) < _GROUP * _N_GROUPS:
+        is_dense = not sparse.issparse(X) and self.shift is None
+        if not is_dense or len(rows) < _GROUP * _N_GROUPS:
             return False
         starts = np.linspace(0, len(rows) - _GROUP, _N_GROUPS, dtype=np.intp)
         groups = X[rows[starts[:, np.newaxis] + np.arange(_GROUP)]]

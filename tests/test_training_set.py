@@ -1,0 +1,48 @@
+"""Labels are numbered in order, whatever their type."""
+
+import numpy as np
+import pytest
+
+from sklearn_memorize._training_set import check_targets, number_labels
+
+
+@pytest.mark.parametrize(
+    ("lowest", "n_labels", "kind"),
+    [
+        (0, 3, np.int64),
+        (-128, 256, np.int8),
+        (0, 256, np.uint8),
+        (-7, 9, np.int16),
+        (2**63 - 5, 5, np.int64),
+        (2**64 - 5, 5, np.uint64),
+        (-(2**63), 4, np.int64),
+        (0, 2, np.bool_),
+        (-3, 6, np.float64),
+        (0, 4, np.str_),
+    ],
+)
+def test_labels_are_numbered_in_order(lowest, n_labels, kind):
+    values = np.array([lowest + k for k in range(n_labels)]).astype(kind)
+    chosen = np.random.default_rng(0).integers(0, n_labels, 4 * n_labels)
+    # One label of those in between may be missing.
+    chosen = chosen[chosen != 1]
+    classes, numbers = number_labels(values[chosen])
+    assert np.array_equal(classes, values[np.unique(chosen)])
+    assert classes.dtype == values.dtype
+    assert np.array_equal(classes[numbers], values[chosen])
+
+
+def test_labels_far_apart_are_numbered_in_order():
+    classes, numbers = number_labels(np.array([2**62, -(2**62), 7, 2**62]))
+    assert classes.tolist() == [-(2**62), 7, 2**62]
+    assert numbers.tolist() == [2, 0, 1, 2]
+
+
+def test_targets_are_checked_as_scikit_learn_checks_them():
+    with pytest.raises(ValueError, match="Unknown label type"):
+        check_targets(np.linspace(0, 1, 30))
+    check_targets(np.arange(60) // 2)
+    with pytest.warns(UserWarning, match="number of unique classes"):
+        check_targets(np.arange(60))
+    with pytest.warns(UserWarning, match="number of unique classes"):
+        check_targets(1000 * np.arange(60))
