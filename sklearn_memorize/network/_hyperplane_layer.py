@@ -47,6 +47,16 @@ def rows_of(X, rows: np.ndarray):
     return X[rows]
 
 
+def _is_dense(X) -> bool:
+    """Return whether rows of X, which may be an array or a part of one, are dense."""
+    return isinstance(X, np.ndarray) or isinstance(X[:1], np.ndarray)
+
+
+def _in_memory(X, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return an array, and where the rows of X stand in it."""
+    return (X, rows) if isinstance(X, np.ndarray) else (X[rows], np.arange(len(rows)))
+
+
 def _most_roundings(n_features: int) -> int:
     """Return how many roundings a product of dense rows makes for an entry."""
     if n_features <= 2 * _PART:
@@ -271,9 +281,10 @@ class HyperplaneLayer:
             block = slice(*np.searchsorted(positions, ends))
             places = positions[block].astype(np.intp)
             lanes, n_tiles = places - ends[0], len(planes) * TILES_OF_A_GROUP
+            points, chosen = _in_memory(X, rows[block])
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 tiles, *size = kernels.tiles_of_rows(
-                    X, rows[block], lanes, n_tiles, self.shift, self.exponent
+                    points, chosen, lanes, n_tiles, self.shift, self.exponent
                 )
                 doubtful, columns = kernels.signs_in_planes(
                     tiles,
@@ -285,7 +296,7 @@ class HyperplaneLayer:
                     offset_bounds,
                     planes,
                 )
-            self._settle(codes, X, rows[block][doubtful], places[doubtful], columns)
+            self._settle(codes, points, chosen[doubtful], places[doubtful], columns)
 
         run_in_threads(encode_groups, range(0, n_groups, step), n_threads)
 
@@ -333,14 +344,15 @@ class HyperplaneLayer:
         run_in_threads(encode_block, blocks, n_threads)
 
     def _has_few_features(self, X) -> bool:
-        return self.n_features <= _FEW_FEATURES and not sparse.issparse(X)
+        return self.n_features <= _FEW_FEATURES and _is_dense(X)
 
     def _are_packed(self, X, rows) -> bool:
         """Return whether the rows have few features, or are mostly zeros."""
         if self._has_few_features(X):
             return True
-        is_dense = not sparse.issparse(X) and self.shift is None
-        if not is_dense or len(rows) < _GROUP * _N_GROUPS:
+        if self.shift is not None or len(rows) < _GROUP * _N_GROUPS:
+            return False
+        if not _is_dense(X):
             return False
         starts = np.linspace(0, len(rows) - _GROUP, _N_GROUPS, dtype=np.intp)
         groups = X[rows[starts[:, np.newaxis] + np.arange(_GROUP)]]
@@ -348,6 +360,7 @@ class HyperplaneLayer:
 
     def _encode_packed(self, codes: BitCodes, X, rows, positions) -> None:
         offsets, offset_bounds = self._shifted_offsets
+        X, rows = _in_memory(X, rows)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             packed, *size = kernels.packed_rows(X, rows, self.shift, self.exponent)
             doubtful, columns = kernels.pack_signs_of_rows(
