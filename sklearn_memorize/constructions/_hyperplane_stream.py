@@ -12,9 +12,9 @@ from scipy import sparse
 
 from .. import kernels
 from ..network import HyperplaneLayer
-from ..network._hyperplane_layer import rows_of
 from ..network._memory import check_room
 from ..network._parallel import run_in_threads
+from ..network._rows import rows_of
 
 __all__ = [
     "Ball",

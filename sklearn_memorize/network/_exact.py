@@ -13,15 +13,34 @@ import numpy as np
 
 from .. import kernels
 
-__all__ = ["SMALLEST_NORMAL", "exact_ceiling", "exact_sign", "rounding", "signs"]
+__all__ = [
+    "DOUBLE",
+    "SINGLE",
+    "SMALLEST_NORMAL",
+    "TINY",
+    "exact_ceiling",
+    "exact_sign",
+    "rounded_up",
+    "rounding",
+    "signs",
+]
 
+# Units of rounding.
+SINGLE = 2.0**-24
+DOUBLE = 2.0**-53
 SMALLEST_NORMAL = 2.0**-1022
-_DOUBLE = 2.0**-53
+# Below this, single precision may underflow or be flushed to zero.
+TINY = 2.0**-120
 
 
 def rounding(n_operations, unit: float):
     """Return gamma_k = k u / (1 - k u), the relative error of k roundings."""
     return n_operations * unit / (1.0 - n_operations * unit)
+
+
+def rounded_up(bounds: np.ndarray) -> np.ndarray:
+    """Return bounds in single precision, with room for the roundings of their use."""
+    return (bounds * (1 + 2.0**-18)).astype(np.float32)
 
 
 def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
@@ -49,7 +68,7 @@ def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
         # Any order of summation: |error| <= gamma_{d + 3} * sum of |terms|.
         magnitudes = magnitudes + np.abs(offsets) + np.abs(shifts)
         n_features = X.shape[1]
-        bounds = 2 * rounding(n_features + 4, _DOUBLE) * magnitudes
+        bounds = 2 * rounding(n_features + 4, DOUBLE) * magnitudes
         bounds += (n_features + 2) * SMALLEST_NORMAL
         positive = values > 0
         doubtful = np.flatnonzero(~(np.abs(values) > bounds))
