@@ -54,7 +54,7 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
     three-layer network that memorizes the training set. Its size depends on the
     geometry of the classes and not on the number of samples [1]_.
 
-    `fit` ends by running the training set through the prediction path and sets
+    `fit` ends by deciding every training sample the way `predict` does, and sets
     `interpolates_`. With threshold activation everything past the first layer is
     integer arithmetic, and the signs of the first layer are exact, so that a sample's
     prediction does not depend on how it was asked for.
