@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ._flags import at, with_room_to_flag
 from ._planes import WORDS
 from ._reference import LANES, scales
-from ._rows import at, with_room_to_flag
 from ._vector import HYPERPLANES_TOGETHER, tile_sign_bits
 
 __all__ = ["signs_in_planes", "tiles_of_rows"]
@@ -77,8 +77,8 @@ def _signs_in_planes(
                 h = first + k
                 thresholds[k] = bound * column_bounds[h] + offset_bounds[h]
             tile_sign_bits(
-                at(tiles, tile * tiles.shape[1] * LANES),
-                at(directions, first * directions.shape[1]),
+                at(tiles, tile),
+                at(directions, first),
                 directions.shape[1],
                 at(offsets, first),
                 at(thresholds, 0),

@@ -7,8 +7,9 @@ from numba import njit
 
 from . import _planes
 from ._few_features import signs_in_planes, tiles_of_rows
+from ._flags import at, flag, with_room_to_flag
 from ._reference import LANES, hash_coefficients, pack_bits, scales
-from ._rows import pack_signs_of_rows, packed_rows, with_room_to_flag
+from ._rows import pack_signs_of_rows, packed_rows
 from ._vector import count_tile, sign_bits
 
 __all__ = [
@@ -111,13 +112,6 @@ def row_norms(block: np.ndarray, center: np.ndarray, exponent: int) -> np.ndarra
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _address(array, index):
-    """Return the address of `array[index]`, for a contiguous array."""
-    stride = np.uint64(array.strides[0])
-    return np.uintp(np.uint64(array.ctypes.data) + np.uint64(index) * stride)
-
-
-@njit(nogil=True, cache=True, inline="always")
 def _sign_bits_of_rest(products, offsets, row_bound, column_bounds, offset_bounds):
     """Do what `sign_bits` does, for fewer than 64 entries."""
     positive, doubtful = np.uint64(0), np.uint64(0)
@@ -150,11 +144,11 @@ def _pack_signs(
             start = 64 * word
             if start + 64 <= n_columns:
                 positive, doubtful = sign_bits(
-                    _address(products[i], start),
-                    _address(offsets, start),
+                    at(products[i], start),
+                    at(offsets, start),
                     row_bound,
-                    _address(column_bounds, start),
-                    _address(offset_bounds, start),
+                    at(column_bounds, start),
+                    at(offset_bounds, start),
                 )
             else:
                 positive, doubtful = _sign_bits_of_rest(
@@ -165,17 +159,17 @@ def _pack_signs(
                     offset_bounds[start:],
                 )
             codes[tile, first_word + word, lane] = positive
-            j = start
-            while doubtful:
-                if doubtful & np.uint64(1) and (
-                    row_bound * column_bounds[j] + offset_bounds[j] > 0
-                ):
-                    if n_flagged < flagged.shape[0]:
-                        flagged[n_flagged, 0] = i
-                        flagged[n_flagged, 1] = j
-                    n_flagged += 1
-                doubtful >>= np.uint64(1)
-                j += 1
+            if doubtful:
+                n_flagged = flag(
+                    doubtful,
+                    i,
+                    start,
+                    row_bound,
+                    column_bounds,
+                    offset_bounds,
+                    flagged,
+                    n_flagged,
+                )
     return n_flagged
 
 
@@ -236,13 +230,13 @@ def words_at(codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
 def _smallest_counts(codes, masks, skip_start, skip_stop, smallest):
     n_words = codes.shape[1]
     counts = np.empty(LANES, dtype=np.uint64)
-    result = _address(counts, 0)
+    result = at(counts, 0)
     for tile in range(codes.shape[0]):
         if skip_start <= tile < skip_stop:
             continue
-        code = _address(codes, tile)
+        code = at(codes, tile)
         for neuron in range(masks.shape[0]):
-            mask, limit = _address(masks, neuron), smallest[neuron]
+            mask, limit = at(masks, neuron), smallest[neuron]
             if count_tile(code, mask, n_words, limit, result):
                 for lane in range(LANES):
                     limit = min(limit, counts[lane])
@@ -272,11 +266,11 @@ def _lanes_below(counts, limit):
 def _covers(codes, masks, limits, fires):
     n_words = codes.shape[1]
     counts = np.empty(LANES, dtype=np.uint64)
-    result = _address(counts, 0)
+    result = at(counts, 0)
     for tile in range(codes.shape[0]):
-        code = _address(codes, tile)
+        code = at(codes, tile)
         for neuron in range(masks.shape[0]):
-            mask, limit = _address(masks, neuron), limits[neuron]
+            mask, limit = at(masks, neuron), limits[neuron]
             fires[neuron, tile] = 0
             if count_tile(code, mask, n_words, limit, result):
                 fires[neuron, tile] = _lanes_below(counts, limit)
@@ -300,14 +294,14 @@ def covers(codes, masks, bounds, start, stop):
 def _classes_that_fire(codes, masks, limits, starts, fired):
     n_words = codes.shape[1]
     counts = np.empty(LANES, dtype=np.uint64)
-    result = _address(counts, 0)
+    result = at(counts, 0)
     every_lane = ~np.uint64(0)
     for tile in range(codes.shape[0]):
-        code = _address(codes, tile)
+        code = at(codes, tile)
         for number in range(starts.shape[0] - 1):
             lanes = np.uint64(0)
             for neuron in range(starts[number], starts[number + 1]):
-                mask, limit = _address(masks, neuron), limits[neuron]
+                mask, limit = at(masks, neuron), limits[neuron]
                 if count_tile(code, mask, n_words, limit, result):
                     lanes |= _lanes_below(counts, limit)
                     if lanes == every_lane:
@@ -338,11 +332,11 @@ def _insert(largest, lane, margin):
 def _largest_margins(codes, masks, bounds, starts, n_votes, totals):
     n_words = codes.shape[1]
     counts = np.empty(LANES, dtype=np.uint64)
-    result = _address(counts, 0)
+    result = at(counts, 0)
     largest = np.empty((n_votes, LANES), dtype=np.int64)
     last = largest[n_votes - 1]
     for tile in range(codes.shape[0]):
-        code = _address(codes, tile)
+        code = at(codes, tile)
         for number in range(starts.shape[0] - 1):
             n_kept = min(n_votes, starts[number + 1] - starts[number])
             largest[:] = -(1 << 40)
@@ -350,7 +344,7 @@ def _largest_margins(codes, masks, bounds, starts, n_votes, totals):
             for neuron in range(starts[number], starts[number + 1]):
                 # A margin counts if it exceeds the last one of any lane.
                 limit = bounds[neuron] - lowest
-                mask = _address(masks, neuron)
+                mask = at(masks, neuron)
                 if limit <= 0 or not count_tile(
                     code, mask, n_words, np.uint64(limit), result
                 ):

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ._flags import at, flag, with_room_to_flag
 from ._reference import LANES, scales
 from ._vector import ROWS_OF_A_GROUP, group_sign_bits
 
-__all__ = ["at", "pack_signs_of_rows", "packed_rows", "with_room_to_flag"]
+__all__ = ["pack_signs_of_rows", "packed_rows"]
 
 _FLOATS_OF_A_LINE = 16
 
@@ -79,13 +80,6 @@ def packed_rows(X, rows, shift, exponent: int):
     return packed, n_terms, squares
 
 
-@njit(nogil=True, cache=True, inline="always")
-def at(array, index):
-    """Return the address of number `index` of a contiguous array."""
-    size = np.uint64(array.itemsize)
-    return np.uintp(np.uint64(array.ctypes.data) + np.uint64(index) * size)
-
-
 @compiled
 def _fill(panel, directions, first):
     """Transpose 64 directions into the panel, and zeros beyond the last."""
@@ -121,7 +115,7 @@ def _pack_signs_of_rows(
             start, first = starts[group], group * ROWS_OF_A_GROUP
             group_sign_bits(
                 at(columns, start),
-                at(values, start * ROWS_OF_A_GROUP),
+                at(values, start),
                 starts[group + 1] - start,
                 at(panel, 0),
                 at(offsets, 64 * word),
@@ -133,29 +127,18 @@ def _pack_signs_of_rows(
             for k in range(min(ROWS_OF_A_GROUP, n_rows - first)):
                 i = first + k
                 codes[positions[i] // LANES, word, positions[i] % LANES] = bits[k, 0]
-                doubtful, j = bits[k, 1], 64 * word
-                while doubtful:
-                    if doubtful & np.uint64(1) and (
-                        row_bounds[i] * column_bounds[j] + offset_bounds[j] > 0
-                    ):
-                        if n_flagged < len(flagged):
-                            flagged[n_flagged, 0] = i
-                            flagged[n_flagged, 1] = j
-                        n_flagged += 1
-                    doubtful >>= np.uint64(1)
-                    j += 1
+                if bits[k, 1]:
+                    n_flagged = flag(
+                        bits[k, 1],
+                        i,
+                        64 * word,
+                        row_bounds[i],
+                        column_bounds,
+                        offset_bounds,
+                        flagged,
+                        n_flagged,
+                    )
     return n_flagged
-
-
-def with_room_to_flag(pack, n_entries: int, *arguments):
-    """Call `pack` with room for the entries it flags, and return these."""
-    capacity = max(1024, n_entries // 64)
-    while True:
-        flagged = np.empty((capacity, 2), dtype=np.int64)
-        n_flagged = pack(*arguments, flagged)
-        if n_flagged <= capacity:
-            return flagged[:n_flagged, 0], flagged[:n_flagged, 1]
-        capacity = n_flagged
 
 
 def _panel(n_features: int) -> np.ndarray:

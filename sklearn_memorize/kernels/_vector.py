@@ -218,38 +218,20 @@ def _generate_group_sign_bits(context, builder, signature, arguments):
         builder.inttoptr(arguments[k], _FLOATS.as_pointer()) for k in (4, 6, 7)
     )
     bits = builder.inttoptr(bits, _WORD.as_pointer())
-    entry = builder.block
-    head, body, end = (builder.append_basic_block(n) for n in ("head", "body", "end"))
-    builder.branch(head)
 
-    builder.position_at_end(head)
-    place = builder.phi(_WORD)
-    sums = [
-        [builder.phi(_FLOATS) for _ in range(_N_PARTS)] for _ in range(ROWS_OF_A_GROUP)
-    ]
-    place.add_incoming(ir.Constant(_WORD, 0), entry)
-    for total in chain(*sums):
-        total.add_incoming(ir.Constant(_FLOATS, [0.0] * _N_FLOATS), entry)
-    builder.cbranch(builder.icmp_unsigned("<", place, n_columns), body, end)
+    def factors(place):
+        column = builder.load(builder.gep(columns, [place]), align=4)
+        stride = ir.Constant(_WORD, 4 * 64)
+        address = builder.add(panel, builder.mul(builder.zext(column, _WORD), stride))
+        weights = builder.inttoptr(address, _FLOATS.as_pointer())
+        first = builder.mul(place, ir.Constant(_WORD, ROWS_OF_A_GROUP))
+        rows = [
+            builder.gep(values, [builder.add(first, ir.Constant(_WORD, k))])
+            for k in range(ROWS_OF_A_GROUP)
+        ]
+        return rows, weights
 
-    builder.position_at_end(body)
-    column = builder.load(builder.gep(columns, [place]), align=4)
-    stride = ir.Constant(_WORD, 4 * 64)
-    address = builder.add(panel, builder.mul(builder.zext(column, _WORD), stride))
-    weights = _load_64_floats(builder, builder.inttoptr(address, _FLOATS.as_pointer()))
-    first = builder.mul(place, ir.Constant(_WORD, ROWS_OF_A_GROUP))
-    for k, totals in enumerate(sums):
-        row = builder.add(first, ir.Constant(_WORD, k))
-        value = _spread(builder, builder.load(builder.gep(values, [row]), align=4))
-        for total, weight in zip(totals, weights, strict=True):
-            # Fused where the processor can: the bounds hold with either rounding.
-            product = builder.fmul(value, weight, flags=("contract",))
-            following = builder.fadd(total, product, flags=("contract",))
-            total.add_incoming(following, body)
-    place.add_incoming(builder.add(place, ir.Constant(_WORD, 1)), body)
-    builder.branch(head)
-
-    builder.position_at_end(end)
+    sums = _sum_products(builder, n_columns, ROWS_OF_A_GROUP, factors)
     offsets = _load_64_floats(builder, offsets)
     for k, totals in enumerate(sums):
         row_bound = builder.load(
@@ -297,37 +279,16 @@ def _generate_tile_sign_bits(context, builder, signature, arguments):
         builder.inttoptr(arguments[k], ir.FloatType().as_pointer()) for k in (1, 3, 4)
     )
     bits = builder.inttoptr(arguments[5], _WORD.as_pointer())
-    entry = builder.block
-    head, body, end = (builder.append_basic_block(n) for n in ("head", "body", "end"))
-    builder.branch(head)
 
-    builder.position_at_end(head)
-    feature = builder.phi(_WORD)
-    sums = [
-        [builder.phi(_FLOATS) for _ in range(_N_PARTS)]
-        for _ in range(HYPERPLANES_TOGETHER)
-    ]
-    feature.add_incoming(ir.Constant(_WORD, 0), entry)
-    for total in chain(*sums):
-        total.add_incoming(ir.Constant(_FLOATS, [0.0] * _N_FLOATS), entry)
-    builder.cbranch(builder.icmp_unsigned("<", feature, n_features), body, end)
+    def factors(feature):
+        start = builder.mul(feature, ir.Constant(_WORD, _N_PARTS))
+        weights = []
+        for k in range(HYPERPLANES_TOGETHER):
+            first = builder.mul(n_features, ir.Constant(_WORD, k))
+            weights.append(builder.gep(directions, [builder.add(first, feature)]))
+        return weights, builder.gep(rows, [start])
 
-    builder.position_at_end(body)
-    start = builder.mul(feature, ir.Constant(_WORD, _N_PARTS))
-    values = _load_64_floats(builder, builder.gep(rows, [start]))
-    for k, totals in enumerate(sums):
-        place = builder.mul(n_features, ir.Constant(_WORD, k))
-        place = builder.add(place, feature)
-        weight = builder.load(builder.gep(directions, [place]), align=4)
-        weight = _spread(builder, weight)
-        for total, value in zip(totals, values, strict=True):
-            product = builder.fmul(value, weight, flags=("contract",))
-            following = builder.fadd(total, product, flags=("contract",))
-            total.add_incoming(following, body)
-    feature.add_incoming(builder.add(feature, ir.Constant(_WORD, 1)), body)
-    builder.branch(head)
-
-    builder.position_at_end(end)
+    sums = _sum_products(builder, n_features, HYPERPLANES_TOGETHER, factors)
     for k, totals in enumerate(sums):
         number = [ir.Constant(_INDEX, k)]
         offset = builder.load(builder.gep(offsets, number), align=4)
@@ -356,6 +317,40 @@ def _signs_beyond(builder, values, threshold):
             certain, builder.shl(_as_word(builder, is_certain), shift)
         )
     return positive, certain
+
+
+def _sum_products(builder, n_terms, n_sums: int, factors):
+    """Return sums over k of a number by 64 numbers each, `n_sums` side by side.
+
+    `factors(k)` returns the addresses of the numbers, and that of the 64.
+    """
+    entry = builder.block
+    head, body, end = (builder.append_basic_block(n) for n in ("head", "body", "end"))
+    builder.branch(head)
+
+    builder.position_at_end(head)
+    term = builder.phi(_WORD)
+    sums = [[builder.phi(_FLOATS) for _ in range(_N_PARTS)] for _ in range(n_sums)]
+    term.add_incoming(ir.Constant(_WORD, 0), entry)
+    for total in chain(*sums):
+        total.add_incoming(ir.Constant(_FLOATS, [0.0] * _N_FLOATS), entry)
+    builder.cbranch(builder.icmp_unsigned("<", term, n_terms), body, end)
+
+    builder.position_at_end(body)
+    numbers, vectors = factors(term)
+    vectors = _load_64_floats(builder, vectors)
+    for totals, number in zip(sums, numbers, strict=True):
+        number = _spread(builder, builder.load(number, align=4))
+        for total, vector in zip(totals, vectors, strict=True):
+            # Fused where the processor can: the bounds hold with either rounding.
+            product = builder.fmul(number, vector, flags=("contract",))
+            following = builder.fadd(total, product, flags=("contract",))
+            total.add_incoming(following, body)
+    term.add_incoming(builder.add(term, ir.Constant(_WORD, 1)), body)
+    builder.branch(head)
+
+    builder.position_at_end(end)
+    return sums
 
 
 def _bounds(builder, row_bound, column_bounds, offset_bounds):
