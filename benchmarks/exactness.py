@@ -103,7 +103,7 @@ def compare(name, n_codes, rng):
     for start in blocks:
         block = X[start : start + 5000]
         begin = time.perf_counter()
-        exact = layer.signs(block)
+        exact = signs_as_fits_do(layer, block)
         seconds += time.perf_counter() - begin
         assert (exact == in_other_ways(layer, block)).all()
         values = block.astype(np.float32) @ single[0] + single[1]
@@ -125,13 +125,23 @@ def compare(name, n_codes, rng):
     return {"data": name, **counts, "seconds": seconds}
 
 
+def signs_as_fits_do(layer, block):
+    """Return the signs that a fit finds, in codes laid out to be counted."""
+    everywhere = np.arange(len(block))
+    return layer.encode_arranged(block, everywhere, everywhere, len(block)).bits()
+
+
 def in_other_ways(layer, block):
-    """Return the signs of the same points, half of them each stored in another way."""
-    half = len(block) // 2
-    first = layer.signs(sparse.csr_array(block[:half]))
+    """Return the signs of the same points, some of them each asked for in another way.
+
+    As predictions do; as sparse rows; and with the plain kernels.
+    """
+    first, second, third = np.array_split(block, 3)
     with kernels.use_backend("numpy"):
-        second = layer.signs(np.asfortranarray(block[half:].astype(np.float64)))
-    return np.concatenate([first, second])
+        plain = layer.signs(np.asfortranarray(third.astype(np.float64)))
+    return np.concatenate(
+        [layer.signs(first), layer.signs(sparse.csr_array(second)), plain]
+    )
 
 
 def table(rows):
@@ -166,8 +176,8 @@ Half of the hyperplanes pass through a sample, the other half next to one. "Open
 float32" counts the codes whose magnitude is below the rounding error of single
 precision; "float32 wrong" those that single precision gets wrong. Of both kinds a
 sample is compared with integers of unlimited size; "wrong" counts our errors among
-them. Every code was computed in two ways (dense, and sparse or in Fortran order by
-plain NumPy), which agreed. The last column is the time that the codes took.
+them. Every code was computed in two ways (as fits do, and as predictions do, from
+sparse rows, or in Fortran order by plain NumPy), which agreed. The last column is the time that the codes took.
 
 {table(rows)}
 
