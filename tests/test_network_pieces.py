@@ -118,18 +118,20 @@ def _hyperplanes(n_hyperplanes=20, n_features=N_FEATURES, exponent=0):
     return HyperplaneLayer(directions, rng.standard_normal(n_hyperplanes), exponent)
 
 
-def _random_relu_network():
+def _random_relu_network(n_hyperplanes):
     rng = np.random.default_rng(0)
-    separator = random_relu.Separator(rng.standard_normal((20, 3)), np.zeros(3))
+    coefficients = rng.standard_normal((n_hyperplanes, 3))
     return random_relu.RandomReLUNetwork(
-        rng.standard_normal((20, N_FEATURES)), rng.standard_normal(20), separator
+        rng.standard_normal((n_hyperplanes, N_FEATURES)),
+        rng.standard_normal(n_hyperplanes),
+        random_relu.Separator(coefficients, np.zeros(3)),
     )
 
 
-def _slab_network():
-    normals = np.random.default_rng(0).standard_normal((11, N_FEATURES))
+def _slab_network(n_slabs):
+    normals = np.random.default_rng(0).standard_normal((n_slabs, N_FEATURES))
     found = [Slab(normal, -1.0, 1.0, np.arange(0)) for normal in normals]
-    return SlabNetwork(found, np.arange(11) % 2, 3, 2)
+    return SlabNetwork(found, np.arange(n_slabs) % 2, 3, 2)
 
 
 def _deep_network():
@@ -156,13 +158,25 @@ def _second(_, rows, *__):
 # how many numbers it takes for each row.
 IN_BLOCKS = {
     "random ReLU": (
-        lambda: _random_relu_network().forward,
+        lambda: _random_relu_network(20).forward,
         random_relu,
         (random_relu.RandomReLUNetwork, "_outputs", _second),
         20,
     ),
+    "random ReLU, few": (
+        lambda: _random_relu_network(4).forward,
+        random_relu,
+        (random_relu.RandomReLUNetwork, "_outputs", _second),
+        N_FEATURES,
+    ),
+    "few slabs": (
+        lambda: _slab_network(4).forward,
+        slabs,
+        (SlabNetwork, "_class_units", _second),
+        N_FEATURES,
+    ),
     "slabs": (
-        lambda: _slab_network().forward,
+        lambda: _slab_network(11).forward,
         slabs,
         (SlabNetwork, "_class_units", _second),
         11,
