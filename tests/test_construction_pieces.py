@@ -5,16 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import sparse
 
 from sklearn_memorize._distances import Frame as DistanceFrame
 from sklearn_memorize._distances import PointSet, squared_distances
 from sklearn_memorize.constructions import (
     _general_position,
     _nearby_cells,
-    _parts,
     deep_threshold,
     nearby_set,
     residual,
@@ -26,12 +22,6 @@ from sklearn_memorize.constructions._general_position import (
     room,
 )
 from sklearn_memorize.constructions._nearby_cells import Cells, _Evaluated
-from sklearn_memorize.constructions._parts import Arrangement, SamplesInParts
-from sklearn_memorize.constructions._renewed_covers import (
-    _first_lanes,
-    _lanes,
-    renewed_cover,
-)
 from sklearn_memorize.constructions._threshold_gates import (
     decoding_layer,
     lookup_table,
@@ -49,7 +39,7 @@ from sklearn_memorize.constructions.deep_threshold import (
 from sklearn_memorize.constructions.nearby_set import NearbySetNetwork, greedy_cover
 from sklearn_memorize.constructions.residual import hidden_node_bound
 from sklearn_memorize.exceptions import InterpolationError
-from sklearn_memorize.network import BitCodes, HyperplaneLayer
+from sklearn_memorize.network import HyperplaneLayer
 
 # Deep threshold networks.
 
@@ -792,133 +782,3 @@ def test_layers_of_up_to_two_to_the_24_weights_are_written_out(monkeypatch):
         ValueError, match="32 hyperplanes of 2 weights each.* 63 numbers"
     ):
         _ = network.layers
-
-
-# Samples in parts.
-
-
-def test_candidates_ahead_double_where_most_are_used_and_halve_elsewhere():
-    asked = []
-
-    class Drawn:
-        def __init__(self, ranks):
-            self.ranks = ranks
-
-        def masks(self, positions):
-            return np.zeros((len(positions), 1), dtype=np.uint64)
-
-        def covers(self, masks, bounds, tiles):
-            return np.zeros((len(masks), tiles.stop), dtype=np.uint64)
-
-    class OneClass:
-        n_tiles = 40
-        places = np.arange(2500)
-
-        def codes_of(self, codes, ranks):
-            asked.append(len(ranks))
-            self.ranks = ranks
-            return Drawn(ranks)
-
-        def largest_bounds(self, codes, masks):
-            # From the 600th sample on, none is told from other classes.
-            return (self.ranks < 600).astype(np.int64)
-
-        def covers(self, codes, masks, bounds):
-            return np.zeros(40, dtype=np.uint64), np.ones(len(masks), dtype=np.intp)
-
-    samples = SamplesInParts(None, [], [], np.zeros(1), np.arange(0), np.array([0]), 1)
-    samples._classes[0] = OneClass()
-    cover = samples.cover([], 0, np.arange(2500), None)
-    grown = [8, 16, 32, 64, 128, 256]  # 504 of 600
-    assert asked[:6] == grown
-    # 96 of the next 256 are used, and then none.
-    assert asked[6:] == [256, 128, 64, 32, 16] + [8] * 187 + [4]
-    assert cover.centers.tolist() == list(range(600))
-    assert cover.n_missed == 2500
-    assert cover.coverage.tolist() == [1] * 600
-
-
-def test_numbers_are_counted_from_where_their_part_starts():
-    offsets = np.array([0, 3, 3, 10, 12])
-    found = _parts.by_part(np.array([0, 2, 3, 9, 10, 11]), offsets)
-    assert [part.tolist() for part in found] == [[0, 2], [], [0, 6], [0, 1]]
-
-
-def test_tiles_of_a_class_are_those_of_the_layout():
-    sizes = np.array([1, 64, 0, 65, 130])
-    arrangement = Arrangement(np.arange(260), sizes)
-    assert arrangement.labels.tolist() == np.repeat(np.arange(5), sizes).tolist()
-    tiles = [arrangement.tiles(number) for number in range(5)]
-    assert tiles == list(arrangement.layout.tiles)
-    expected = [slice(0, 1), slice(1, 2), slice(2, 2), slice(2, 4), slice(4, 7)]
-    assert tiles == expected
-
-
-class Here:
-    """Workers that do the work where they are asked."""
-
-    def gather(self, work, *columns, given=()):
-        return [work(*items, *given) for items in zip(*columns, strict=True)]
-
-
-@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
-def test_rows_are_taken_in_increasing_order_from_the_parts_that_hold_them(kind):
-    X = np.arange(24.0).reshape(12, 2)
-    parts = [kind(X[:3]), kind(X[3:3]), kind(X[3:10]), kind(X[10:])]
-    offsets = np.array([0, 3, 3, 10, 12])
-    rows = np.array([9, 0, 11, 4])
-    taken = _parts.take_rows(Here(), parts, offsets, rows)
-    taken = taken.toarray() if sparse.issparse(taken) else taken
-    np.testing.assert_array_equal(taken, X[[0, 4, 9, 11]])
-
-
-# Covers that keep what there is.
-
-
-def bit_codes(n_samples=100, n_bits=60, seed=0):
-    bits = np.random.default_rng(seed).random((n_samples, n_bits)) < 0.5
-    words = (bits * (1 << np.arange(n_bits))).sum(axis=1).astype(np.uint64)
-    return bits, BitCodes.from_words(words[:, np.newaxis], n_bits)
-
-
-@pytest.mark.parametrize("greedy", [False, True])
-@pytest.mark.parametrize("seed", range(3))
-def test_old_neurons_stay_unless_an_older_one_covers_their_center(seed, greedy):
-    # 64 samples of one class, and 36 of the other; a neuron each for some of them.
-    bits, codes = bit_codes(seed=seed)
-    centers = np.array([5, 60, 17, 33, 2, 8])
-    masks = codes.masks(centers)
-    bounds = codes.largest_bounds(masks, slice(0, 1))
-    bounds[3] = 0
-    counts = bits[:64].astype(int) @ (~bits[centers]).T.astype(int)
-    fires = counts < bounds
-    cover = renewed_cover(
-        codes,
-        slice(0, 1),
-        64,
-        centers,
-        bounds,
-        np.random.default_rng(0),
-        greedy,
-    )
-    if not greedy:
-        kept = []
-        for k, center in enumerate(centers):
-            if bounds[k] > 0 and not fires[center, kept].any():
-                kept.append(k)
-        assert cover.centers[: len(kept)].tolist() == centers[kept].tolist()
-        assert cover.bounds[: len(kept)].tolist() == bounds[kept].tolist()
-    assert cover.n_missed == 0
-    assert len(set(cover.centers)) == len(cover.centers)
-    mine = bits[:64].astype(int) @ (~bits[cover.centers]).T.astype(int) < cover.bounds
-    others = bits[64:].astype(int) @ (~bits[cover.centers]).T.astype(int) < cover.bounds
-    assert mine.any(axis=1).all() and not others.any()
-    assert cover.coverage.tolist() == mine.sum(axis=0).tolist()
-
-
-@given(st.integers(0, 200), st.integers(0, 3))
-@settings(max_examples=20, deadline=None)
-def test_the_first_lanes_are_in_use(n_lanes, n_more):
-    n_words = -(-n_lanes // 64) + n_more
-    lanes = _lanes(_first_lanes(n_lanes, n_words))
-    assert lanes.tolist() == [k < n_lanes for k in range(64 * n_words)]
