@@ -22,14 +22,13 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .. import kernels
 from ..network import Layer, Network
-from ..network._exact import rounding
+from ..network._exact import DOUBLE, rounding
 from ..network._memory import check_room
 from ..network._parallel import run_in_threads
 from ..network._persistence import check_chain, shapes, storable
 
 __all__ = ["Features", "RandomReLUNetwork", "Separator", "separate", "widen"]
 
-_DOUBLE = 2.0**-53
 _BLOCK_VALUES = 1 << 21
 # Squared hinge loss: its weight decay, and the functional margin that is enough.
 _DECAY = 1e-6
@@ -201,7 +200,7 @@ class Features:
         )
         total = self._sizes[:, np.newaxis] * reach[:, 0] + reach[:, 1]
         n_terms = self._directions.shape[1] + self.n_hyperplanes + 4
-        return 2 * rounding(n_terms, _DOUBLE) * (total + np.abs(output.biases))
+        return 2 * rounding(n_terms, DOUBLE) * (total + np.abs(output.biases))
 
 
 def widen(layers, X) -> Features:
@@ -275,7 +274,7 @@ def _squared_hinge(features, signs, max_iter):
 def _interpolant(features, signs):
     """Solve Phi v + c = s."""
     design = np.column_stack([features.values, np.ones(features.n_samples)])
-    solution = linalg.lstsq(design, signs, cond=_DOUBLE, lapack_driver="gelsy")[0]
+    solution = linalg.lstsq(design, signs, cond=DOUBLE, lapack_driver="gelsy")[0]
     return solution[:-1], solution[-1]
 
 
