@@ -2,12 +2,9 @@
 
 import math
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import sparse
 
 from sklearn_memorize.constructions import (
@@ -28,20 +25,6 @@ from sklearn_memorize.network import (
     _residual_network,
     _small_relu_network,
 )
-from sklearn_memorize.network._bit_layers import (
-    ExactLayer,
-    Shape,
-    _shortened,
-    chain_layers,
-    written_digits,
-)
-from sklearn_memorize.network._bit_network import (
-    BitExtractionNetwork,
-    Line,
-    PackedKeys,
-    _rounded_up,
-)
-from sklearn_memorize.network._exact_products import Dyadic, integer_weights
 from sklearn_memorize.network._relu_codes import ReLUCodes
 from sklearn_memorize.network._residual_network import Hats, ResidualNetwork, Steps
 from sklearn_memorize.network._small_relu_network import Cells, SmallReLUNetwork
@@ -390,179 +373,6 @@ def test_the_largest_margins_of_a_class_are_summed(monkeypatch, block_values, n_
     np.testing.assert_array_equal(found[:, 0], best[0][:, :n_votes].sum(axis=1))
     np.testing.assert_array_equal(found[:, 2], best[1][:, :n_votes].sum(axis=1))
     assert not found[:, 1].any()
-
-
-# Integers of any length.
-
-
-@given(
-    numerator=st.integers(-(2**70), 2**70),
-    exponent=st.integers(0, 60),
-)
-@settings(deadline=None)
-def test_digits_are_those_of_the_number_written_in_binary(numerator, exponent):
-    number = Fraction(numerator, 2**exponent)
-    whole, part = divmod(abs(number), 1)
-    text = "-" * (number < 0) + (f"{whole:b}" if whole else "")
-    while part:
-        digit, part = divmod(2 * part, 1)
-        text += str(digit)
-    assert written_digits(number) == len(text)
-
-
-def test_zeros_that_all_numbers_end_in_are_dropped():
-    def shortened(*registers, n_bits):
-        arrays = [np.array(each, dtype=object) for each in registers]
-        arrays, n_left = _shortened(arrays, n_bits)
-        return [each.tolist() for each in arrays], n_left
-
-    assert shortened([8, 12], [16], n_bits=5) == ([[2, 3], [4]], 3)
-    assert shortened([8, 24], [16], n_bits=2) == ([[2, 6], [4]], 0)
-    assert shortened([8, 3], [16], n_bits=5) == ([[8, 3], [16]], 5)
-    assert shortened([0, 0], [0], n_bits=5) == ([[0, 0], [0]], 0)
-
-
-def test_exact_layers_count_and_evaluate_their_numbers():
-    weights = np.array([[1, Fraction(-1, 2)], [0, 3]], dtype=object)
-    layer = ExactLayer(weights, np.array([0, -7], dtype=object), "relu")
-    assert layer.numbers() == [1, Fraction(-1, 2), 3, -7]
-    assert layer.n_parameters == 4
-    inputs = np.array([[1, 3], [5, 2]], dtype=object)
-    assert layer.forward(inputs).tolist() == [[0, 2], [4, 0]]
-    linear = ExactLayer(weights, np.array([0, -7], dtype=object), "identity")
-    assert linear.forward(inputs).tolist() == [[Fraction(-1, 2), 2], [4, -1]]
-
-
-@pytest.mark.parametrize(
-    "n_groups, group_size, first_bits, difference_bits, n_classes",
-    [
-        (1, 1, 3, 0, 2),
-        (5, 1, 9, 0, 3),
-        (1, 2, 4, 2, 2),
-        (7, 4, 9, 5, 10),
-        (3, 3, 6, 2, 3),
-    ],
-)
-def test_shapes_are_those_of_the_layers_written_out(
-    n_groups, group_size, first_bits, difference_bits, n_classes
-):
-    shape = Shape(n_groups, group_size, first_bits, difference_bits, n_classes)
-    n_features = 6
-    line = Line(np.full(n_features, 3.0), 5, -1, 1)
-    top = (1 << shape.n_bits) - 1
-    memory = SimpleNamespace(
-        borders=[10 * k + 7 for k in range(n_groups - 1)],
-        packed=[top - k if k % 2 else k + 1 for k in range(n_groups)],
-    )
-    layers = chain_layers(line, shape, memory)
-    assert shape.depth == len(layers) == len(shape.widths)
-    assert shape.widths == tuple(layer.n_neurons for layer in layers)
-    assert shape.n_neurons == sum(shape.widths)
-    n_parameters = sum(layer.n_parameters for layer in layers)
-    assert shape.n_parameters(n_features) == n_parameters
-    n_bits = first_bits + difference_bits * (group_size - 1)
-    assert shape.n_bits == n_bits
-    assert shape.longest_difference == max(1, 2**difference_bits - 1)
-    # The output, at most C, and a carry.
-    assert 2 ** (shape.output_bits - 2) <= n_classes + 1 < 2 ** (shape.output_bits - 1)
-    longest = max(written_digits(n) for layer in layers[1:] for n in layer.numbers())
-    assert longest <= shape.bits_per_weight == n_bits + shape.output_bits + 1
-
-
-@pytest.mark.parametrize("n_classes", [1, 2, 5])
-def test_a_tent_rises_to_the_number_of_classes_and_falls_to_zero(n_classes):
-    shape = Shape(1, 1, 3, 0, n_classes)
-    steps = range(-8, 8 * (n_classes + 3))
-    heights = shape.tent(np.array(steps, dtype=object), 3)
-    for step, height in zip(steps, heights, strict=True):
-        y = Fraction(step, 8)
-        inside = min(y, (n_classes + 1 - y) * n_classes)
-        assert Fraction(height, 8) == max(0, inside)
-
-
-def small_network(keys, starts, n_bits, group_size, n_classes=3):
-    """Return a network of given keys, on positions z = x + 1."""
-    keys = np.array(keys)
-    packed, borders = [], []
-    for start, stop in zip(starts, starts[1:], strict=False):
-        number = int(keys[start])
-        for difference in np.diff(keys[start:stop]).tolist():
-            number = (number << n_bits) | difference
-        n_missing = group_size - (stop - start)
-        packed.append(((number + 1) << (n_missing * n_bits)) - 1)
-        if stop < len(keys):
-            borders.append(int(keys[stop]) - 2)
-    shape = Shape(
-        len(packed), group_size, int(keys[-1]).bit_length(), n_bits, n_classes
-    )
-    memory = PackedKeys(
-        keys,
-        np.array(starts),
-        np.array(borders, dtype=np.int64),
-        np.array(packed, object),
-    )
-    return BitExtractionNetwork(Line(np.ones(1), 1, 0, 1), shape, memory)
-
-
-@pytest.mark.parametrize("keys_as_objects", [False, True])
-@pytest.mark.parametrize("first", [1, 2, 5, 6, 7])
-def test_short_groups_are_evaluated_as_their_layers_say(first, keys_as_objects):
-    # Three keys are missing in each group; the keys that stand for them overlap.
-    keys = [first, first + 3, first + 40, first + 42]
-    network = small_network(keys, [0, 2, 4], n_bits=2, group_size=5)
-    if keys_as_objects:
-        memory = network._memory
-        many = memory.keys.astype(object), memory.starts, memory.borders.astype(object)
-        network = BitExtractionNetwork(
-            network._line, network.shape, PackedKeys(*many, memory.packed)
-        )
-    X = np.arange(-8, 4 * (first + 62))[:, np.newaxis] / 4
-    outputs = np.vectorize(Fraction, otypes=[object])(X)
-    for layer in network.layers:
-        outputs = layer.forward(outputs)
-    assert network.forward(X)[:, 0].tolist() == [float(o) for o in outputs[:, 0]]
-    assert (outputs > 3).any(), "no two keys reach one position"
-
-
-def test_outputs_are_rounded_up_to_multiples_of_two_to_the_minus_32():
-    values = np.array([0, 1, 2**8, 2**8 + 1, 2**40 - 1], dtype=object)
-    expected = [0.0, 2.0**-32, 2.0**-32, 2.0**-31, 1.0]
-    assert _rounded_up(values, 40).tolist() == expected
-    assert _rounded_up(np.array([3], dtype=object), 1).tolist() == [1.5]
-    assert _rounded_up(np.array([3], dtype=object), 32).tolist() == [3 * 2.0**-32]
-    assert _rounded_up(np.array([-3], dtype=object), 33).tolist() == [-(2.0**-32)]
-
-
-@given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
-@settings(deadline=None)
-def test_weights_are_odd_integers_times_powers_of_two(values):
-    mantissas, exponents = integer_weights(np.array(values))
-    for value, m, e in zip(values, mantissas.tolist(), exponents.tolist(), strict=True):
-        assert m * Fraction(2) ** e == Fraction(value)
-        assert m % 2 or (m, e) == (0, 0)
-
-
-def test_dyadic_numbers_are_told_in_smaller_units():
-    assert Dyadic(np.array([3, -5], object), 2).in_units(-1).tolist() == [24, -40]
-
-
-@pytest.mark.parametrize("exponent, shift", [(0, 0), (3, -7), (-5, 2)])
-def test_positions_on_a_line_are_those_of_its_weights(exponent, shift):
-    line = Line(np.array([0.75, -2.0, 0.0]), 3, exponent, shift)
-    weights = [
-        Fraction(9, 4) * Fraction(2) ** exponent,
-        -6 * Fraction(2) ** exponent,
-        0,
-    ]
-    assert line.weights() == weights
-    longest = max(written_digits(number) for number in (*weights, shift))
-    assert line.bits_per_weight == longest
-    X = np.array([[1.0, 0.25, 9.0], [-3.5, 2.0, 1.0], [0.1, -0.7, 0.0], [0, 0, 1]])
-    positions, n_bits = line.positions(X)
-    assert n_bits >= 0
-    for row, position in zip(X.tolist(), positions, strict=True):
-        exact = sum(w * Fraction(x) for w, x in zip(weights, row, strict=True)) + shift
-        assert Fraction(position, 2**n_bits) == max(0, exact)
 
 
 # Ranks.
