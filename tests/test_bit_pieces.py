@@ -371,8 +371,11 @@ def test_keys_are_64_bit_integers_if_they_fit(monkeypatch, stretch, kind):
     np.testing.assert_array_equal(make().forward(rows), expected)
 
 
-def test_keys_are_64_bit_integers_as_long_as_all_filled_up_ones_fit(monkeypatch):
-    X, y = line_of_samples()
+@pytest.mark.parametrize("n_samples", [30, 31, 37, 45, 50])
+def test_keys_are_64_bit_integers_as_long_as_all_filled_up_ones_fit(
+    monkeypatch, n_samples
+):
+    X, y = line_of_samples(n_samples)
 
     def make():
         return build_bit_extraction_network(X, y, 3, np.random.default_rng(0))
