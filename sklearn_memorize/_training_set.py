@@ -98,17 +98,36 @@ def distinct_rows(X) -> tuple[np.ndarray, np.ndarray]:
     inverse : ndarray of shape (n_samples,)
         For each row, the position of its equal in `first`.
     """
-    n_samples = X.shape[0]
-    hashes = row_hashes(X)
-    kind = index_type(n_samples)
-    order = np.argsort(hashes).astype(kind)  # equal hashes are put in order below
-    starts_group = np.ones(n_samples, dtype=bool)
-    starts_group[1:] = hashes[order[1:]] != hashes[order[:-1]]
+    order, starts_group = _sorted_by_hash(row_hashes(X))
     if not starts_group.all():
         starts_group = _split_collisions(X, order, starts_group)
-    inverse = np.empty(n_samples, dtype=kind)
-    inverse[order] = np.cumsum(starts_group, dtype=kind) - 1
+    inverse = np.empty(len(order), dtype=order.dtype)
+    inverse[order] = np.cumsum(starts_group, dtype=order.dtype) - 1
     return order[starts_group], inverse
+
+
+def _sorted_by_hash(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the samples sorted by their hashes, and which differ from the one before.
+
+    Numbers are sorted faster than an index of them: the index takes the place of the
+    last bits of the hashes, and samples that these bits tell apart are sorted again.
+    """
+    low = np.uint64((1 << (len(hashes) - 1).bit_length()) - 1)
+    keys = np.arange(len(hashes), dtype=np.uint64)
+    keys |= hashes & ~low
+    keys.sort()
+    order = (keys & low).astype(index_type(len(hashes)))
+    differs = np.ones(len(hashes), dtype=bool)
+    differs[1:] = (keys[1:] ^ keys[:-1]) > low
+    tied = np.flatnonzero(~differs)
+    unequal = tied[hashes[order[tied]] != hashes[order[tied - 1]]]
+    if len(unequal):
+        groups = np.cumsum(differs, dtype=order.dtype)
+        members = np.flatnonzero(np.isin(groups, groups[unequal]))
+        by_hash = np.lexsort((hashes[order[members]], groups[members]))
+        order[members] = order[members[by_hash]]
+        differs[tied] = hashes[order[tied]] != hashes[order[tied - 1]]
+    return order, differs
 
 
 def _split_collisions(X, order, starts_group) -> np.ndarray:

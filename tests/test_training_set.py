@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from sklearn_memorize._training_set import check_targets, number_labels
+from sklearn_memorize._training_set import (
+    _sorted_by_hash,
+    check_targets,
+    number_labels,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +50,17 @@ def test_targets_are_checked_as_scikit_learn_checks_them():
         check_targets(np.arange(60))
     with pytest.warns(UserWarning, match="number of unique classes"):
         check_targets(1000 * np.arange(60))
+
+
+@pytest.mark.parametrize("n_bits", [1, 4, 8, 14, 64])
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 100, 5000])
+def test_hashes_are_sorted_even_where_their_first_bits_agree(n_samples, n_bits):
+    rng = np.random.default_rng(n_bits)
+    first = rng.integers(0, 2**n_bits, n_samples, dtype=np.uint64)
+    last = rng.integers(0, 5, n_samples, dtype=np.uint64)
+    for hashes in (first, first << np.uint64(64 - n_bits) | last):
+        order, differs = _sorted_by_hash(hashes)
+        assert np.array_equal(order, np.argsort(hashes, kind="stable"))
+        _, starts = np.unique(hashes, return_index=True)
+        assert differs.sum() == len(starts)
+        assert (np.diff(hashes[order]) != 0).tolist() == differs[1:].tolist()

@@ -84,7 +84,8 @@ def encode_in_planes(
     def encode_groups(first: int) -> None:
         planes = codes.tiles[first : first + step]
         ends = np.array([first, first + len(planes)]) * n_lanes
-        block = slice(*np.searchsorted(positions, ends))
+        # Of their own type: else all positions would be converted.
+        block = slice(*np.searchsorted(positions, ends.astype(positions.dtype)))
         places = positions[block].astype(np.intp)
         lanes, n_tiles = places - ends[0], len(planes) * TILES_OF_A_GROUP
         points, chosen = in_memory(X, rows[block])
