@@ -3,6 +3,7 @@
 import pickle
 import re
 import threading
+import time
 from collections import Counter
 
 import joblib
@@ -308,7 +309,11 @@ def test_the_progress_bar_shows_draws(nesting, capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert re.search(r"MemorizingClassifier - build the network #1 .* 100%", shown)
     assert re.search(r"MemorizingClassifier - draw #0 .* 100%", shown)
-    # The bar's own ear goes to sleep for good, and is not the fit's business.
+    # The bar's own ear goes to sleep for good, and is not the fit's business; its
+    # other threads may take a moment to end.
+    patience = time.monotonic() + 30
+    while threading.active_count() > threads + 1 and time.monotonic() < patience:
+        time.sleep(0.01)
     assert threading.active_count() <= threads + 1
 
 
