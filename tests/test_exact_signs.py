@@ -223,3 +223,11 @@ def test_single_bits_can_be_set_in_planes_and_tiles():
         bits[where] = ~bits[where]
         laid_out.put(*where, bits[where])
         assert (laid_out.bits() == bits).all()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_threads_lay_out_the_same_codes(n_threads):
+    rng = np.random.default_rng(0)
+    words = rng.integers(0, 2**63, (3300, 2), dtype=np.uint64)
+    codes = BitCodes.from_words(words, 127).arranged(n_threads)
+    assert (codes.words() == words).all()
