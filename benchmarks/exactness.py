@@ -177,7 +177,8 @@ float32" counts the codes whose magnitude is below the rounding error of single
 precision; "float32 wrong" those that single precision gets wrong. Of both kinds a
 sample is compared with integers of unlimited size; "wrong" counts our errors among
 them. Every code was computed in two ways (as fits do, and as predictions do, from
-sparse rows, or in Fortran order by plain NumPy), which agreed. The last column is the time that the codes took.
+sparse rows, or in Fortran order by plain NumPy), which agreed. The last column is the
+time that the codes took.
 
 {table(rows)}
 
