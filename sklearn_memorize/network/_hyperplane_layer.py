@@ -256,7 +256,7 @@ class HyperplaneLayer:
 
     @cached_property
     def direction_bounds(self) -> np.ndarray:
-        """Upper bounds of |w|, not below one."""
+        """Upper bounds of the lengths of the directions, not below one."""
         squares = np.einsum(
             "ij,ij->i", self.directions, self.directions, dtype=np.float64
         )
