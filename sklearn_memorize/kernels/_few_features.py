@@ -36,6 +36,11 @@ def _lay_out(X, rows, lanes, shift, first, second, tiles, n_terms, squares):
 
 
 def tiles_of_rows(X, rows, lanes, n_tiles, shift, exponent: int):
+    """Do what `packed_rows` does, with row `rows[i]` in lane `lanes[i]` of the tiles.
+
+    Lanes are numbered through all tiles, and increase.
+    """
+    rows = np.asarray(rows, dtype=np.intp)  # one type, compiled once
     n_features = X.shape[1]
     tiles = np.zeros((n_tiles, n_features, LANES), dtype=np.float32)
     n_terms, squares = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
@@ -107,6 +112,11 @@ def signs_in_planes(
     offset_bounds,
     planes,
 ):
+    """Do what `pack_signs_of_rows` does, for all lanes of some planes.
+
+    Lanes without a row get all bits. More entries than those may be in doubt: a tile
+    has one bound.
+    """
     # Hyperplanes of zeros fill the last word.
     n_hyperplanes = len(directions)
     beyond = 0, planes.shape[1] - n_hyperplanes

@@ -8,12 +8,21 @@ from numba import njit
 from . import _planes
 from ._few_features import signs_in_planes, tiles_of_rows
 from ._flags import at, flag, with_room_to_flag
-from ._reference import LANES, hash_coefficients, pack_bits, scales
+from ._reference import (
+    LANES,
+    ROWS_OF_A_GROUP,
+    aligned_room,
+    hash_coefficients,
+    pack_bits,
+    scales,
+)
 from ._rows import pack_signs_of_rows, packed_rows
 from ._vector import count_tile, sign_bits
 
 __all__ = [
     "LANES",
+    "ROWS_OF_A_GROUP",
+    "aligned_room",
     "arranged",
     "classes_that_fire",
     "covers",

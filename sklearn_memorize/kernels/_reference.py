@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 
 import numpy as np
 
 __all__ = [
     "LANES",
+    "ROWS_OF_A_GROUP",
+    "aligned_room",
     "arranged",
     "classes_that_fire",
     "covers",
@@ -32,6 +35,10 @@ __all__ = [
 # 64 * word .. 64 * word + 63 of sample 64 * tile + lane, least significant bit first.
 # A lane without a sample has all bits set, so that it is never counted as covered.
 LANES = 64
+# Rows that are mostly zeros are read in groups of so many neighbours, where one of them
+# at least is not zero.
+ROWS_OF_A_GROUP = 6
+_BYTES_OF_A_LINE = 64
 # What is counted at a time is to fit the caches.
 _PAIRS_AT_ONCE = 1 << 17
 _MASKS_AT_ONCE = 64
@@ -48,9 +55,17 @@ def hash_coefficients(n: int) -> np.ndarray:
     return (z ^ (z >> np.uint64(31))) | np.uint64(1)
 
 
-def _row_blocks(n_rows: int, n_columns: int):
-    """Iterate over slices of rows whose values fit the caches."""
-    step = max(1, _VALUES_AT_ONCE // max(1, n_columns))
+def aligned_room(shape: tuple[int, ...], dtype) -> np.ndarray:
+    """Return an empty array that starts where a cache line does."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.empty(size + _BYTES_OF_A_LINE, dtype=np.uint8)
+    start = -room.ctypes.data % _BYTES_OF_A_LINE
+    return room[start : start + size].view(dtype).reshape(shape)
+
+
+def _row_blocks(n_rows: int, n_columns: int, n_values: int = _VALUES_AT_ONCE):
+    """Iterate over slices of rows of about so many values, which fit the caches."""
+    step = max(1, n_values // max(1, n_columns))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
 
@@ -194,9 +209,7 @@ def pack_signs_of_rows(
     The order of summation is left open.
     """
     rows, columns = [], []
-    step = max(1, _PRODUCTS_AT_ONCE // len(directions))
-    for start in range(0, len(packed), step):
-        block = slice(start, start + step)
+    for block in _row_blocks(len(packed), len(directions), _PRODUCTS_AT_ONCE):
         doubtful = pack_signs(
             packed[block] @ directions.T,
             offsets,
@@ -207,7 +220,7 @@ def pack_signs_of_rows(
             0,
             codes,
         )
-        rows.append(start + doubtful[0])
+        rows.append(block.start + doubtful[0])
         columns.append(doubtful[1])
     return np.concatenate(rows), np.concatenate(columns)
 
@@ -220,9 +233,7 @@ def pair_sums(
     The order of summation is left open: the sums are right up to rounding errors.
     """
     sums, magnitudes = np.empty(len(rows)), np.empty(len(rows))
-    step = max(1, (1 << 20) // max(1, X.shape[1]))
-    for start in range(0, len(rows), step):
-        pairs = slice(start, start + step)
+    for pairs in _row_blocks(len(rows), X.shape[1], _PRODUCTS_AT_ONCE):
         terms = directions[columns[pairs]].astype(np.float64) * X[rows[pairs]]
         sums[pairs] = terms.sum(axis=1)
         magnitudes[pairs] = np.abs(terms).sum(axis=1)
@@ -240,10 +251,8 @@ def pack_bits(bits: np.ndarray) -> np.ndarray:
 def shape_of_planes(n_tiles: int, n_words: int) -> tuple[int, int, int] | None:
     """Return the shape of the planes that tiles of codes are arranged in, if they are.
 
-    Where they are, there are also `tiles_of_rows`, to be called with rows, the lanes
-    they are for (increasing), the number of tiles, shift and exponent; and
-    `signs_in_planes`, which takes what it returns and does what `pack_signs_of_rows`
-    does, for all lanes of the planes: those without a row get all bits.
+    Kernels that have planes also have `tiles_of_rows` and `signs_in_planes`, which
+    write the codes of rows of few features there at once.
     """
     return None
 

@@ -12,12 +12,10 @@ import numpy as np
 from numba import njit
 
 from ._flags import at, flag, with_room_to_flag
-from ._reference import LANES, scales
-from ._vector import ROWS_OF_A_GROUP, group_sign_bits
+from ._reference import LANES, ROWS_OF_A_GROUP, aligned_room, scales
+from ._vector import group_sign_bits
 
 __all__ = ["pack_signs_of_rows", "packed_rows"]
-
-_FLOATS_OF_A_LINE = 16
 
 compiled = njit(nogil=True, cache=True, error_model="numpy")
 
@@ -64,6 +62,7 @@ def _pack_rows(
 
 
 def packed_rows(X, rows, shift, exponent: int):
+    rows = np.asarray(rows, dtype=np.intp)  # one type, compiled once
     n_groups = -(-len(rows) // ROWS_OF_A_GROUP)
     n_features = X.shape[1]
     room = n_groups * n_features
@@ -141,13 +140,6 @@ def _pack_signs_of_rows(
     return n_flagged
 
 
-def _panel(n_features: int) -> np.ndarray:
-    """Return room for 64 directions that starts where a cache line does."""
-    room = np.empty(n_features * 64 + _FLOATS_OF_A_LINE, dtype=np.float32)
-    start = -room.ctypes.data // 4 % _FLOATS_OF_A_LINE
-    return room[start : start + n_features * 64].reshape(n_features, 64)
-
-
 def pack_signs_of_rows(
     packed,
     directions,
@@ -167,7 +159,7 @@ def pack_signs_of_rows(
         n_rows * n_hyperplanes,
         *packed,
         directions,
-        _panel(directions.shape[1]),
+        aligned_room((directions.shape[1], 64), np.float32),
         np.pad(offsets, beyond),
         np.pad(row_bounds, (0, -n_rows % ROWS_OF_A_GROUP)),
         np.pad(column_bounds, beyond),

@@ -12,9 +12,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from ._reference import ROWS_OF_A_GROUP
+
 __all__ = [
     "HYPERPLANES_TOGETHER",
-    "ROWS_OF_A_GROUP",
     "count_tile",
     "group_sign_bits",
     "sign_bits",
@@ -179,10 +180,6 @@ def _generate_sign_bits(context, builder, signature, arguments):
     return context.make_tuple(builder, signature.return_type, bits)
 
 
-# Sums for a group of rows by 64 columns, weights and a value all stay in registers.
-ROWS_OF_A_GROUP = 6
-
-
 @intrinsic
 def group_sign_bits(
     typing_context,
@@ -198,7 +195,8 @@ def group_sign_bits(
 ):
     """Store the bits [p + o > 0] and [not |p + o| > r c + b] of a group of rows.
 
-    The products p are those of the rows of a group with 64 hyperplanes. Called with
+    The products p are those of the rows of a group with 64 hyperplanes: their sums, the
+    weights and a value all stay in registers. Called with
     the addresses of contiguous arrays: `columns[n_columns]`, 32-bit numbers of the
     features in which the rows are not zero; `values[n_columns, ROWS_OF_A_GROUP]`, the
     rows there; `panel[n_features, 64]`, the directions of the hyperplanes; and, to be

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,17 +13,8 @@ from ._parallel import run_in_threads
 __all__ = ["TILES_OF_A_GROUP", "BitCodes"]
 
 _EVERY_BIT = ~np.uint64(0)
-_WORDS_OF_A_LINE = 8
 # So many tiles are laid out together once codes are arranged.
 TILES_OF_A_GROUP = 8
-
-
-def _aligned_words(*shape: int) -> np.ndarray:
-    """Return room for words that starts where a cache line does."""
-    size = math.prod(shape)
-    room = np.empty(size + _WORDS_OF_A_LINE, dtype=np.uint64)
-    start = -room.ctypes.data // 8 % _WORDS_OF_A_LINE
-    return room[start : start + size].reshape(shape)
 
 
 def _n_tiles(n_samples: int) -> int:
@@ -58,7 +48,8 @@ class BitCodes:
     @classmethod
     def empty(cls, n_samples: int, n_bits: int) -> BitCodes:
         """Return room for the codes of `n_samples` samples, without a sample yet."""
-        tiles = _aligned_words(_n_tiles(n_samples), -(-n_bits // 64), LANES)
+        shape = _n_tiles(n_samples), -(-n_bits // 64), LANES
+        tiles = kernels.aligned_room(shape, np.uint64)
         tiles[...] = _EVERY_BIT
         return cls(tiles, n_samples, n_bits)
 
@@ -66,7 +57,9 @@ class BitCodes:
     def empty_planes(cls, n_samples: int, n_bits: int) -> BitCodes | None:
         """Return room for arranged codes, not yet written, if it would be planes."""
         shape = kernels.shape_of_planes(_n_tiles(n_samples), -(-n_bits // 64))
-        return None if shape is None else cls(_aligned_words(*shape), n_samples, n_bits)
+        if shape is None:
+            return None
+        return cls(kernels.aligned_room(shape, np.uint64), n_samples, n_bits)
 
     @classmethod
     def from_words(cls, words: np.ndarray, n_bits: int) -> BitCodes:

@@ -14,13 +14,14 @@ from ._codes import BitCodes
 from ._exact import DOUBLE, TINY, rounded_up, rounding, signs
 from ._layer import Layer, frozen
 from ._memory import check_room
-from ._parallel import run_in_threads
+from ._parallel import even_step, run_in_threads
 from ._relu_codes import ReLUCodes
 from ._relu_encoding import encode_relu
 from ._rows import rows_of
 from ._sign_encoding import (
     BLOCK_VALUES,
     COLUMNS,
+    LEAST_WIDTH,
     are_packed,
     encode_in_planes,
     encode_packed,
@@ -227,15 +228,13 @@ class HyperplaneLayer:
         """
         is_packed = isinstance(codes, BitCodes) and are_packed(self, X, rows)
         if is_packed:
-            width = max(self.n_features, 64)
+            width = max(self.n_features, LEAST_WIDTH)
         else:
             width = max(self.n_features, min(self.n_hyperplanes, COLUMNS))
             # Long rows are read as they lie in memory.
             order = np.argsort(rows)
             rows, positions = rows[order], positions[order]
-        n_rounds = -(-len(rows) * width // (BLOCK_VALUES * n_threads))
-        # All threads get as many blocks of the same size.
-        step = max(64, -(-len(rows) // max(1, n_rounds * n_threads)))
+        step = max(64, even_step(len(rows), BLOCK_VALUES // width, n_threads))
         blocks = [slice(start, start + step) for start in range(0, len(rows), step)]
         rooms = threading.local()
 

@@ -8,7 +8,13 @@ from contextlib import nullcontext
 
 from .._compat import _get_threadpool_controller
 
-__all__ = ["run_in_threads"]
+__all__ = ["even_step", "run_in_threads"]
+
+
+def even_step(n_items: int, most: int, n_threads: int) -> int:
+    """Return a block size, about `most`, with which all threads get as many blocks."""
+    n_rounds = -(-n_items // (max(most, 1) * n_threads))
+    return max(1, -(-n_items // max(1, n_rounds * n_threads)))
 
 
 def run_in_threads(work: Callable, items: Iterable, n_threads: int) -> list:

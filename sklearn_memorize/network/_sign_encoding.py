@@ -15,10 +15,10 @@ import numpy as np
 from scipy import sparse
 
 from .. import kernels
-from ..kernels import LANES
+from ..kernels import LANES, ROWS_OF_A_GROUP
 from ._codes import TILES_OF_A_GROUP, BitCodes
 from ._exact import SINGLE, TINY, rounded_up, rounding
-from ._parallel import run_in_threads
+from ._parallel import even_step, run_in_threads
 from ._rows import dense_rows, in_memory, is_dense
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BLOCK_VALUES",
     "COLUMNS",
+    "LEAST_WIDTH",
     "are_packed",
     "encode_in_planes",
     "encode_packed",
@@ -37,13 +38,15 @@ __all__ = [
 # Products are computed in blocks of this many columns and about this many numbers.
 COLUMNS = 4096
 BLOCK_VALUES = 1 << 22
+# Rows of few features count as this many numbers, for what else is stored of them.
+LEAST_WIDTH = 64
 # Powers of two up to this one are far from the limits of single precision.
 _SAFE_EXPONENT = 60
 # Products of so few features are not worth storing; nor are those of rows that are
 # mostly zeros, which some groups of neighbours are looked at for.
 _FEW_FEATURES = 16
 _MOST_NONZERO = 0.6
-_GROUP, _N_GROUPS = 6, 32
+_N_GROUPS = 32
 # Where there are more features than this, most blocks of zeros are better not read.
 _MOST_FEATURES = 1 << 13
 # Sums over more features than this are taken in parts, which bounds their error better.
@@ -59,12 +62,13 @@ def are_packed(layer: HyperplaneLayer, X, rows) -> bool:
     """Return whether the rows have few features, or are mostly zeros."""
     if layer.n_features <= _FEW_FEATURES:
         return True
-    if layer.shift is not None or len(rows) < _GROUP * _N_GROUPS:
+    if layer.shift is not None or len(rows) < ROWS_OF_A_GROUP * _N_GROUPS:
         return False
     if layer.n_features > _MOST_FEATURES:
         return False
-    starts = np.linspace(0, len(rows) - _GROUP, _N_GROUPS, dtype=np.intp)
-    neighbours = rows[starts[:, np.newaxis] + np.arange(_GROUP)]
+    last = len(rows) - ROWS_OF_A_GROUP
+    starts = np.linspace(0, last, _N_GROUPS, dtype=np.intp)
+    neighbours = rows[starts[:, np.newaxis] + np.arange(ROWS_OF_A_GROUP)]
     nonzero = dense_rows(X, neighbours.ravel()) != 0
     used = nonzero.reshape(*neighbours.shape, -1).any(axis=1)
     return bool(used.mean() <= _MOST_NONZERO)
@@ -75,11 +79,9 @@ def encode_in_planes(
 ) -> None:
     """Store the codes of dense rows of few features in planes."""
     offsets, offset_bounds = layer.shifted_offsets
-    n_groups = len(codes.tiles)
-    n_lanes = TILES_OF_A_GROUP * LANES
-    most = max(1, BLOCK_VALUES // (n_lanes * 64))
-    n_rounds = -(-n_groups // (most * n_threads))
-    step = -(-n_groups // (n_rounds * n_threads))
+    n_groups, n_lanes = len(codes.tiles), TILES_OF_A_GROUP * LANES
+    most = BLOCK_VALUES // (LEAST_WIDTH * n_lanes)
+    step = even_step(n_groups, most, n_threads)
 
     def encode_groups(first: int) -> None:
         planes = codes.tiles[first : first + step]
