@@ -42,5 +42,7 @@ def with_room_to_flag(pack, n_entries: int, *arguments):
         flagged = np.empty((capacity, 2), dtype=np.int64)
         n_flagged = pack(*arguments, flagged)
         if n_flagged <= capacity:
-            return flagged[:n_flagged, 0], flagged[:n_flagged, 1]
+            # Contiguous, as other kernels are compiled for.
+            rows, columns = flagged[:n_flagged].T.copy()
+            return rows, columns
         capacity = n_flagged
