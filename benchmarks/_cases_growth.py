@@ -14,8 +14,10 @@ from _report import Table
 from _samples import digits_of_mnist, images, moons, some
 from threadpoolctl import threadpool_limits
 
-from sklearn_memorize.constructions import random_hyperplanes
-from sklearn_memorize.constructions._progress import SILENT
+from sklearn_memorize._estimator._progress import SILENT
+from sklearn_memorize.constructions.random_hyperplanes import (
+    _construction as random_hyperplanes,
+)
 
 __all__ = [
     "compile_time",

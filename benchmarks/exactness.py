@@ -19,7 +19,9 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_memorize import kernels
-from sklearn_memorize.network import HyperplaneLayer
+from sklearn_memorize.constructions.random_hyperplanes._hyperplane_layer import (
+    HyperplaneLayer,
+)
 
 SAMPLE = 2000
 N_HYPERPLANES = 1000

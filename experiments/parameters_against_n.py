@@ -35,7 +35,9 @@ from sklearn_memorize import (
     SlabClassifier,
     SmallReLUClassifier,
 )
-from sklearn_memorize.constructions.bit_extraction import predict_bit_extraction
+from sklearn_memorize.constructions.bit_extraction._construction import (
+    predict_bit_extraction,
+)
 from sklearn_memorize.datasets import make_two_moons
 from sklearn_memorize.inspection._capacity import bits_per_parameter
 from sklearn_memorize.inspection._predictions import PREDICTIONS

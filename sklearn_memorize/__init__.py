@@ -1,16 +1,18 @@
 """Provable memorization by neural networks, behind the scikit-learn interface."""
 
 from . import exceptions
-from ._bit_extraction import BitExtractionClassifier
-from ._deep_threshold import DeepThresholdClassifier
-from ._hyperplanes import MemorizingClassifier
-from ._nearby_set import NearbySetClassifier
-from ._random_relu import RandomReLUClassifier
-from ._relu import SmallReLUClassifier, SmallReLURegressor
-from ._residual import ResidualMemorizingClassifier
-from ._slab import SlabClassifier
-from ._threshold_transformer import RandomThresholdTransformer
-from ._version import __version__
+from ._estimator._version import __version__
+from .constructions.bit_extraction import BitExtractionClassifier
+from .constructions.deep_threshold import DeepThresholdClassifier
+from .constructions.nearby_set import NearbySetClassifier
+from .constructions.random_hyperplanes import (
+    MemorizingClassifier,
+    RandomThresholdTransformer,
+)
+from .constructions.random_relu import RandomReLUClassifier
+from .constructions.residual import ResidualMemorizingClassifier
+from .constructions.slabs import SlabClassifier
+from .constructions.small_relu import SmallReLUClassifier, SmallReLURegressor
 
 __all__ = [
     "BitExtractionClassifier",

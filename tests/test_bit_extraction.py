@@ -13,15 +13,15 @@ from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, make_moons
 
 from sklearn_memorize import BitExtractionClassifier
-from sklearn_memorize.constructions.bit_extraction import (
+from sklearn_memorize.constructions.bit_extraction._construction import (
     bit_extraction_bound,
     build_bit_extraction_network,
     predict_bit_extraction,
 )
+from sklearn_memorize.constructions.bit_extraction._layers import written_digits
+from sklearn_memorize.exact._products import exact_products
 from sklearn_memorize.exceptions import InterpolationError
 from sklearn_memorize.network import Layer
-from sklearn_memorize.network._bit_layers import written_digits
-from sklearn_memorize.network._exact_products import exact_products
 
 fractions = np.vectorize(Fraction, otypes=[object])
 
@@ -402,14 +402,14 @@ def test_too_many_bits_are_refused_before_the_line_is_looked_for(monkeypatch):
     def fail(*arguments):
         raise AssertionError("the line was looked for")
 
-    module = sys.modules["sklearn_memorize.constructions.bit_extraction"]
+    module = sys.modules["sklearn_memorize.constructions.bit_extraction._construction"]
     monkeypatch.setattr(module, "_best_line", fail)
     with pytest.raises(InterpolationError, match="more than max_bits=40"):
         fitted(*random_labels(), max_bits=40)
 
 
 def test_rows_that_no_direction_tells_apart_are_refused(monkeypatch):
-    module = sys.modules["sklearn_memorize.constructions.bit_extraction"]
+    module = sys.modules["sklearn_memorize.constructions.bit_extraction._construction"]
     monkeypatch.setattr(
         module, "draw_directions", lambda X, rng, n, step: np.eye(1, X.shape[1])
     )

@@ -12,28 +12,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
-from sklearn_memorize.constructions import bit_extraction
 from sklearn_memorize.constructions.bit_extraction import (
+    _construction as bit_extraction,
+)
+from sklearn_memorize.constructions.bit_extraction._construction import (
     bit_extraction_bound,
     build_bit_extraction_network,
     predict_bit_extraction,
 )
-from sklearn_memorize.exceptions import InterpolationError
-from sklearn_memorize.network import _memory
-from sklearn_memorize.network._bit_layers import (
+from sklearn_memorize.constructions.bit_extraction._layers import (
     ExactLayer,
     Shape,
     _shortened,
     chain_layers,
     written_digits,
 )
-from sklearn_memorize.network._bit_network import (
+from sklearn_memorize.constructions.bit_extraction._network import (
     BitExtractionNetwork,
     Line,
     PackedKeys,
     _rounded_up,
 )
-from sklearn_memorize.network._exact_products import Dyadic, integer_weights
+from sklearn_memorize.exact._products import Dyadic, integer_weights
+from sklearn_memorize.exceptions import InterpolationError
+from sklearn_memorize.kernels import _memory
 
 # Integers of any length.
 
@@ -403,7 +405,7 @@ def test_room_for_the_exact_positions_of_all_rows_is_asked_for(monkeypatch):
 def test_twice_the_bits_that_are_expected_are_refused_at_once(monkeypatch):
     X, y = line_of_samples(300)
     expected = predict_bit_extraction(300, 1, 3).bits_per_weight
-    module = sys.modules["sklearn_memorize.constructions.bit_extraction"]
+    module = sys.modules["sklearn_memorize.constructions.bit_extraction._construction"]
 
     def looked_for(*arguments):
         raise LookupError

@@ -6,16 +6,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sklearn_memorize.constructions import _parts, incremental
-from sklearn_memorize.constructions._parts import Arrangement, SamplesInParts
-from sklearn_memorize.constructions._renewed_covers import (
+from sklearn_memorize.constructions.random_hyperplanes import _growing as incremental
+from sklearn_memorize.constructions.random_hyperplanes import _parts
+from sklearn_memorize.constructions.random_hyperplanes._codes import BitCodes
+from sklearn_memorize.constructions.random_hyperplanes._construction import (
+    Rules,
+    enclosing_ball,
+)
+from sklearn_memorize.constructions.random_hyperplanes._growing import (
+    Samples,
+    memorize_more,
+)
+from sklearn_memorize.constructions.random_hyperplanes._parts import (
+    Arrangement,
+    SamplesInParts,
+)
+from sklearn_memorize.constructions.random_hyperplanes._renewed_covers import (
     _first_lanes,
     _lanes,
     renewed_cover,
 )
-from sklearn_memorize.constructions.incremental import Samples, memorize_more
-from sklearn_memorize.constructions.random_hyperplanes import Rules, enclosing_ball
-from sklearn_memorize.network import BitCodes
 
 # Samples in parts.
 

@@ -10,12 +10,15 @@ from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, make_moons
 
 from sklearn_memorize import DeepThresholdClassifier
-from sklearn_memorize.constructions._threshold_gates import (
+from sklearn_memorize.constructions.deep_threshold._construction import (
+    neuron_bound,
+    word_length,
+)
+from sklearn_memorize.constructions.deep_threshold._gates import (
     lookup_table,
     parity_layers,
     table_layers,
 )
-from sklearn_memorize.constructions.deep_threshold import neuron_bound, word_length
 from sklearn_memorize.exceptions import InterpolationError, InterpolationWarning
 from sklearn_memorize.network import LayeredNetwork
 

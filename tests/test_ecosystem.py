@@ -16,11 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sklearn_memorize
-from sklearn_memorize import (
-    MemorizingClassifier,
-    RandomThresholdTransformer,
-    _documentation,
-)
+from sklearn_memorize import MemorizingClassifier, RandomThresholdTransformer
+from sklearn_memorize._estimator import _documentation
 from sklearn_memorize.exceptions import ConflictingLabelsWarning
 
 FRAME, LABELS = load_iris(return_X_y=True, as_frame=True)

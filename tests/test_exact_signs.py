@@ -10,10 +10,12 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
 from sklearn_memorize import kernels
-from sklearn_memorize.network import HyperplaneLayer
-from sklearn_memorize.network._codes import BitCodes
-from sklearn_memorize.network._exact import exact_sign
-from sklearn_memorize.network._relu_codes import FRACTION_BITS
+from sklearn_memorize.constructions.random_hyperplanes._codes import BitCodes
+from sklearn_memorize.constructions.random_hyperplanes._hyperplane_layer import (
+    HyperplaneLayer,
+)
+from sklearn_memorize.constructions.random_hyperplanes._relu_codes import FRACTION_BITS
+from sklearn_memorize.exact._signs import exact_sign
 
 
 def rational_value(direction, point, bias):

@@ -32,9 +32,9 @@ from sklearn_memorize import (
     RandomThresholdTransformer,
     SlabClassifier,
 )
-from sklearn_memorize.constructions._covers import cover_greedily
+from sklearn_memorize.constructions.random_hyperplanes._covers import cover_greedily
 from sklearn_memorize.exceptions import InterpolationError
-from sklearn_memorize.network import _memory
+from sklearn_memorize.kernels import _memory
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 rng = np.random.default_rng(0)

@@ -6,17 +6,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sklearn_memorize.constructions import (
-    _general_position,
-    residual,
-    slabs,
-)
+from sklearn_memorize.constructions import _general_position
 from sklearn_memorize.constructions._general_position import (
     DegenerateGroupError,
     Frame,
     room,
 )
-from sklearn_memorize.constructions.residual import hidden_node_bound
+from sklearn_memorize.constructions.residual import _construction as residual
+from sklearn_memorize.constructions.residual._construction import hidden_node_bound
+from sklearn_memorize.constructions.slabs import _construction as slabs
 from sklearn_memorize.exceptions import InterpolationError
 
 # Hyperplanes through groups.

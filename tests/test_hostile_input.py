@@ -27,10 +27,11 @@ from sklearn_memorize import (
     SlabClassifier,
     SmallReLUClassifier,
     SmallReLURegressor,
-    _training_set,
 )
-from sklearn_memorize._training_set import distinct_rows
+from sklearn_memorize._estimator import _training_set
+from sklearn_memorize._estimator._training_set import distinct_rows
 from sklearn_memorize.datasets import make_parallel_lines, make_two_moons
+from sklearn_memorize.exact._signs import exact_ceiling
 from sklearn_memorize.exceptions import ConflictingLabelsWarning, InterpolationError
 from sklearn_memorize.inspection import (
     capacity_report,
@@ -39,7 +40,6 @@ from sklearn_memorize.inspection import (
     radius,
     separation,
 )
-from sklearn_memorize.network._exact import exact_ceiling
 
 short = settings(
     deadline=None,

@@ -20,17 +20,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from sklearn_memorize import (
-    MemorizingClassifier,
-    RandomThresholdTransformer,
-    kernels,
+from sklearn_memorize import MemorizingClassifier, RandomThresholdTransformer, kernels
+from sklearn_memorize.constructions.random_hyperplanes._hyperplane_layer import (
+    HyperplaneLayer,
 )
 from sklearn_memorize.exceptions import (
     ConflictingLabelsWarning,
     InterpolationError,
     InterpolationWarning,
 )
-from sklearn_memorize.network import HyperplaneLayer
 
 rng = np.random.default_rng(0)
 RANDOM = rng.standard_normal((2000, 20)), rng.integers(0, 10, 2000)
@@ -197,7 +195,7 @@ def test_greedy_covering_takes_the_largest_cover_first():
 
 
 def test_candidates_computed_ahead_do_not_change_the_cover(monkeypatch):
-    from sklearn_memorize.constructions import _covers
+    from sklearn_memorize.constructions.random_hyperplanes import _covers
 
     X, y = DATA["digits"]
     ahead = MemorizingClassifier(random_state=3).fit(X, y)

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from sklearn_memorize._distances import Frame as DistanceFrame
-from sklearn_memorize._distances import PointSet, squared_distances
-from sklearn_memorize.constructions import (
-    _nearby_cells,
-    nearby_set,
+from sklearn_memorize.constructions.nearby_set import _cells as _nearby_cells
+from sklearn_memorize.constructions.nearby_set import _construction as nearby_set
+from sklearn_memorize.constructions.nearby_set._cells import Cells, _Evaluated
+from sklearn_memorize.constructions.nearby_set._construction import (
+    NearbySetNetwork,
+    greedy_cover,
 )
-from sklearn_memorize.constructions._nearby_cells import Cells, _Evaluated
-from sklearn_memorize.constructions.nearby_set import NearbySetNetwork, greedy_cover
+from sklearn_memorize.exact._distances import Frame as DistanceFrame
+from sklearn_memorize.exact._distances import PointSet, squared_distances
 
 # Nearby sets.
 

@@ -11,12 +11,12 @@ from sklearn.datasets import load_digits, load_iris, make_moons
 from threadpoolctl import threadpool_limits
 
 from sklearn_memorize import NearbySetClassifier
-from sklearn_memorize._distances import Frame, PointSet, squared_distances
-from sklearn_memorize.constructions.nearby_set import (
+from sklearn_memorize.constructions.nearby_set._construction import (
     MARGIN,
     NearbySetNetwork,
     greedy_cover,
 )
+from sklearn_memorize.exact._distances import Frame, PointSet, squared_distances
 from sklearn_memorize.exceptions import ConflictingLabelsWarning, InterpolationError
 
 KAPPA = 1 / (1 - 2 * MARGIN)

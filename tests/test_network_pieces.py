@@ -7,27 +7,30 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_memorize.constructions import (
-    _nearby_cells,
-    deep_threshold,
-    random_relu,
-    slabs,
+from sklearn_memorize.constructions.deep_threshold import (
+    _construction as deep_threshold,
 )
-from sklearn_memorize.constructions.slabs import Slab, SlabNetwork
-from sklearn_memorize.network import (
+from sklearn_memorize.constructions.nearby_set import _cells as _nearby_cells
+from sklearn_memorize.constructions.random_hyperplanes import _relu_codes
+from sklearn_memorize.constructions.random_hyperplanes._hyperplane_layer import (
     HyperplaneLayer,
-    Layer,
-    LayeredNetwork,
-    _exact_products,
-    _exact_rank,
-    _memory,
-    _relu_codes,
-    _residual_network,
-    _small_relu_network,
 )
-from sklearn_memorize.network._relu_codes import ReLUCodes
-from sklearn_memorize.network._residual_network import Hats, ResidualNetwork, Steps
-from sklearn_memorize.network._small_relu_network import Cells, SmallReLUNetwork
+from sklearn_memorize.constructions.random_hyperplanes._relu_codes import ReLUCodes
+from sklearn_memorize.constructions.random_relu import _construction as random_relu
+from sklearn_memorize.constructions.residual import _network as _residual_network
+from sklearn_memorize.constructions.residual._network import (
+    Hats,
+    ResidualNetwork,
+    Steps,
+)
+from sklearn_memorize.constructions.slabs import _construction as slabs
+from sklearn_memorize.constructions.slabs._construction import Slab, SlabNetwork
+from sklearn_memorize.constructions.small_relu import _network as _small_relu_network
+from sklearn_memorize.constructions.small_relu._network import Cells, SmallReLUNetwork
+from sklearn_memorize.exact import _products as _exact_products
+from sklearn_memorize.exact import _rank as _exact_rank
+from sklearn_memorize.kernels import _memory
+from sklearn_memorize.network import Layer, LayeredNetwork
 
 GIB = 2**30
 

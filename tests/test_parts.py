@@ -9,18 +9,26 @@ import pytest
 from scipy import sparse
 
 from sklearn_memorize import MemorizingClassifier
-from sklearn_memorize._base import dense
-from sklearn_memorize.constructions._small_relu_slopes import _weights
-from sklearn_memorize.constructions._threshold_gates import lookup_table
-from sklearn_memorize.constructions.deep_threshold import _draw_parities, neuron_bound
-from sklearn_memorize.constructions.random_hyperplanes import (
+from sklearn_memorize._estimator._base import dense
+from sklearn_memorize.constructions.deep_threshold._construction import (
+    _draw_parities,
+    neuron_bound,
+)
+from sklearn_memorize.constructions.deep_threshold._gates import lookup_table
+from sklearn_memorize.constructions.random_hyperplanes._construction import (
     HyperplaneStream,
     enclosing_ball,
 )
-from sklearn_memorize.constructions.random_relu import Features, _middle, widen
-from sklearn_memorize.constructions.slabs import _thresholds
-from sklearn_memorize.network import Network, _memory
-from sklearn_memorize.network._parallel import run_in_threads
+from sklearn_memorize.constructions.random_relu._construction import (
+    Features,
+    _middle,
+    widen,
+)
+from sklearn_memorize.constructions.slabs._construction import _thresholds
+from sklearn_memorize.constructions.small_relu._slopes import _weights
+from sklearn_memorize.kernels import _memory
+from sklearn_memorize.kernels._threads import run_in_threads
+from sklearn_memorize.network import Network
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
 

@@ -13,7 +13,8 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 import sklearn_memorize
 from sklearn_memorize import MemorizingClassifier, RandomThresholdTransformer
-from sklearn_memorize.network import CoverNetwork, Layer, LayeredNetwork, Network
+from sklearn_memorize.constructions.random_hyperplanes._network import CoverNetwork
+from sklearn_memorize.network import Layer, LayeredNetwork, Network
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((60, 5))

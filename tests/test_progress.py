@@ -17,8 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sklearn_memorize
-from sklearn_memorize import MemorizingClassifier, RandomThresholdTransformer, _compat
-from sklearn_memorize._progress import attempt, kept, told
+from sklearn_memorize import MemorizingClassifier, RandomThresholdTransformer
+from sklearn_memorize._estimator import _sklearn as _compat
+from sklearn_memorize._estimator._callbacks import attempt, kept, told
 from sklearn_memorize.exceptions import InterpolationError
 
 X, Y = load_iris(return_X_y=True)

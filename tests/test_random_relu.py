@@ -10,12 +10,12 @@ from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, load_wine, make_moons
 
 from sklearn_memorize import RandomReLUClassifier
-from sklearn_memorize.constructions import random_relu
-from sklearn_memorize.constructions.random_hyperplanes import (
+from sklearn_memorize.constructions.random_hyperplanes._construction import (
     HyperplaneStream,
     enclosing_ball,
 )
-from sklearn_memorize.constructions.random_relu import separate, widen
+from sklearn_memorize.constructions.random_relu import _construction as random_relu
+from sklearn_memorize.constructions.random_relu._construction import separate, widen
 from sklearn_memorize.exceptions import InterpolationError, InterpolationWarning
 
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sklearn_memorize.constructions import (
-    _general_position,
-    random_relu,
-    small_relu,
-)
+from sklearn_memorize.constructions import _general_position
 from sklearn_memorize.constructions._directions import draw_directions, feature_ranges
-from sklearn_memorize.constructions._small_relu_slopes import (
+from sklearn_memorize.constructions.random_relu import _construction as random_relu
+from sklearn_memorize.constructions.random_relu._construction import Features, separate
+from sklearn_memorize.constructions.small_relu import _construction as small_relu
+from sklearn_memorize.constructions.small_relu._construction import group_shape
+from sklearn_memorize.constructions.small_relu._slopes import (
     _check_saturation,
     _gaps,
     _two_sum,
@@ -24,10 +24,8 @@ from sklearn_memorize.constructions._small_relu_slopes import (
     slopes_on_line,
     zigzag,
 )
-from sklearn_memorize.constructions.random_relu import Features, separate
-from sklearn_memorize.constructions.small_relu import group_shape
+from sklearn_memorize.exact import _signs as _exact
 from sklearn_memorize.exceptions import InterpolationError
-from sklearn_memorize.network import _exact
 
 
 @pytest.mark.parametrize("unit", [_exact.DOUBLE, _general_position._DOUBLE])

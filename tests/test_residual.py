@@ -10,9 +10,9 @@ from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, load_wine
 
 from sklearn_memorize import ResidualMemorizingClassifier, SlabClassifier
-from sklearn_memorize.constructions.residual import hidden_node_bound
+from sklearn_memorize.constructions.residual._construction import hidden_node_bound
+from sklearn_memorize.exact._rank import in_affine_hull
 from sklearn_memorize.exceptions import InterpolationError
-from sklearn_memorize.network._exact_rank import in_affine_hull
 
 
 def random_labels(n_samples, n_features, n_classes, seed=0):

@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, load_wine
 
 from sklearn_memorize import SlabClassifier
-from sklearn_memorize.constructions.slabs import Frame
+from sklearn_memorize.constructions.slabs._construction import Frame
 from sklearn_memorize.exceptions import InterpolationError
 
 

@@ -11,12 +11,12 @@ from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
 from sklearn_memorize import SmallReLUClassifier, SmallReLURegressor, kernels
-from sklearn_memorize._base_regressor import resolve_targets
-from sklearn_memorize.constructions.small_relu import _best_line, group_shape
-from sklearn_memorize.exceptions import (
-    ConflictingLabelsWarning,
-    InterpolationError,
+from sklearn_memorize._estimator._regressor import resolve_targets
+from sklearn_memorize.constructions.small_relu._construction import (
+    _best_line,
+    group_shape,
 )
+from sklearn_memorize.exceptions import ConflictingLabelsWarning, InterpolationError
 
 
 def random_samples(n_samples, n_features=20, n_classes=10, seed=0):

@@ -5,7 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sklearn_memorize.network import HyperplaneLayer, _persistence
+from sklearn_memorize.constructions.random_hyperplanes._hyperplane_layer import (
+    HyperplaneLayer,
+)
+from sklearn_memorize.network import _storage as _persistence
 
 
 def _hyperplanes(n_hyperplanes, n_features):

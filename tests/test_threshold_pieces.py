@@ -3,16 +3,10 @@
 import numpy as np
 import pytest
 
-from sklearn_memorize.constructions import (
-    deep_threshold,
-)
-from sklearn_memorize.constructions._threshold_gates import (
-    decoding_layer,
-    lookup_table,
-    parity_layers,
-    table_layers,
-)
 from sklearn_memorize.constructions.deep_threshold import (
+    _construction as deep_threshold,
+)
+from sklearn_memorize.constructions.deep_threshold._construction import (
     compress_codes,
     distinct_codes,
     majority_labels,
@@ -20,7 +14,15 @@ from sklearn_memorize.constructions.deep_threshold import (
     separating_hyperplanes,
     word_length,
 )
-from sklearn_memorize.network import HyperplaneLayer
+from sklearn_memorize.constructions.deep_threshold._gates import (
+    decoding_layer,
+    lookup_table,
+    parity_layers,
+    table_layers,
+)
+from sklearn_memorize.constructions.random_hyperplanes._hyperplane_layer import (
+    HyperplaneLayer,
+)
 
 # Deep threshold networks.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_memorize._training_set import (
+from sklearn_memorize._estimator._training_set import (
     _sorted_by_hash,
     check_targets,
     number_labels,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from ..network._exact import SMALLEST_NORMAL, rounding
+from ..exact._signs import SMALLEST_NORMAL, rounding
 
 __all__ = ["DegenerateGroupError", "Frame", "room"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.datasets import make_moons
 from sklearn.utils import check_random_state
 
-from .._compat import Interval, validate_params
+from .._estimator._sklearn import Interval, validate_params
 
 __all__ = ["make_parallel_lines", "make_two_moons"]
 

@@ -15,10 +15,10 @@ from skl2onnx.common.data_types import (
 )
 from sklearn.base import is_classifier, is_regressor
 
-from .._hyperplanes import MemorizingClassifier
-from .._threshold_transformer import RandomThresholdTransformer
-from ..constructions.nearby_set import NearbySetNetwork
-from ..network._export import CoverArrays
+from ..constructions.nearby_set._construction import NearbySetNetwork
+from ..constructions.random_hyperplanes._estimator import MemorizingClassifier
+from ..constructions.random_hyperplanes._transformer import RandomThresholdTransformer
+from ._cover_arrays import CoverArrays
 from ._graph import Graph
 from ._reading import Reading
 

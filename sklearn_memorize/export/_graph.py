@@ -9,9 +9,10 @@ from onnx import TensorProto
 from onnx.numpy_helper import from_array
 from scipy import sparse
 
-from ..network import HyperplaneLayer, Layer
-from ..network._export import CoverArrays, around_shift
-from ..network._memory import check_room
+from ..constructions.random_hyperplanes._hyperplane_layer import HyperplaneLayer
+from ..kernels._memory import check_room
+from ..network import Layer
+from ._cover_arrays import CoverArrays, around_shift
 
 __all__ = ["Graph"]
 

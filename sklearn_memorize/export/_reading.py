@@ -8,10 +8,11 @@ from typing import Literal
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
-from .._hyperplanes import MemorizingClassifier
-from .._relu import SmallReLUClassifier
-from ..constructions.nearby_set import NearbySetNetwork
-from ..network import CoverNetwork, Network
+from ..constructions.nearby_set._construction import NearbySetNetwork
+from ..constructions.random_hyperplanes._estimator import MemorizingClassifier
+from ..constructions.random_hyperplanes._network import CoverNetwork
+from ..constructions.small_relu._estimator import SmallReLUClassifier
+from ..network import Network
 
 __all__ = ["Reading"]
 

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import sklearn_memorize
 
-from .._compat import validate_params
+from .._estimator._sklearn import validate_params
 from ..exceptions import ConflictingLabelsWarning, InterpolationError
 from ._predictions import PREDICTIONS, Geometry, Prediction
 

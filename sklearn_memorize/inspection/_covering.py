@@ -8,9 +8,9 @@ from numbers import Real
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._compat import Interval, validate_params
-from .._distances import Frame, PointSet, squared_distances
-from .._separation import nearest_distances
+from .._estimator._sklearn import Interval, validate_params
+from ..exact._closest_pairs import nearest_distances
+from ..exact._distances import Frame, PointSet, squared_distances
 from ._geometry import check_labelled, radius
 
 __all__ = ["Cover", "MutualCovering", "OneVsRestCovering", "mutual_covering"]

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.utils import check_array, check_random_state, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._compat import Interval, validate_params
-from .._separation import closest_pair
+from .._estimator._sklearn import Interval, validate_params
+from ..exact._closest_pairs import closest_pair
 
 __all__ = [
     "GaussianWidth",

@@ -13,7 +13,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import column_or_1d
 
 from .. import MemorizingClassifier
-from .._compat import HasMethods, Interval, _safe_indexing, validate_params
+from .._estimator._sklearn import HasMethods, Interval, _safe_indexing, validate_params
 from ..exceptions import ConflictingLabelsWarning, InterpolationWarning
 
 __all__ = ["memorization_scores"]

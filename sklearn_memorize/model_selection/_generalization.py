@@ -13,7 +13,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils import Bunch, check_random_state
 
-from .._compat import Interval, _safe_indexing, validate_params
+from .._estimator._sklearn import Interval, _safe_indexing, validate_params
 from ..exceptions import InterpolationError
 from ._measure import as_column, fit_timed, fitted_sizes
 from ._tasks import check_data, draw_seeds, run_tasks, seeded

@@ -6,7 +6,7 @@ from numbers import Integral
 
 from sklearn.model_selection import ParameterGrid
 
-from .._compat import HasMethods, Interval, validate_params
+from .._estimator._sklearn import HasMethods, Interval, validate_params
 from ._measure import fit_once, summarize
 from ._tasks import check_data, draw_seeds, run_tasks, seeded
 

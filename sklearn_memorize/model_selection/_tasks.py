@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
-from .._dask import again_if_lost
+from .._estimator._dask import again_if_lost
 from ._measure import misfits_are_counted
 
 __all__ = ["check_data", "check_progress", "draw_seeds", "run_tasks", "seeded"]

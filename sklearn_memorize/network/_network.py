@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from ._layer import Layer
-from ._persistence import FORMAT, from_plain, storable, to_plain
+from ._storage import FORMAT, from_plain, storable, to_plain
 
 __all__ = ["LayeredNetwork", "Network"]
 
@@ -15,7 +15,7 @@ __all__ = ["LayeredNetwork", "Network"]
 def torch_modules():
     """Return the PyTorch modules of the networks, if PyTorch is installed."""
     try:
-        from . import _torch
+        from ..export import _torch_modules as _torch
     except ImportError as error:
         raise ImportError(
             "PyTorch modules need torch: pip install 'sklearn-memorize[torch]'"

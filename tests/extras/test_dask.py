@@ -318,7 +318,10 @@ def doubled(seed=0):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("step", [1 << 25, 100])
 def test_duplicates_and_conflicts_in_chunks(threads, monkeypatch, weighted, step):
-    monkeypatch.setattr("sklearn_memorize._dask_training._VALUES_AT_ONCE", step)
+    monkeypatch.setattr(
+        "sklearn_memorize.constructions.random_hyperplanes._dask_samples._VALUES_AT_ONCE",
+        step,
+    )
     X, y = doubled()
     weights = np.random.default_rng(1).integers(0, 3, 600) if weighted else None
     model = classifier(n_draws=2)
@@ -331,7 +334,10 @@ def test_duplicates_and_conflicts_in_chunks(threads, monkeypatch, weighted, step
     "ignore::sklearn_memorize.exceptions.ConflictingLabelsWarning"
 )
 def test_colliding_hashes_in_chunks(threads, monkeypatch):
-    from sklearn_memorize import _dask_training, _training_set
+    from sklearn_memorize._estimator import _training_set
+    from sklearn_memorize.constructions.random_hyperplanes import (
+        _dask_samples as _dask_training,
+    )
 
     def few(X):
         return np.asarray(np.abs(X).sum(axis=1)).astype(np.uint64) % np.uint64(7)

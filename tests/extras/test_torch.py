@@ -13,8 +13,8 @@ from sklearn_memorize import (
     NearbySetClassifier,
     SmallReLURegressor,
 )
+from sklearn_memorize.constructions.random_hyperplanes._network import CoverNetwork
 from sklearn_memorize.export import to_torch
-from sklearn_memorize.network import CoverNetwork
 
 torch = needs("torch")
 N_ROWS = 1000  # at a time
@@ -115,7 +115,7 @@ def test_in_single_precision_only_rows_near_a_tie_get_another_label():
 
 
 def test_the_gradient_of_a_threshold_is_that_of_a_smooth_step():
-    from sklearn_memorize.network._torch import Neurons
+    from sklearn_memorize.export._torch_modules import Neurons
 
     layer = Neurons(np.array([[1.0]]), np.array([-2.0]), "threshold")
     assert layer.width == 2.0

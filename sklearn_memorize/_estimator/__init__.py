@@ -1,0 +1,1 @@
+"""What all estimators share: the template of `fit`, training sets, callbacks."""

@@ -1,0 +1,96 @@
+"""How estimators are stored and read: with the version, and checked when read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.exceptions import InconsistentVersionWarning
+
+from ..network import Network
+from ..network._storage import FORMAT, from_plain, is_storable, to_plain
+from ._version import __version__
+
+__all__ = ["PersistentMixin"]
+
+_VERSION = "_sklearn_memorize_version"
+_FORMAT = "_sklearn_memorize_format"
+
+
+class PersistentMixin:
+    """Store networks as plain arrays; refuse what does not fit when it is read."""
+
+    _get_param_names: Callable[[], list[str]]
+
+    def __getstate__(self):
+        state = {
+            name: to_plain(value) if is_storable(value) else value
+            for name, value in super().__getstate__().items()
+        }
+        return {**state, _VERSION: __version__, _FORMAT: FORMAT}
+
+    def __setstate__(self, state):
+        name = type(self).__name__
+        state = dict(state)
+        version = state.pop(_VERSION, None)
+        if state.pop(_FORMAT, None) != FORMAT:
+            by = f"version {version}" if version else "another version"
+            raise ValueError(
+                f"This {name} was stored by {by} of sklearn_memorize, or by another "
+                f"program; version {__version__} cannot read it. Read it with "
+                "the version that stored it, or fit again."
+            )
+        if version != __version__:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=name,
+                    current_sklearn_version=f"{__version__} of sklearn_memorize",
+                    original_sklearn_version=f"{version} of sklearn_memorize",
+                ),
+                stacklevel=2,
+            )
+        try:
+            state = {
+                key: from_plain(value) if _is_plain(value) else value
+                for key, value in state.items()
+            }
+            self._check_stored(state)
+        except ValueError as error:
+            raise ValueError(
+                f"The stored {name} is damaged: {error}. Restore the file, or fit "
+                "again."
+            ) from error
+        super().__setstate__(state)
+
+    def _check_stored(self, state: dict) -> None:
+        """Raise a ValueError if fitted attributes are missing or do not fit."""
+        missing = {name for name in self._get_param_names() if name not in state}
+        if "interpolates_" in state:
+            missing |= {"network_", "n_conflicts_", "n_features_in_"} - state.keys()
+        if missing:
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        if "network_" not in state:
+            return
+        network = state["network_"]
+        if not isinstance(network, Network):
+            raise ValueError("network_ is not a network")
+        if network.n_inputs != state.get("n_features_in_"):
+            raise ValueError(
+                f"its network reads {network.n_inputs} features, and n_features_in_ "
+                f"is {state.get('n_features_in_')}"
+            )
+        if "classes_" in state:
+            _check_classes(state["classes_"], network.widths[-1])
+
+
+def _is_plain(value) -> bool:
+    return isinstance(value, dict) and "kind" in value
+
+
+def _check_classes(classes, n_outputs: int) -> None:
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1 or not len(classes):
+        raise ValueError("classes_ is not a vector of labels")
+    # One output tells a constant, two classes, or any number of levels.
+    if n_outputs not in (1, len(classes)):
+        raise ValueError(f"it has {n_outputs} outputs for {len(classes)} classes_")

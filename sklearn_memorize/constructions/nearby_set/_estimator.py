@@ -1,0 +1,163 @@
+"""The classifier that memorizes by cells around a nearby set."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from ..._estimator._base import BaseMemorizingClassifier, constant_network, dense
+from ..._estimator._sklearn import Interval, StrOptions
+from ..._estimator._training_set import TrainingSet
+from ...exact._closest_pairs import closest_pair
+from ...exact._distances import Frame
+from ...exceptions import InterpolationError
+from ._construction import MARGIN, NearbySetNetwork, greedy_cover
+
+__all__ = ["NearbySetClassifier"]
+
+# Squares of smaller distances, in units of the largest coordinate, underflow.
+_SMALLEST_DISTANCE = 2.0**-400
+
+
+class NearbySetClassifier(BaseMemorizingClassifier):
+    """Memorize the training set by a network that provably generalizes.
+
+    Centers are chosen out of the training set such that each sample lies within
+    `cover_radius` class distances of a center of its own label; the class distance is
+    the smallest distance between samples of different label. A three-layer ReLU network
+    [1]_ then puts a cell around each center that holds every point within c / 3.1 of
+    it, c being the class distance, and no such point of another label.
+
+    Training samples are recalled exactly, at whatever distance from each other. The
+    theorem about new samples: if every point of the distribution's support has a point
+    of S of its own label within c / 3.1, for a finite set S of labelled points, and if
+    at least `(|S| / eps) * ln(|S| / delta)` samples are drawn, then with probability
+    1 - delta the accuracy is at least 1 - eps.
+
+    Parameters
+    ----------
+    cover_radius : float, default=1/3.1
+        How far a center reaches, in units of the class distance; at most 1/3.1. With
+        0 every distinct sample is a center, which is the literal construction.
+    conflicts : {"majority", "raise"}, default="majority"
+        What to do with identical rows that carry different labels: memorize the label
+        of largest total weight, with a `ConflictingLabelsWarning`; or raise.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    network_ : Network
+        The network. It is evaluated from the distances to the K centers; its
+        `layers` are written out on demand while they are small.
+    class_distance_ : float
+        The smallest distance between training samples of different label, c; infinite
+        if there is one class only.
+    center_indices_ : ndarray of shape (n_centers,)
+        Positions in the training set of the centers, sorted by label.
+    interpolates_ : bool
+        Whether every training sample gets its own label back; always true after
+        `fit`.
+    n_conflicts_ : int
+        Number of distinct rows that carried several labels.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if `X` had names that are strings.
+
+    Raises
+    ------
+    InterpolationError
+        If samples of different label are closer than 2^-400 of the largest coordinate.
+
+    See Also
+    --------
+    sklearn_memorize.inspection.separation : The class distance, and who attains it.
+
+    Notes
+    -----
+    The network has at most K^2 hyperplanes, hence O(N^2 d) parameters; no hyperplane is
+    stored. Fitting takes O(N^2 d) operations, a prediction O(K d) and as much again for
+    each cell that may decide.
+
+    Outside of all cells the network is 0. There the class of the largest cell value
+    before its ReLU is predicted, so that every input has a defined answer;
+    `network_.forward` tells where that happens.
+
+    A prediction depends on the row alone, not on the batch, the number of threads,
+    the floating point type that holds the same values, or the storage.
+
+    References
+    ----------
+    .. [1] L. Yu, X.-S. Gao, L. Zhang, Y. Miao, "Generalizability of memorization neural
+       networks", Advances in Neural Information Processing Systems 37, 2024.
+       :arxiv:`2411.00372`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_memorize import NearbySetClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> classifier = NearbySetClassifier().fit(X, y)
+    >>> classifier.score(X, y)
+    1.0
+    >>> classifier.network_.depth
+    3
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "cover_radius": [Interval(Real, 0, MARGIN, closed="both")],
+        "conflicts": [StrOptions({"majority", "raise"})],
+    }
+
+    def __init__(self, *, cover_radius=1 / 3.1, conflicts="majority"):
+        self.cover_radius = cover_radius
+        self.conflicts = conflicts
+
+    def _build(self, training: TrainingSet) -> dict:
+        points = training.points()
+        points = dense(points) if sparse.issparse(points) else points
+        # A zero that a sparse matrix leaves out has no sign.
+        points = np.asarray(points, dtype=np.float64) + 0.0
+        if training.n_classes == 1:
+            return {
+                "network_": constant_network(points.shape[1]),
+                "class_distance_": np.inf,
+                "center_indices_": training.rows[:1],
+            }
+        frame = Frame.of(points)
+        distance, pair = closest_pair(points, training.labels)
+        _check_distance(distance, frame, training.rows[list(pair or ())])
+        centers = np.arange(len(points))
+        if self.cover_radius > 0:
+            radius = self.cover_radius * distance
+            centers = greedy_cover(points, training.labels, radius, frame)
+        return {
+            "network_": NearbySetNetwork(
+                points[centers], training.labels[centers], frame
+            ),
+            "class_distance_": distance,
+            "center_indices_": training.rows[centers],
+        }
+
+    def _scores(self, X) -> np.ndarray:
+        scores = self.network_.class_scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def _predict_class_numbers(self, X) -> np.ndarray:
+        if len(self.classes_) == 1:
+            return np.zeros(X.shape[0], dtype=np.intp)
+        return np.argmax(self.network_.class_scores(X, best_only=True), axis=1)
+
+
+def _check_distance(distance: float, frame: Frame, samples: np.ndarray) -> None:
+    if np.ldexp(distance, -frame.exponent) < _SMALLEST_DISTANCE:
+        raise InterpolationError(
+            f"Samples {samples[0]} and {samples[1]} have different labels and are at "
+            f"distance {distance:.3g}, too close for double precision beside "
+            f"coordinates of size 2^{frame.exponent}. Rescale the features, or give "
+            "the two samples one label."
+        )

@@ -1,0 +1,363 @@
+"""The three-layer network of random hyperplanes, evaluated on packed codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ...network._layer import Activation, Layer, frozen
+from ...network._network import Network, torch_modules
+from ._codes import unpack_bits
+from ._hyperplane_layer import HyperplaneLayer
+from ._relu_codes import FRACTION_BITS
+
+__all__ = ["CoverNetwork", "Covering"]
+
+# Codes of this many bits are evaluated at a time.
+_BLOCK_BITS = 1 << 25
+
+
+@dataclass(frozen=True, eq=False)
+class Covering:
+    """The first two layers: hyperplanes, and the neurons that cover the classes.
+
+    Neuron k fires at x if m_k - <u_k, Phi(x)> > 0, where Phi(x) are the outputs of the
+    first layer. The neurons of class c are `starts[c]` .. `starts[c + 1] - 1`.
+
+    Parameters
+    ----------
+    hyperplanes : HyperplaneLayer
+        The first layer.
+    activation : {"threshold", "relu"}
+        The activation of the first two layers.
+    masks : ndarray of shape (n_neurons, n_words), uint64
+        The 0/1 vectors u, packed.
+    bounds : ndarray of shape (n_neurons,)
+        The bounds m (for ReLU in fixed point units of the first layer).
+    starts : ndarray of shape (n_classes + 1,)
+        Where the neurons of each class start.
+    """
+
+    hyperplanes: HyperplaneLayer
+    activation: Activation
+    masks: np.ndarray = field(repr=False)
+    bounds: np.ndarray = field(repr=False)
+    starts: np.ndarray = field(repr=False)
+
+    def __post_init__(self):
+        for name in ("masks", "bounds", "starts"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of second-layer neurons."""
+        return len(self.bounds)
+
+    @property
+    def widths(self) -> np.ndarray:
+        """Number of second-layer neurons of each class."""
+        return np.diff(self.starts)
+
+    @property
+    def bound_unit(self) -> float:
+        """What one unit of the bounds is worth, in units of the first layer."""
+        if self.activation == "threshold":
+            return 1.0
+        return 2.0 ** (self.hyperplanes.exponent - FRACTION_BITS)
+
+    def mask_matrix(self) -> np.ndarray:
+        """Return the vectors u as booleans of shape (n_neurons, n_hyperplanes)."""
+        return unpack_bits(self.masks, self.hyperplanes.n_hyperplanes)
+
+    def encode(self, X, n_threads: int = 1):
+        """Return the outputs of the first layer."""
+        return self.hyperplanes.encode(X, self.activation, n_threads)
+
+    def fires(self, codes) -> np.ndarray:
+        """Return which classes fire, (n_samples, n_classes), bool."""
+        return codes.classes_that_fire(self.masks, self.bounds, self.starts)
+
+    def margins(self, codes, n_votes: int) -> np.ndarray:
+        """Return the mean of the `n_votes` largest margins of each class.
+
+        The margin of a neuron is m - <u, Phi(x)>, here divided by the number of
+        hyperplanes; a class without a neuron gets the lowest margin possible.
+        """
+        n_votes = min(n_votes, max(1, self.widths.max()))
+        sums = codes.margin_sums(self.masks, self.bounds, self.starts, n_votes)
+        n_summed = np.minimum(self.widths, n_votes)
+        scale = self.hyperplanes.n_hyperplanes * np.maximum(n_summed, 1)
+        if self.activation == "relu":
+            scale = scale * 2.0**FRACTION_BITS
+        margins = sums / scale
+        margins[:, n_summed == 0] = -1.0 if self.activation == "threshold" else -1e9
+        return margins
+
+
+class CoverNetwork(Network):
+    """A three-layer network that recalls its training set by covering it.
+
+    One or several coverings, each with hyperplanes of its own, stand side by side and
+    form one wider network. Output c is 1 if a neuron of class c fires.
+
+    Parameters
+    ----------
+    coverings : sequence of Covering
+        The first two layers.
+    quorum : int, default=1
+        In `vote` and `decide`, in how many of the coverings a class has to fire,
+        and no other class in any, to be believed.
+
+    References
+    ----------
+    S. Dirksen, P. Finke, M. Genzel, "Memorization with neural nets: going beyond the
+    worst case", JMLR 25(347), 2024. https://arxiv.org/abs/2310.00327
+    """
+
+    def __init__(self, coverings, quorum: int = 1):
+        self._coverings = tuple(coverings)
+        self._quorum = quorum
+
+    @property
+    def coverings(self) -> tuple[Covering, ...]:
+        """The coverings that stand side by side."""
+        return self._coverings
+
+    @property
+    def quorum(self) -> int:
+        """In how many coverings a class has to fire to be believed."""
+        return self._quorum
+
+    @property
+    def n_inputs(self) -> int:
+        return self._coverings[0].hyperplanes.n_features
+
+    @property
+    def depth(self) -> int:
+        return 3
+
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        n_hyperplanes = sum(c.hyperplanes.n_hyperplanes for c in self._coverings)
+        n_neurons = sum(covering.n_neurons for covering in self._coverings)
+        return n_hyperplanes, n_neurons, len(self._coverings[0].starts) - 1
+
+    @cached_property
+    def n_parameters(self) -> int:
+        total = 0
+        for covering in self._coverings:
+            total += covering.hyperplanes.n_parameters
+            total += int(np.bitwise_count(covering.masks).sum())
+            total += int(np.count_nonzero(covering.bounds))
+            total += covering.n_neurons  # one weight each in the third layer
+        return total
+
+    @property
+    def layers(self) -> tuple[Layer, Layer, Layer]:
+        """The textbook form: hyperplanes, covers, and one neuron for each class."""
+        return self._first_layer(), self._second_layer(), self._third_layer()
+
+    def _first_layer(self) -> Layer:
+        parts = [covering.hyperplanes for covering in self._coverings]
+        return Layer(
+            np.concatenate([part.directions for part in parts]),
+            np.concatenate([part.biases for part in parts]),
+            self._coverings[0].activation,
+        )
+
+    def _second_layer(self) -> Layer:
+        blocks = [-c.mask_matrix().astype(np.float64) for c in self._coverings]
+        bounds = [covering.bounds * covering.bound_unit for covering in self._coverings]
+        weights = blocks[0] if len(blocks) == 1 else sparse.block_diag(blocks, "csr")
+        return Layer(weights, np.concatenate(bounds), self._coverings[0].activation)
+
+    def _third_layer(self) -> Layer:
+        classes = np.concatenate(
+            [np.repeat(np.arange(len(c.widths)), c.widths) for c in self._coverings]
+        )
+        _, n_neurons, n_classes = self.widths
+        indicator = sparse.csr_array(
+            (np.ones(n_neurons), (classes, np.arange(n_neurons))),
+            shape=(n_classes, n_neurons),
+        )
+        return Layer(indicator, np.zeros(n_classes), "threshold")
+
+    def blocks(self, n_samples: int, n_parts: int = 1):
+        """Iterate over slices of rows whose codes fit a moderate piece of memory.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of rows.
+        n_parts : int, default=1
+            Number of slices to make at least, if there are enough rows.
+        """
+        bits = max(covering.hyperplanes.n_hyperplanes for covering in self._coverings)
+        if self._coverings[0].activation == "relu":
+            bits *= 64
+        step = min(_BLOCK_BITS // bits, -(-n_samples // n_parts))
+        step = max(64, -(-step // 64) * 64)
+        for start in range(0, n_samples, step):
+            yield slice(start, min(start + step, n_samples))
+
+    def encode(self, X) -> list:
+        """Return the outputs of the first layer, one set of codes a covering.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The inputs.
+        """
+        return [covering.encode(X) for covering in self._coverings]
+
+    def fires(self, X) -> np.ndarray:
+        """Return which classes fire.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        fires : ndarray of shape (n_samples, n_classes), bool
+            Whether a neuron of the class fires, in any of the coverings.
+        """
+        return self.fires_of(self.encode(X))
+
+    def fires_of(self, codes) -> np.ndarray:
+        """Return what `fires` returns, given the codes of the samples."""
+        return np.logical_or.reduce(self._fires(codes))
+
+    def _fires(self, codes) -> list[np.ndarray]:
+        return [c.fires(code) for c, code in zip(self._coverings, codes, strict=True)]
+
+    def margins(self, X, n_votes: int = 5) -> np.ndarray:
+        """Return by how much each class fires, or fails to.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The inputs.
+        n_votes : int, default=5
+            For each class the mean of this many largest margins is taken.
+
+        Returns
+        -------
+        margins : ndarray of shape (n_samples, n_classes)
+            Mean of the largest `(m - <u, Phi(x)>) / n`, summed over the coverings.
+        """
+        return self._margins(self.encode(X), n_votes)
+
+    def _margins(self, codes, n_votes: int) -> np.ndarray:
+        # Added in order: the sum of floats does not depend on the batch.
+        total: Any = 0.0
+        for covering, code in zip(self._coverings, codes, strict=True):
+            total = total + covering.margins(code, n_votes)
+        return total
+
+    def largest_margins(self, X) -> np.ndarray:
+        """Return the largest margin of any neuron of each class.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        margins : ndarray of shape (n_samples, n_classes)
+            Positive where the class fires.
+        """
+        coverings = self._coverings
+        return np.maximum.reduce([c.margins(c.encode(X), 1) for c in coverings])
+
+    def forward(self, X) -> np.ndarray:
+        """Return 1.0 for each class that has a firing neuron, else 0.0.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_samples, n_classes)
+            The output layer.
+        """
+        outputs = np.empty((X.shape[0], self.widths[-1]))
+        for block in self.blocks(X.shape[0]):
+            outputs[block] = self.fires(X[block])
+        return outputs
+
+    def vote(self, X, n_votes: int = 5) -> np.ndarray:
+        """Score the classes by their margins; a class that fires alone comes first.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The inputs.
+        n_votes : int, default=5
+            For each class the mean of this many largest margins is taken.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes)
+            The margins; where a class fires alone, in as many coverings as `quorum`
+            says, but another has the larger margin, its score is raised just above.
+        """
+        codes = self.encode(X)
+        alone, numbers = self._firing_alone(self._fires(codes))
+        scores = self._margins(codes, n_votes)
+        beaten = np.flatnonzero(alone & (scores.argmax(axis=1) != numbers))
+        highest = scores[beaten].max(axis=1)
+        scores[beaten, numbers[beaten]] = np.nextafter(highest, np.inf)
+        return scores
+
+    def decide(self, codes, n_votes: int | None, wanted=True) -> np.ndarray:
+        """Return the number of the class of the largest score, as fast as it goes.
+
+        Parameters
+        ----------
+        codes : list of BitCodes or ReLUCodes
+            What `encode` says of the inputs.
+        n_votes : int or None
+            None for the paper's rule; else as in `vote`, whose answers these are.
+        wanted : bool or ndarray of shape (n_samples,), default=True
+            Which samples matter; the others get any number.
+
+        Returns
+        -------
+        numbers : ndarray of shape (n_samples,)
+            Class numbers; the smallest one among equals.
+        """
+        fires = self._fires(codes)
+        if n_votes is None:
+            return np.logical_or.reduce(fires).argmax(axis=1)
+        alone, numbers = self._firing_alone(fires)
+        open_ = np.flatnonzero(~alone & wanted)
+        if len(open_):
+            undecided = [code.take(open_) for code in codes]
+            numbers[open_] = self._margins(undecided, n_votes).argmax(axis=1)
+        return numbers
+
+    def to_torch(self, n_votes: int | None = None):
+        """Return the network as a PyTorch module; see `Network.to_torch`.
+
+        Parameters
+        ----------
+        n_votes : int or None, default=None
+            None for the outputs of `forward`, the paper's rule; else those of `vote`.
+        """
+        return torch_modules().CoverModule(self, n_votes)
+
+    def _firing_alone(self, fires) -> tuple[np.ndarray, np.ndarray]:
+        """Return where one class alone fires, in enough coverings, and which one."""
+        n_times = np.add.reduce(fires, dtype=np.intp)
+        numbers = n_times.argmax(axis=1)
+        alone = (n_times > 0).sum(axis=1) == 1
+        return alone & (n_times.max(axis=1) >= self._quorum), numbers

@@ -1,0 +1,187 @@
+"""Random hyperplanes alone, as a transformer."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..._estimator._base import advice_on_memory, explained_stop, unchanged_on_failure
+from ..._estimator._callbacks import told
+from ..._estimator._documentation import DocumentedMixin
+from ..._estimator._sklearn import Interval, _fit_context
+from ..._estimator._storage import PersistentMixin
+from ._construction import HyperplaneStream, enclosing_ball
+
+__all__ = ["RandomThresholdTransformer"]
+
+_SEED_RANGE = np.iinfo(np.int32).max
+
+
+class RandomThresholdTransformer(
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    PersistentMixin,
+    DocumentedMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
+):
+    """Tell on which side of random hyperplanes a sample lies, as 0/1 features.
+
+    The first layer of `MemorizingClassifier`: x -> 1[<w, x> + b > 0] with Gaussian w
+    and uniform b. The signs are exact: the features of a sample do not depend on
+    batch, precision, memory order or number of threads. Hamming distances between the
+    outputs approximate Euclidean distances between the samples [1]_.
+
+    Parameters
+    ----------
+    n_hyperplanes : int, default=1000
+        Number of hyperplanes, and of output features.
+    max_bias : float, default=1.0
+        Largest distance of a hyperplane from the center, in units of the radius of the
+        data and of the length of its normal vector.
+    center : bool, default=True
+        Whether the hyperplanes are drawn around the mean of the samples, or around the
+        origin.
+    sparse_output : bool, default=False
+        Whether `transform` returns a CSR matrix.
+    random_state : int, RandomState instance or None, default=None
+        Determines the hyperplanes. Pass an int for reproducible results.
+
+    Attributes
+    ----------
+    hyperplanes_ : HyperplaneLayer
+        The hyperplanes.
+    radius_ : float
+        Largest distance of a training sample from the center.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`, if all are strings.
+
+    See Also
+    --------
+    MemorizingClassifier : The classifier whose first layer this is.
+
+    References
+    ----------
+    .. [1] S. Dirksen, P. Finke, M. Genzel, "Memorization with neural nets: going beyond
+       the worst case", JMLR 25(347), 2024. https://arxiv.org/abs/2310.00327
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_memorize import RandomThresholdTransformer
+    >>> X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> transformer = RandomThresholdTransformer(n_hyperplanes=4, random_state=0)
+    >>> transformer.fit_transform(X).shape
+    (3, 4)
+    """
+
+    _parameter_constraints: dict = {
+        "n_hyperplanes": [Interval(Integral, 1, None, closed="left")],
+        "max_bias": [Interval(Real, 0, None, closed="left")],
+        "center": ["boolean"],
+        "sparse_output": ["boolean"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_hyperplanes=1000,
+        max_bias=1.0,
+        center=True,
+        sparse_output=False,
+        random_state=None,
+    ):
+        self.n_hyperplanes = n_hyperplanes
+        self.max_bias = max_bias
+        self.center = center
+        self.sparse_output = sparse_output
+        self.random_state = random_state
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Draw the hyperplanes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples; only their center and radius matter.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+
+        Raises
+        ------
+        MemoryError
+            If the hyperplanes do not fit into memory.
+        InterpolationError
+            If a callback asks to stop before they are drawn.
+        """
+        progress = told(self, n_stages=2, X=X, y=y)
+        with (
+            unchanged_on_failure(self),
+            advice_on_memory(self),
+            explained_stop("any hyperplanes"),
+            progress as stages,
+        ):
+            with stages.part("read the samples", 0):
+                X = self._validate(X, reset=True)
+                ball = enclosing_ball(X, np.arange(X.shape[0]), self.center)
+            with stages.part("draw the hyperplanes", 1, needed=True):
+                seed = check_random_state(self.random_state).randint(_SEED_RANGE)
+                stream = HyperplaneStream(int(seed), ball, float(self.max_bias))
+                self.hyperplanes_ = stream.draw(self.n_hyperplanes)
+                self.radius_ = ball.radius
+        return self
+
+    def transform(self, X):
+        """Return on which sides of the hyperplanes the samples lie.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        signs : ndarray or CSR matrix of shape (n_samples, n_hyperplanes)
+            1 where `<w, x> + b > 0` and else 0, in the precision of X.
+        """
+        check_is_fitted(self)
+        X = self._validate(X, reset=False)
+        signs = self.hyperplanes_.signs(X)
+        if self.sparse_output:
+            return sparse.csr_matrix(signs, dtype=X.dtype)
+        return signs.astype(X.dtype)
+
+    def _validate(self, X, reset: bool):
+        return validate_data(
+            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
+        )
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.hyperplanes_.n_hyperplanes
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,246 @@
+"""The scikit-learn face of random ReLU features."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral, Real
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils import check_random_state
+
+from ..._estimator._base import BaseMemorizingClassifier, constant_network
+from ..._estimator._sklearn import Interval, StrOptions
+from ..._estimator._training_set import TrainingSet
+from ...exceptions import InterpolationError, InterpolationWarning
+from ...kernels._threads import one_blas_thread
+from ..random_hyperplanes._construction import HyperplaneStream, enclosing_ball
+from ._construction import separate, widen
+
+__all__ = ["RandomReLUClassifier"]
+
+# Each attempt is that much wider than the one before.
+_GROWTH = 2**0.5
+
+
+class RandomReLUClassifier(BaseMemorizingClassifier):
+    """Memorize with random ReLU features and a linear separator.
+
+    One hidden layer of ReLU units with random weights and biases maps the samples to a
+    space in which the classes are linearly separable, if only it is wide enough. The
+    layer grows until a separator is found: one against the rest for each class, or a
+    single one for two classes. It is then replaced by the separator of maximum margin.
+
+    Parameters
+    ----------
+    n_hyperplanes : "auto" or int, default="auto"
+        Number of neurons of the hidden layer. "auto": grow by a factor of 1.41 until
+        the classes are separated. An integer: exactly that many; if they do not
+        suffice, `fit` warns and `interpolates_` is False.
+    min_hyperplanes : int, default=16
+        With `n_hyperplanes="auto"`, the first width that is tried.
+    max_hyperplanes : int, default=16384
+        With `n_hyperplanes="auto"`, give up beyond that many.
+    max_bias : float, default=1.0
+        Biases are uniform in [-max_bias, max_bias], in units of the radius of the
+        data.
+    center : bool, default=True
+        Whether the hyperplanes are drawn around the mean of the data; otherwise around
+        the origin.
+    maximum_margin : bool, default=True
+        Whether the separator that ended the search is replaced by one of maximum
+        margin in the space of the standardized features (by libsvm up to 5,000
+        samples, beyond by liblinear, which comes close).
+    max_iter : int, default=1000
+        Iterations of the search for a separator at each width.
+    conflicts : {"majority", "raise"}, default="majority"
+        What to do about identical samples with different labels: memorize the label
+        of largest total weight, or raise a `ValueError`.
+    n_jobs : int or None, default=None
+        Number of threads that share the classes in `fit`, and the samples in
+        prediction. The result does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Source of the hyperplanes.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    network_ : Network
+        The built network: a layer of ReLU units and a layer of linear outputs, one for
+        each class (one in all for two). Its first layer is Gaussian up to one power of
+        two, which brings the features to the size of one.
+    radius_ : float
+        Radius of the data, the unit of `max_bias`.
+    n_hyperplanes_ : int
+        Number of neurons of the hidden layer.
+    n_iter_ : int
+        Number of steps of the search for a separator at that width.
+    interpolates_ : bool
+        Whether every training sample is recalled, as certified by `fit`.
+    n_conflicts_ : int
+        Number of distinct samples that carried several labels.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where `X` has them.
+
+    See Also
+    --------
+    MemorizingClassifier : Random hyperplanes and a greedy cover, in integers.
+
+    Notes
+    -----
+    **Theorem** [1]_. Let two classes in a ball of radius R be at a distance of at
+    least delta, W standard Gaussian and b uniform on [-lambda, lambda] with lambda of
+    order R (up to logarithms). With high probability Phi(x) = ReLU(W x + b) makes them
+    linearly separable, once the number of neurons exceeds a mutual complexity of the
+    classes: their covering numbers at the scale of delta, and the Gaussian mean widths
+    of the pieces. It does not depend on the number of samples, though for arbitrarily
+    labelled samples it may grow exponentially in the number of features when delta is
+    small. Constants are unspecified.
+
+    Whatever the classes are, N neurons do: the features of N distinct samples are
+    linearly independent with probability one. That is the size bound to expect, and
+    near-duplicates of different classes may be out of reach of double precision.
+
+    **Exactness.** A separator is accepted if every output has the right sign at every
+    training sample by more than the rounding error of any evaluation in double
+    precision. If none is found up to `max_hyperplanes`, `fit` raises
+    `InterpolationError`.
+
+    **Determinism.** The hidden layer is the same everywhere for one seed. The output
+    layer is found by optimizers of SciPy and scikit-learn, and may differ from one
+    release of theirs to the next; what it recalls does not.
+
+    **Test data.** The theorem promises separation of whole regions around the samples,
+    but nothing about test accuracy. In practice a layer that is wider than necessary
+    does better (`min_hyperplanes`): it is a random-feature support vector machine. The
+    maximum margin may well do worse than the separator that ended the search.
+
+    References
+    ----------
+    .. [1] S. Dirksen, M. Genzel, L. Jacques and A. Stollenwerk, "The separation
+       capacity of random neural networks", Journal of Machine Learning Research
+       23(309), 2022. arXiv:2108.00207
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from sklearn_memorize import RandomReLUClassifier
+    >>> X, y = make_moons(1000, noise=0.1, random_state=0)
+    >>> classifier = RandomReLUClassifier(random_state=0).fit(X, y)
+    >>> classifier.interpolates_, classifier.score(X, y)
+    (True, 1.0)
+    """
+
+    _parameter_constraints: dict = {
+        "n_hyperplanes": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "min_hyperplanes": [Interval(Integral, 1, None, closed="left")],
+        "max_hyperplanes": [Interval(Integral, 1, None, closed="left")],
+        "max_bias": [Interval(Real, 0, None, closed="left")],
+        "center": ["boolean"],
+        "maximum_margin": ["boolean"],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "conflicts": [StrOptions({"majority", "raise"})],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_hyperplanes="auto",
+        min_hyperplanes=16,
+        max_hyperplanes=16384,
+        max_bias=1.0,
+        center=True,
+        maximum_margin=True,
+        max_iter=1000,
+        conflicts="majority",
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.n_hyperplanes = n_hyperplanes
+        self.min_hyperplanes = min_hyperplanes
+        self.max_hyperplanes = max_hyperplanes
+        self.max_bias = max_bias
+        self.center = center
+        self.maximum_margin = maximum_margin
+        self.max_iter = max_iter
+        self.conflicts = conflicts
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _build(self, training: TrainingSet) -> dict:
+        X = training.points()
+        ball = enclosing_ball(X, np.arange(training.n_samples), self.center)
+        if training.n_classes == 1:
+            network, width, n_iter = constant_network(X.shape[1]), 0, 0
+        else:
+            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            stream = HyperplaneStream(seed, ball, self.max_bias)
+            # With several threads sums come in another order, and their number would
+            # show in the network.
+            with one_blas_thread():
+                network, n_iter = self._network(training, X, stream)
+            width = network.widths[0]
+        return {
+            "network_": network,
+            "radius_": ball.radius,
+            "n_hyperplanes_": width,
+            "n_iter_": n_iter,
+        }
+
+    def _network(self, training, X, stream):
+        """Widen the layer until the classes are separated."""
+        n_outputs = training.n_classes if training.n_classes > 2 else 1
+        layers, n_drawn = [], 0
+        for width in self._widths():
+            layers.append(stream.draw(width - n_drawn))
+            n_drawn = width
+            network, separated, n_iter = separate(
+                widen(layers, X),
+                X,
+                training.labels,
+                n_outputs,
+                self.maximum_margin,
+                self.max_iter,
+                self.n_jobs,
+            )
+            if separated or self.n_hyperplanes != "auto":
+                return network, n_iter
+        raise InterpolationError(
+            f"no linear separator of the classes was found with up to max_hyperplanes="
+            f"{self.max_hyperplanes} random ReLU features, or double precision does "
+            "not suffice for it. Increase max_hyperplanes (as many as there are "
+            "samples always do in exact arithmetic) or max_iter, or remove "
+            "near-duplicates of different classes."
+        )
+
+    def _widths(self):
+        """Yield the widths that are tried."""
+        if self.n_hyperplanes != "auto":
+            yield self.n_hyperplanes
+            return
+        width = self.min_hyperplanes
+        while width < self.max_hyperplanes:
+            yield width
+            width = int(np.ceil(_GROWTH * width))
+        yield self.max_hyperplanes
+
+    def _misfit(self, missed: str) -> InterpolationWarning | InterpolationError:
+        if self.n_hyperplanes == "auto":
+            return super()._misfit(missed)
+        return InterpolationWarning(
+            f"{missed} are not recalled with n_hyperplanes={self.n_hyperplanes}; "
+            "increase it, or set it to 'auto'."
+        )
+
+    def _scores(self, X) -> np.ndarray:
+        n_threads = min(effective_n_jobs(self.n_jobs), os.cpu_count() or 1)
+        scores = self.network_.forward(X, n_threads)
+        return scores[:, 0] if len(self.classes_) == 2 else scores

@@ -1,0 +1,188 @@
+"""The scikit-learn face of Baum's slabs."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_random_state
+
+from ..._estimator._base import BaseMemorizingClassifier, constant_network, dense
+from ..._estimator._messages import listed
+from ..._estimator._sklearn import StrOptions
+from ..._estimator._training_set import TrainingSet
+from ...exceptions import InterpolationError
+from ...kernels._threads import one_blas_thread
+from ._construction import DegenerateGroupError, Frame, SlabNetwork, find_slabs
+
+__all__ = ["SlabClassifier"]
+
+
+class SlabClassifier(BaseMemorizingClassifier):
+    """Memorize by slabs around hyperplanes through d samples each.
+
+    Every class but the largest is cut into groups of d samples. Through each group
+    goes one hyperplane; two threshold units enclose it in a slab that holds no sample
+    of another class, and the class is the OR of its slabs. What lies in no slab is of
+    the largest class. Two classes make 2 ceil(n / d) + 1 neurons, where n is the size
+    of the smaller one.
+
+    Parameters
+    ----------
+    degenerate : {"split", "raise"}, default="split"
+        What to do about samples that are not in general position, so that a hyperplane
+        through a group meets a sample of another class (or comes so close that double
+        precision cannot tell). "split": take fewer samples into the group until it
+        does not; the network grows. "raise": raise an `InterpolationError` that names
+        the samples.
+    conflicts : {"majority", "raise"}, default="majority"
+        What to do about identical samples with different labels: memorize the label
+        of largest total weight, or raise a `ValueError`.
+    random_state : int, RandomState instance or None, default=None
+        Forms the groups, and chooses the hyperplane through a group of fewer than d.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    network_ : Network
+        The built network: two threshold units for each slab, then one threshold unit
+        for each class (one in all for two classes).
+    default_class_ : object
+        The class of what lies in no slab, the largest one.
+    group_size_ : int
+        The number d of samples of a group: the dimension of the affine hull of the
+        data, which is the number of features unless these are affinely dependent. 0
+        for a single class.
+    groups_ : list of ndarray
+        For each slab, the indices of the training samples it was built for. Where
+        rows are repeated, the first stands for all.
+    n_split_ : int
+        How many more slabs were built than ceil(n / d) for each class, because the
+        samples are not in general position.
+    interpolates_ : bool
+        Whether every training sample is recalled, as certified by `fit`.
+    n_conflicts_ : int
+        Number of distinct samples that carried several labels.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where `X` has them.
+
+    See Also
+    --------
+    MemorizingClassifier : A network whose size depends on the geometry of the classes.
+    RandomReLUClassifier : Random features and a linear separator.
+
+    Notes
+    -----
+    **Theorem** [1]_. Any dichotomy of N points in general position in R^d (no d + 1 of
+    them on a hyperplane) is computed by a network of threshold units with one hidden
+    layer of 2 ceil(n / d) units, where n is the size of the smaller class; no more
+    than about N / d units are needed.
+
+    With several classes, each class but the largest has slabs and an output unit of
+    its own, and the output unit of the largest fires where no slab does:
+    2 sum_c ceil(n_c / d) + n_classes neurons. Outside the training set slabs of
+    several classes may meet; the first of these classes is predicted.
+
+    **Exactness.** A slab is accepted if its samples lie inside and those of other
+    classes outside by more than any evaluation in double precision can be off. A
+    sample that no slab can single out in this way (a near-duplicate of another class)
+    gets one that looks at a single feature, which needs no rounding, and if even that
+    fails, `fit` raises an `InterpolationError` that names the samples.
+
+    **Test data.** The theorem promises nothing about other points. Slabs are thin and
+    unbounded: nearly everything outside the training set is given to the largest
+    class, or to a class whose slab happens to pass.
+
+    The samples are held in dense double precision during `fit`.
+
+    References
+    ----------
+    .. [1] E. B. Baum, "On the capabilities of multilayer perceptrons", Journal of
+       Complexity 4(3), 193-215, 1988.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn_memorize import SlabClassifier
+    >>> X, y = load_wine(return_X_y=True)
+    >>> classifier = SlabClassifier(random_state=0).fit(X, y)
+    >>> classifier.interpolates_, classifier.score(X, y)
+    (True, 1.0)
+    >>> classifier.group_size_, classifier.network_.widths
+    (13, (18, 3))
+    """
+
+    _parameter_constraints: dict = {
+        "degenerate": [StrOptions({"split", "raise"})],
+        "conflicts": [StrOptions({"majority", "raise"})],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, *, degenerate="split", conflicts="majority", random_state=None):
+        self.degenerate = degenerate
+        self.conflicts = conflicts
+        self.random_state = random_state
+
+    def _build(self, training: TrainingSet) -> dict:
+        sizes = np.bincount(training.labels, minlength=training.n_classes)
+        default = int(sizes.argmax())
+        slabs, labels, size = [], [], 0
+        network = constant_network(training.X.shape[1])
+        if training.n_classes > 1:
+            X = training.points()
+            X = dense(X) if sparse.issparse(X) else X
+            # With several threads sums come in another order, and their number would
+            # show in the last digits of the slabs.
+            with one_blas_thread():
+                frame = Frame(X.astype(np.float64))
+                slabs, labels = self._slabs(training, frame, default)
+            size = frame.dimension
+            network = SlabNetwork(slabs, labels, training.n_classes, default)
+        n_groups = sum(-(-n // size) for n in np.delete(sizes, default))
+        return {
+            "network_": network,
+            "default_class_": self.classes_[default],
+            "group_size_": size,
+            "groups_": [training.rows[slab.members] for slab in slabs],
+            "n_split_": len(slabs) - int(n_groups),
+        }
+
+    def _slabs(self, training, frame, default):
+        """Return the slabs of all classes but one, and their class numbers."""
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        rng = np.random.default_rng(seed)
+        slabs, labels = [], []
+        for label in np.delete(np.arange(training.n_classes), default):
+            in_class = training.labels == label
+            members, strangers = np.flatnonzero(in_class), np.flatnonzero(~in_class)
+            try:
+                found = find_slabs(
+                    frame, members, strangers, self.degenerate == "split", rng
+                )
+            except DegenerateGroupError as problem:
+                raise self._not_in_general_position(training, problem) from None
+            slabs += found
+            labels += [label] * len(found)
+        return slabs, np.array(labels)
+
+    def _not_in_general_position(self, training, problem) -> InterpolationError:
+        members = listed(training.rows[problem.members])
+        strangers = listed(training.rows[problem.strangers])
+        if len(problem.members) == 1:
+            return InterpolationError(
+                f"sample {members} cannot be told from samples {strangers} of other "
+                "classes by a hyperplane in double precision. Remove one of these "
+                "near-duplicates, or give them one label."
+            )
+        return InterpolationError(
+            f"the samples are not in general position: the hyperplane through samples "
+            f"{members}, of one class, also contains samples {strangers} of other "
+            "classes, up to rounding. Set degenerate='split' to use smaller groups, "
+            "or perturb the data."
+        )
+
+    def _scores(self, X) -> np.ndarray:
+        scores = self.network_.forward(X)
+        return scores[:, 0] if len(self.classes_) == 2 else scores

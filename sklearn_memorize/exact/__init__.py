@@ -1,0 +1,1 @@
+"""Arithmetic that is never wrong: signs, products, rank, distances."""

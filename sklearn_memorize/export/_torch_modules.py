@@ -1,0 +1,317 @@
+"""Networks as PyTorch modules, whose weights can be trained further.
+
+Thresholds have no gradient. Where one is asked for, that of a smooth step of the same
+height stands in (a surrogate, or straight-through, gradient): the answers stay those of
+the network, and training moves them. ReLU networks need no such help, but for outputs
+that are 0 or 1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import nn
+
+from ..constructions.random_hyperplanes._hyperplane_layer import HyperplaneLayer
+from ..constructions.random_hyperplanes._network import Covering, CoverNetwork
+from ..kernels._memory import check_room
+from ._cover_arrays import CoverArrays, around_shift
+
+__all__ = [
+    "CellsModule",
+    "CoverModule",
+    "LargestMarginModule",
+    "LayersModule",
+    "Neurons",
+    "ReadModule",
+]
+
+
+class _Step(torch.autograd.Function):
+    """1 for t > 0, else 0; with the gradient of 1/2 + t / (2 (width + |t|))."""
+
+    @staticmethod
+    def forward(ctx, potential, width):
+        ctx.save_for_backward(potential)
+        ctx.width = width
+        return (potential > 0).to(potential.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (potential,) = ctx.saved_tensors
+        return gradient * ctx.width / (2 * (ctx.width + potential.abs()) ** 2), None
+
+
+class Neurons(nn.Module):
+    """One layer, `s(X @ weights.T + biases)`.
+
+    Parameters
+    ----------
+    weights : ndarray or CSR array of shape (n_neurons, n_inputs)
+        One row for each neuron.
+    biases : ndarray of shape (n_neurons,)
+        One bias for each neuron.
+    activation : {"threshold", "relu", "identity"}
+        `s`. Thresholds have a surrogate gradient, that of
+        `1/2 + t / (2 (width + |t|))`, whose `width` is an attribute; it starts at the
+        root of the mean square of the biases.
+    """
+
+    def __init__(self, weights, biases, activation):
+        super().__init__()
+        if sparse.issparse(weights):
+            check_room(8 * math.prod(weights.shape), "The weights of a dense layer")
+            weights = weights.toarray()
+        self.weights = nn.Parameter(_tensor(weights))
+        self.biases = nn.Parameter(_tensor(biases))
+        self.activation = activation
+        size = math.sqrt(float(np.mean(np.square(np.asarray(biases, dtype=float)))))
+        self.width = size if 0 < size < math.inf else 1.0
+
+    def forward(self, X):
+        """Return the activations."""
+        return self.activate(self.potential(X))
+
+    def potential(self, X):
+        """Return what goes into the activation."""
+        return X @ self.weights.T + self.biases
+
+    def activate(self, potential):
+        """Return the activations, given the potentials."""
+        if self.activation == "threshold":
+            return _Step.apply(potential, self.width)
+        return torch.relu(potential) if self.activation == "relu" else potential
+
+    def extra_repr(self):
+        """Say the sizes."""
+        n_neurons, n_inputs = self.weights.shape
+        return f"{n_inputs}, {n_neurons}, {self.activation}"
+
+
+class _Hyperplanes(Neurons):
+    """A layer of hyperplanes; inputs far from the origin are shifted first."""
+
+    def __init__(self, hyperplanes: HyperplaneLayer, activation):
+        layer, shift = around_shift(hyperplanes, activation)
+        super().__init__(layer.weights, layer.biases, activation)
+        self.register_buffer("shift", None if shift is None else _tensor(shift))
+
+    def potential(self, X):
+        """Return `<w, x> + b`."""
+        return super().potential(X if self.shift is None else X - self.shift)
+
+
+class LayersModule(nn.Module):
+    """Layers one after the other.
+
+    Parameters
+    ----------
+    layers : sequence of Layer or HyperplaneLayer
+        From the inputs to the outputs. Hyperplanes are followed by thresholds.
+    """
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            _Hyperplanes(layer, "threshold")
+            if isinstance(layer, HyperplaneLayer)
+            else Neurons(layer.weights, layer.biases, layer.activation)
+            for layer in layers
+        )
+
+    def forward(self, X):
+        """Return the outputs of the last layer, (n_samples, n_outputs)."""
+        X = X.to(self.layers[0].weights.dtype)
+        for layer in self.layers:
+            X = layer(X)
+        return X
+
+
+class CellsModule(nn.Module):
+    """The cells around the centers of a nearby set, and the score of each class.
+
+    The score of a class is the sum of its positive cells; where there are none, the
+    largest value of a cell before its ReLU.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        Hyperplanes and cells, written out.
+    labels : ndarray of shape (n_cells,)
+        Class number of each cell, in increasing order.
+    """
+
+    def __init__(self, layers, labels):
+        super().__init__()
+        hyperplanes, cells = layers[0], layers[1]
+        self.hyperplanes = Neurons(
+            hyperplanes.weights, hyperplanes.biases, hyperplanes.activation
+        )
+        # The hyperplanes come cell by cell, as many for each cell of a class.
+        self.slopes = nn.Parameter(_tensor(cells.weights.data))
+        self.biases = nn.Parameter(_tensor(cells.biases))
+        self.cells_of = np.bincount(labels).tolist()
+        self.rivals_of = [len(labels) - n_cells for n_cells in self.cells_of]
+
+    def forward(self, X):
+        """Return the scores of the classes, (n_samples, n_classes)."""
+        X = X.to(self.biases.dtype)
+        terms = self.hyperplanes(X) * self.slopes
+        sizes = [n * m for n, m in zip(self.cells_of, self.rivals_of, strict=True)]
+        scores = []
+        for part, biases, n_rivals in zip(
+            terms.split(sizes, dim=1),
+            self.biases.split(self.cells_of),
+            self.rivals_of,
+            strict=True,
+        ):
+            cells = part.unflatten(1, (-1, n_rivals)).sum(dim=2) + biases
+            largest = cells.max(dim=1).values
+            scores.append(torch.where(largest > 0, torch.relu(cells).sum(1), largest))
+        return torch.stack(scores, dim=1)
+
+
+class _Cover(nn.Module):
+    """The first two layers of a covering, and the margins of its classes."""
+
+    def __init__(self, covering: Covering, n_votes: int):
+        super().__init__()
+        arrays = CoverArrays(covering, n_votes)
+        self.first = _Hyperplanes(covering.hyperplanes, covering.activation)
+        self.second = Neurons(
+            -covering.mask_matrix().astype(np.float64),
+            covering.bounds * covering.bound_unit,
+            covering.activation,
+        )
+        self.is_relu = arrays.is_relu
+        self.unit, self.cap, self.lowest = arrays.unit, arrays.cap, arrays.lowest
+        self.register_buffer("seats", torch.from_numpy(arrays.seats))
+        self.register_buffer("counted", torch.from_numpy(arrays.counted))
+        self.register_buffer("divisors", _tensor(arrays.divisors * arrays.unit))
+
+    def potential(self, X):
+        """Return m - <u, Phi(x)> for each neuron of the second layer."""
+        codes = self.first(X)
+        if self.is_relu:  # rounded up to the unit; the gradient is that of the ReLU
+            units = torch.clamp(codes.detach() / self.unit, max=self.cap)
+            codes = torch.ceil(units) * self.unit + (codes - codes.detach())
+        return self.second.potential(codes)
+
+    def votes(self, X):
+        """Return which classes fire, and their margins; (n_samples, n_classes) each."""
+        potential = self.potential(X)
+        nobody = potential.new_full((len(potential), 1), -torch.inf)
+        by_class = torch.cat((potential, nobody), dim=1)[:, self.seats]
+        largest = by_class.topk(self.counted.shape[1], dim=2).values
+        sums = torch.where(self.counted, largest, 0.0).sum(dim=2)
+        margins = torch.where(self.counted[:, 0], sums / self.divisors, self.lowest)
+        return largest[:, :, 0] > 0, margins
+
+
+class CoverModule(nn.Module):
+    """Coverings side by side, read by the paper's rule or by their margins.
+
+    Parameters
+    ----------
+    network : CoverNetwork
+        The network.
+    n_votes : int or None, default=None
+        None: `forward` of the network. Else `vote` with that many votes.
+    """
+
+    def __init__(self, network: CoverNetwork, n_votes: int | None = None):
+        super().__init__()
+        self.n_votes = n_votes
+        self.quorum = network.quorum
+        self.coverings = nn.ModuleList(
+            _Cover(covering, n_votes or 1) for covering in network.coverings
+        )
+        if n_votes is None:
+            third = network.layers[2]
+            self.third = Neurons(third.weights, third.biases, third.activation)
+
+    def forward(self, X):
+        """Return the scores of the classes, (n_samples, n_classes)."""
+        X = X.to(self.coverings[0].second.biases.dtype)
+        if self.n_votes is not None:
+            return self._vote(X)
+        fires = [cover.second.activate(cover.potential(X)) for cover in self.coverings]
+        return self.third(torch.cat(fires, dim=1))
+
+    def _vote(self, X):
+        n_times, scores = 0, 0.0
+        for cover in self.coverings:
+            fires, margins = cover.votes(X)
+            n_times, scores = n_times + fires.long(), scores + margins
+        most, numbers = n_times.max(dim=1)
+        alone = ((n_times > 0).sum(dim=1) == 1) & (most >= self.quorum)
+        highest, leaders = scores.detach().max(dim=1)
+        beaten = alone & (leaders != numbers)
+        columns = torch.arange(scores.shape[1], device=scores.device)
+        raised = beaten[:, None] & (columns == numbers[:, None])
+        above = torch.nextafter(highest, torch.full_like(highest, torch.inf))
+        # The value is raised; the gradient stays that of the margin.
+        lifted = above[:, None] + (scores - scores.detach())
+        return torch.where(raised, lifted, scores)
+
+
+class LargestMarginModule(nn.Module):
+    """The largest margin of a class over all coverings, (n_samples, 1).
+
+    Parameters
+    ----------
+    network : CoverNetwork
+        A network that covers one class.
+    """
+
+    def __init__(self, network: CoverNetwork):
+        super().__init__()
+        self.coverings = nn.ModuleList(_Cover(part, 1) for part in network.coverings)
+
+    def forward(self, X):
+        """Return the margins."""
+        X = X.to(self.coverings[0].second.biases.dtype)
+        margins = [cover.votes(X)[1] for cover in self.coverings]
+        return torch.stack(margins).amax(dim=0)
+
+
+class ReadModule(nn.Module):
+    """What the outputs of a network mean: a score for each class, or targets.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network.
+    outputs : {"constant", "scores", "difference", "levels", "targets"}
+        Nothing, as there is one class; one score for each class; one number, positive
+        for the second class; one number, on one of `n_classes` levels from -1 to 1;
+        the targets of a regressor.
+    n_classes : int
+        Number of classes.
+    """
+
+    def __init__(self, network: nn.Module, outputs, n_classes: int):
+        super().__init__()
+        self.network = network
+        self.outputs = outputs
+        self.n_classes = n_classes
+
+    def forward(self, X):
+        """Return the scores, (n_samples, n_classes), or the targets."""
+        outputs = self.network(X)
+        if self.outputs == "constant":
+            return 0.0 * outputs
+        if self.outputs == "difference":
+            return torch.cat((-outputs / 2, outputs / 2), dim=1)
+        if self.outputs == "levels":
+            numbers = torch.arange(self.n_classes, device=outputs.device)
+            positions = (outputs + 1.0) / 2.0 * (self.n_classes - 1)
+            return -(positions - numbers).abs()
+        return outputs
+
+
+def _tensor(array) -> torch.Tensor:
+    return torch.tensor(np.asarray(array, dtype=np.float64))
