@@ -48,7 +48,7 @@ test-extras: $(VENV)/.ready-extras
 versions := 3.11 3.12 3.13 3.14
 test-matrix: $(foreach version,$(versions),\
     matrix-lowest-$(version) matrix-latest-$(version))
-	@differ=$$(sort -u $(VENV)-matrix-*/digests.txt | cut -d ' ' -f 2- | sort | uniq -d); \
+	@differ=$$(sort -u $(VENV)-matrix-*/digests.txt | cut -d ' ' -f 1 | uniq -d); \
 	    test -z "$$differ" || { echo "Networks differ: $$differ" >&2; exit 1; }
 
 resolution_lowest := lowest-direct
