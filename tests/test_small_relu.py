@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
 from sklearn_memorize import SmallReLUClassifier, SmallReLURegressor, kernels
-from sklearn_memorize._estimator._regressor import resolve_targets
+from sklearn_memorize._estimator._conflicts import resolve_targets
 from sklearn_memorize.constructions.small_relu._construction import (
     _best_line,
     group_shape,

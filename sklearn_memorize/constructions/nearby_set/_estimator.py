@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from ..._estimator._base import BaseMemorizingClassifier, constant_network, dense
+from ..._estimator._base import BaseMemorizingClassifier, constant_network
+from ..._estimator._callbacks import Progress
 from ..._estimator._sklearn import Interval, StrOptions
-from ..._estimator._training_set import TrainingSet
+from ..._estimator._training_set import TrainingSet, dense
 from ...exact._closest_pairs import closest_pair
 from ...exact._distances import Frame
 from ...exceptions import InterpolationError
@@ -117,7 +118,7 @@ class NearbySetClassifier(BaseMemorizingClassifier):
         self.cover_radius = cover_radius
         self.conflicts = conflicts
 
-    def _build(self, training: TrainingSet) -> dict:
+    def _build(self, training: TrainingSet, progress: Progress):
         points = training.points()
         points = dense(points) if sparse.issparse(points) else points
         # A zero that a sparse matrix leaves out has no sign.
@@ -127,7 +128,7 @@ class NearbySetClassifier(BaseMemorizingClassifier):
                 "network_": constant_network(points.shape[1]),
                 "class_distance_": np.inf,
                 "center_indices_": training.rows[:1],
-            }
+            }, None
         frame = Frame.of(points)
         distance, pair = closest_pair(points, training.labels)
         _check_distance(distance, frame, training.rows[list(pair or ())])
@@ -135,17 +136,15 @@ class NearbySetClassifier(BaseMemorizingClassifier):
         if self.cover_radius > 0:
             radius = self.cover_radius * distance
             centers = greedy_cover(points, training.labels, radius, frame)
+        network = NearbySetNetwork(points[centers], training.labels[centers], frame)
         return {
-            "network_": NearbySetNetwork(
-                points[centers], training.labels[centers], frame
-            ),
+            "network_": network,
             "class_distance_": distance,
             "center_indices_": training.rows[centers],
-        }
+        }, None
 
-    def _scores(self, X) -> np.ndarray:
-        scores = self.network_.class_scores(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+    def _outputs(self, X) -> np.ndarray:
+        return self.network_.class_scores(X)
 
     def _predict_class_numbers(self, X) -> np.ndarray:
         if len(self.classes_) == 1:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_random_state
 
-from ..._estimator._base import BaseMemorizingClassifier, constant_network, dense
+from ..._estimator._base import BaseMemorizingClassifier, constant_network
+from ..._estimator._callbacks import Progress
 from ..._estimator._messages import listed
-from ..._estimator._sklearn import StrOptions
-from ..._estimator._training_set import TrainingSet
+from ..._estimator._sklearn import StrOptions, draw_seeds
+from ..._estimator._training_set import TrainingSet, dense
 from ...exact._rank import in_affine_hull
 from ...exceptions import InterpolationError
 from ...kernels._threads import one_blas_thread
@@ -129,7 +129,7 @@ class ResidualMemorizingClassifier(BaseMemorizingClassifier):
         self.conflicts = conflicts
         self.random_state = random_state
 
-    def _build(self, training: TrainingSet) -> dict:
+    def _build(self, training: TrainingSet, progress: Progress):
         sizes = np.bincount(training.labels, minlength=training.n_classes)
         default, dimension, groups = int(sizes.argmax()), 0, []
         network = constant_network(training.X.shape[1])
@@ -145,12 +145,12 @@ class ResidualMemorizingClassifier(BaseMemorizingClassifier):
             "group_size_": dimension,
             "groups_": [training.rows[group] for group in groups],
             "n_split_": len(groups) - int(n_groups),
-        }
+        }, None
 
     def _blocks(self, training):
         X = training.points()
         X = dense(X) if sparse.issparse(X) else X.astype(np.float64, copy=False)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        seed = draw_seeds(self.random_state, 1)[0]
         try:
             return build_residual_network(
                 X,
@@ -161,10 +161,6 @@ class ResidualMemorizingClassifier(BaseMemorizingClassifier):
             )
         except DegenerateGroupError as problem:
             raise _not_in_general_position(X, training.rows, problem) from None
-
-    def _scores(self, X) -> np.ndarray:
-        scores = self.network_.forward(X)
-        return scores[:, 0] if len(self.classes_) == 2 else scores
 
 
 def _not_in_general_position(X, rows, problem) -> InterpolationError:

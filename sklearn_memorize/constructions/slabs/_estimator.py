@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_random_state
 
-from ..._estimator._base import BaseMemorizingClassifier, constant_network, dense
+from ..._estimator._base import BaseMemorizingClassifier, constant_network
+from ..._estimator._callbacks import Progress
 from ..._estimator._messages import listed
-from ..._estimator._sklearn import StrOptions
-from ..._estimator._training_set import TrainingSet
+from ..._estimator._sklearn import StrOptions, draw_seeds
+from ..._estimator._training_set import TrainingSet, dense
 from ...exceptions import InterpolationError
 from ...kernels._threads import one_blas_thread
 from ._construction import DegenerateGroupError, Frame, SlabNetwork, find_slabs
@@ -125,7 +125,7 @@ class SlabClassifier(BaseMemorizingClassifier):
         self.conflicts = conflicts
         self.random_state = random_state
 
-    def _build(self, training: TrainingSet) -> dict:
+    def _build(self, training: TrainingSet, progress: Progress):
         sizes = np.bincount(training.labels, minlength=training.n_classes)
         default = int(sizes.argmax())
         slabs, labels, size = [], [], 0
@@ -147,11 +147,11 @@ class SlabClassifier(BaseMemorizingClassifier):
             "group_size_": size,
             "groups_": [training.rows[slab.members] for slab in slabs],
             "n_split_": len(slabs) - int(n_groups),
-        }
+        }, None
 
     def _slabs(self, training, frame, default):
         """Return the slabs of all classes but one, and their class numbers."""
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        seed = draw_seeds(self.random_state, 1)[0]
         rng = np.random.default_rng(seed)
         slabs, labels = [], []
         for label in np.delete(np.arange(training.n_classes), default):
@@ -182,7 +182,3 @@ class SlabClassifier(BaseMemorizingClassifier):
             "classes, up to rounding. Set degenerate='split' to use smaller groups, "
             "or perturb the data."
         )
-
-    def _scores(self, X) -> np.ndarray:
-        scores = self.network_.forward(X)
-        return scores[:, 0] if len(self.classes_) == 2 else scores

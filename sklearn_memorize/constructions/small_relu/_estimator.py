@@ -5,11 +5,11 @@ from __future__ import annotations
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
+from ..._estimator._callbacks import Progress
 from ..._estimator._regressor import BaseMemorizingRegressor
-from ..._estimator._sklearn import Interval, StrOptions
+from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ._construction import build_small_relu_network
 
@@ -28,8 +28,7 @@ _SHARED_CONSTRAINTS = {
 
 
 def _generator(random_state) -> np.random.Generator:
-    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    return np.random.default_rng(seed)
+    return np.random.default_rng(draw_seeds(random_state, 1)[0])
 
 
 class SmallReLUClassifier(BaseMemorizingClassifier):
@@ -141,9 +140,9 @@ class SmallReLUClassifier(BaseMemorizingClassifier):
         self.conflicts = conflicts
         self.random_state = random_state
 
-    def _build(self, training: TrainingSet) -> dict:
+    def _build(self, training: TrainingSet, progress: Progress):
         if training.n_classes == 1:
-            return {"network_": constant_network(training.X.shape[1])}
+            return {"network_": constant_network(training.X.shape[1])}, None
         highest = training.n_classes - 1
         levels = 2.0 * training.labels / highest - 1.0
         network = build_small_relu_network(
@@ -154,7 +153,7 @@ class SmallReLUClassifier(BaseMemorizingClassifier):
             n_projections=self.n_projections,
             n_layers=self.n_layers,
         )
-        return {"network_": network}
+        return {"network_": network}, None
 
     def _class_positions(self, X) -> np.ndarray:
         """Return the output in units of class numbers: c at the level of class c."""
@@ -286,7 +285,7 @@ class SmallReLURegressor(BaseMemorizingRegressor):
         self.conflicts = conflicts
         self.random_state = random_state
 
-    def _build(self, training: TrainingSet) -> dict:
+    def _build(self, training: TrainingSet, progress: Progress):
         targets = training.labels
         spread = targets.max(axis=0) / 2 - targets.min(axis=0) / 2
         rounding = 8.0 * np.spacing(np.abs(targets).max(axis=0) / 2)
@@ -298,4 +297,4 @@ class SmallReLURegressor(BaseMemorizingRegressor):
             n_projections=self.n_projections,
             n_layers=self.n_layers,
         )
-        return {"network_": network}
+        return {"network_": network}, None
