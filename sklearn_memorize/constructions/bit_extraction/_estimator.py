@@ -1,4 +1,4 @@
-"""The scikit-learn face of bit extraction."""
+"""Bit extraction behind the scikit-learn interface."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from ..._estimator._callbacks import Progress
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ._construction import build_bit_extraction_network
-
-__all__ = ["BitExtractionClassifier"]
 
 # Rows between two steps of the progress bar.
 _ROWS_AT_ONCE = 512
@@ -158,7 +156,7 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
     def _build(self, training: TrainingSet, progress: Progress):
         if training.n_classes == 1:
             return {"network_": constant_network(training.X.shape[1])}, None
-        seed = draw_seeds(self.random_state, 1)[0]
+        (seed,) = draw_seeds(self.random_state, 1)
         network = build_bit_extraction_network(
             training.points(),
             training.labels,

@@ -1,4 +1,4 @@
-"""The scikit-learn face of deep threshold networks."""
+"""Deep threshold networks behind the scikit-learn interface."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from ._construction import (
     distinct_codes,
     separating_hyperplanes,
 )
-
-__all__ = ["DeepThresholdClassifier"]
 
 
 class DeepThresholdClassifier(BaseMemorizingClassifier):

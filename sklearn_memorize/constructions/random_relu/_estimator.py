@@ -1,4 +1,4 @@
-"""The scikit-learn face of random ReLU features."""
+"""Random ReLU features behind the scikit-learn interface."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from ...exceptions import InterpolationError, InterpolationWarning
 from ...kernels._threads import one_blas_thread
 from ..random_hyperplanes._construction import HyperplaneStream, enclosing_ball
 from ._construction import separate, widen
-
-__all__ = ["RandomReLUClassifier"]
 
 # Each attempt is that much wider than the one before.
 _GROWTH = 2**0.5
@@ -181,7 +179,7 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         if training.n_classes == 1:
             network, width, n_iter = constant_network(X.shape[1]), 0, 0
         else:
-            seed = draw_seeds(self.random_state, 1)[0]
+            (seed,) = draw_seeds(self.random_state, 1)
             stream = HyperplaneStream(seed, ball, self.max_bias)
             # With several threads sums come in another order, and their number would
             # show in the network.

@@ -1,4 +1,4 @@
-"""The scikit-learn faces of small ReLU networks."""
+"""Small ReLU networks behind the scikit-learn interface."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ._construction import build_small_relu_network
 
-__all__ = ["SmallReLUClassifier", "SmallReLURegressor"]
-
 # How far the layers, evaluated one after the other in double precision, may be off:
 # a quarter of the distance of neighbouring levels; 1 % of the range of the targets.
 _LEVEL_TOLERANCE = 0.25
@@ -27,8 +25,18 @@ _SHARED_CONSTRAINTS = {
 }
 
 
-def _generator(random_state) -> np.random.Generator:
-    return np.random.default_rng(draw_seeds(random_state, 1)[0])
+def _built(estimator, training: TrainingSet, targets, tolerance) -> dict:
+    """Return the network that puts out the targets, as a fitted attribute."""
+    (seed,) = draw_seeds(estimator.random_state, 1)
+    network = build_small_relu_network(
+        training.points(),
+        targets,
+        np.random.default_rng(seed),
+        tolerance=tolerance,
+        n_projections=estimator.n_projections,
+        n_layers=estimator.n_layers,
+    )
+    return {"network_": network}
 
 
 class SmallReLUClassifier(BaseMemorizingClassifier):
@@ -145,15 +153,8 @@ class SmallReLUClassifier(BaseMemorizingClassifier):
             return {"network_": constant_network(training.X.shape[1])}, None
         highest = training.n_classes - 1
         levels = 2.0 * training.labels / highest - 1.0
-        network = build_small_relu_network(
-            training.points(),
-            levels[:, np.newaxis],
-            _generator(self.random_state),
-            tolerance=_LEVEL_TOLERANCE * 2.0 / highest,
-            n_projections=self.n_projections,
-            n_layers=self.n_layers,
-        )
-        return {"network_": network}, None
+        tolerance = _LEVEL_TOLERANCE * 2.0 / highest
+        return _built(self, training, levels[:, np.newaxis], tolerance), None
 
     def _class_positions(self, X) -> np.ndarray:
         """Return the output in units of class numbers: c at the level of class c."""
@@ -289,12 +290,5 @@ class SmallReLURegressor(BaseMemorizingRegressor):
         targets = training.labels
         spread = targets.max(axis=0) / 2 - targets.min(axis=0) / 2
         rounding = 8.0 * np.spacing(np.abs(targets).max(axis=0) / 2)
-        network = build_small_relu_network(
-            training.points(),
-            targets,
-            _generator(self.random_state),
-            tolerance=2.0 * _RANGE_TOLERANCE * spread + rounding,
-            n_projections=self.n_projections,
-            n_layers=self.n_layers,
-        )
-        return {"network_": network}, None
+        tolerance = 2.0 * _RANGE_TOLERANCE * spread + rounding
+        return _built(self, training, targets, tolerance), None
