@@ -6,7 +6,7 @@ import os
 from importlib import metadata
 from pathlib import Path
 
-_PAGE = "api/generated/{estimator_module}.{estimator_name}.html"
+_PAGE = "api/generated/sklearn_memorize.{estimator_name}.html"
 _BUILT = Path(__file__).parents[2] / "docs" / "_build" / "html"
 
 

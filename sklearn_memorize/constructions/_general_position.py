@@ -54,13 +54,13 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
         self.random_state = random_state
 
     def _build(self, training: TrainingSet, progress: Progress):
-        sizes = np.bincount(training.labels, minlength=training.n_classes)
-        default = int(sizes.argmax())
+        sizes = np.bincount(training.labels)
+        default = largest_class(training.labels)
         network = constant_network(training.X.shape[1])
         groups: list[np.ndarray] = []
         dimension = 0
         if training.n_classes > 1:
-            network, groups, dimension = self._build_groups(training, default)
+            network, groups, dimension = self._build_groups(training)
         n_groups = sum(-(-n // dimension) for n in np.delete(sizes, default))
         return {
             "network_": network,
@@ -70,7 +70,7 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
             "n_split_": len(groups) - int(n_groups),
         }, None
 
-    def _build_groups(self, training: TrainingSet, default: int):
+    def _build_groups(self, training: TrainingSet):
         X = training.points()
         X = dense(X) if sparse.issparse(X) else X.astype(np.float64, copy=False)
         (seed,) = draw_seeds(self.random_state, 1)
@@ -80,7 +80,7 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
             # show in the last digits of the hyperplanes.
             with one_blas_thread():
                 return self._construct(
-                    X, training.labels, training.n_classes, default, split, rng
+                    X, training.labels, training.n_classes, split=split, rng=rng
                 )
         except DegenerateGroupError as problem:
             raise self._not_in_general_position(X, training.rows, problem) from None
@@ -88,7 +88,7 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
     @staticmethod
     @abstractmethod
     def _construct(
-        X, labels, n_classes, default, split, rng
+        X, labels, n_classes, *, split, rng
     ) -> tuple[Network, list[np.ndarray], int]:
         """Return the network, the positions of each group's points, and d."""
 
@@ -96,6 +96,11 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
     @abstractmethod
     def _not_in_general_position(X, rows, problem) -> InterpolationError:
         """Say which training samples are in the way of which group."""
+
+
+def largest_class(labels) -> int:
+    """Return the class of most samples, which needs no groups of its own."""
+    return int(np.bincount(labels).argmax())
 
 
 class AffineHull:

@@ -157,18 +157,10 @@ class BitExtractionNetwork(Network):
         )
 
     def forward(self, X) -> np.ndarray:
-        """Evaluate the network, exactly.
+        """Evaluate the network exactly; see `Network.forward`.
 
-        Parameters
-        ----------
-        X : ndarray or CSR array of shape (n_samples, n_features)
-            The inputs.
-
-        Returns
-        -------
-        outputs : ndarray of shape (n_samples, 1)
-            The exact output, rounded up to a multiple of 2**-32 at the end: rounding
-            up keeps on which side of an integer it is.
+        The output is rounded up to a multiple of 2**-32 at the end: rounding up keeps
+        on which side of an integer it is.
         """
         positions, n_bits = self._line.positions(X)
         outputs = np.zeros(len(positions))

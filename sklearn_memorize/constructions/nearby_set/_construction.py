@@ -18,11 +18,32 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...exact._closest_pairs import closest_pair
 from ...exact._distances import PointSet, Scaling, squared_distances
-from ._network import NearbySetNetwork as NearbySetNetwork
+from ...exceptions import InterpolationError
+from ._network import NearbySetNetwork
 
+# Squares of smaller distances, in units of the largest coordinate, underflow.
+_SMALLEST_DISTANCE = 2.0**-400
 # Candidates for centers are compared in blocks of this many.
 _BLOCK_CENTERS = 128
+
+
+def build_nearby_set_network(points, labels, cover_radius: float, rows):
+    """Choose centers out of the points, and put a cell around each.
+
+    Centers reach `cover_radius` times the distance between the classes; with 0 each
+    point is one. `rows` are the numbers of the points in the training set, for
+    messages. Returns the network, the class distance, and the positions of the centers.
+    """
+    scaling = Scaling.of(points)
+    distance, pair = closest_pair(points, labels)
+    _check_distance(distance, scaling, rows[list(pair or ())])
+    centers = np.arange(len(points))
+    if cover_radius > 0:
+        centers = greedy_cover(points, labels, cover_radius * distance, scaling)
+    network = NearbySetNetwork(points[centers], labels[centers], scaling)
+    return network, distance, centers
 
 
 def greedy_cover(
@@ -60,3 +81,13 @@ def _cover_one_label(everything, left, reach) -> np.ndarray:
             )
             left = left[~(reached <= reach).any(axis=0)]
     return np.concatenate(chosen)
+
+
+def _check_distance(distance: float, scaling: Scaling, samples: np.ndarray) -> None:
+    if np.ldexp(distance, -scaling.exponent) < _SMALLEST_DISTANCE:
+        raise InterpolationError(
+            f"Samples {samples[0]} and {samples[1]} have different labels and are at "
+            f"distance {distance:.3g}, too close for double precision beside "
+            f"coordinates of size 2^{scaling.exponent}. Rescale the features, or give "
+            "the two samples one label."
+        )

@@ -12,15 +12,8 @@ from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
 from ..._estimator._sklearn import Interval, StrOptions
 from ..._estimator._training_set import TrainingSet, dense
-from ...exact._closest_pairs import closest_pair
-from ...exact._distances import Scaling
-from ...exceptions import InterpolationError
 from ._cells import MARGIN
-from ._construction import greedy_cover
-from ._network import NearbySetNetwork
-
-# Squares of smaller distances, in units of the largest coordinate, underflow.
-_SMALLEST_DISTANCE = 2.0**-400
+from ._construction import build_nearby_set_network
 
 
 class NearbySetClassifier(BaseMemorizingClassifier):
@@ -129,14 +122,9 @@ class NearbySetClassifier(BaseMemorizingClassifier):
                 "class_distance_": np.inf,
                 "center_indices_": training.rows[:1],
             }, None
-        scaling = Scaling.of(points)
-        distance, pair = closest_pair(points, training.labels)
-        _check_distance(distance, scaling, training.rows[list(pair or ())])
-        centers = np.arange(len(points))
-        if self.cover_radius > 0:
-            radius = self.cover_radius * distance
-            centers = greedy_cover(points, training.labels, radius, scaling)
-        network = NearbySetNetwork(points[centers], training.labels[centers], scaling)
+        network, distance, centers = build_nearby_set_network(
+            points, training.labels, self.cover_radius, training.rows
+        )
         return {
             "network_": network,
             "class_distance_": distance,
@@ -150,13 +138,3 @@ class NearbySetClassifier(BaseMemorizingClassifier):
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0], dtype=np.intp)
         return np.argmax(self.network_.class_scores(X, best_only=True), axis=1)
-
-
-def _check_distance(distance: float, scaling: Scaling, samples: np.ndarray) -> None:
-    if np.ldexp(distance, -scaling.exponent) < _SMALLEST_DISTANCE:
-        raise InterpolationError(
-            f"Samples {samples[0]} and {samples[1]} have different labels and are at "
-            f"distance {distance:.3g}, too close for double precision beside "
-            f"coordinates of size 2^{scaling.exponent}. Rescale the features, or give "
-            "the two samples one label."
-        )

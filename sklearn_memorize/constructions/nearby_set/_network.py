@@ -73,12 +73,10 @@ class NearbySetNetwork(Network):
 
     @cached_property
     def n_parameters(self) -> int:
-        """Number of nonzero weights and biases of the network as it is written down.
-
-        A weight of a hyperplane is zero where its two centers agree in a coordinate;
-        each hyperplane has a bias and one weight to its cell, each cell a bias and one
-        weight to its output.
-        """
+        """Number of nonzero weights and biases of the network as it is written down."""
+        # A weight of a hyperplane is zero where its two centers agree in a coordinate.
+        # Each hyperplane has a bias and one weight to its cell, each cell a bias and
+        # one weight to its output.
         columns = self._cells.points.points.T
         agreements = sum(self._count_agreements(column) for column in columns)
         weights = self._n_pairs * self.n_inputs - agreements
@@ -138,18 +136,10 @@ class NearbySetNetwork(Network):
         return hyperplanes, cells, Layer(outputs, np.zeros(len(outputs)), "identity")
 
     def forward(self, X) -> np.ndarray:
-        """Evaluate the network.
+        """Evaluate the network; see `Network.forward`.
 
-        Parameters
-        ----------
-        X : ndarray or CSR array of shape (n_samples, n_features)
-            The inputs.
-
-        Returns
-        -------
-        outputs : ndarray of shape (n_samples, n_outputs)
-            F_c(x) for each class; F_1(x) - F_0(x) for two classes. All zero where x
-            lies in no cell.
+        The outputs are F_c(x) for each class, or F_1(x) - F_0(x) for two classes. All
+        are zero where x lies in no cell.
         """
         outputs = np.maximum(self.class_scores(X), 0.0)
         return outputs if outputs.shape[1] > 2 else outputs[:, [1]] - outputs[:, [0]]
@@ -157,20 +147,10 @@ class NearbySetNetwork(Network):
     def class_scores(self, X, *, best_only: bool = False) -> np.ndarray:
         """Score the classes, also where x lies in no cell.
 
-        Parameters
-        ----------
-        X : ndarray or CSR array of shape (n_samples, n_features)
-            The inputs.
-        best_only : bool, default=False
-            Whether the largest score of each row is enough; the others may then be
-            minus infinity.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes)
-            F_c(x) where it is positive, else the largest value of a cell of the class
-            before its ReLU, which is at most 0. A row's scores are the same in any
-            batch.
+        The scores, of shape (n_samples, n_classes), are F_c(x) where it is positive,
+        else the largest value of a cell of the class before its ReLU, which is at most
+        0. A row's scores are the same in any batch. With `best_only` the largest score
+        of each row is enough, and the others may be minus infinity.
         """
         return self._cells.scores(X, best_only=best_only)
 

@@ -16,7 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...exceptions import InterpolationError
-from .._general_position import AffineHull, DegenerateGroupError, clearance
+from .._general_position import (
+    AffineHull,
+    DegenerateGroupError,
+    clearance,
+    largest_class,
+)
 from ._network import Hats, ResidualNetwork, Steps
 
 # Groups that are drawn for one block; the one with the widest slopes is taken.
@@ -42,11 +47,11 @@ def hidden_node_bound(n_samples, n_features, n_classes) -> float:
     return 4 * n_samples / n_features + 6 * n_classes
 
 
-def build_residual_network(X, labels, n_classes: int, default: int, split: bool, rng):
+def build_residual_network(X, labels, n_classes: int, *, split: bool, rng):
     """Build residual blocks that memorize the labels.
 
     X holds distinct points in double precision, of shape (n_samples, n_features). The
-    points of the class `default` are not pushed. With `split`, a group is made smaller,
+    points of the largest class are not pushed. With `split`, a group is made smaller,
     by an eighth at a time, where hyperplanes through it meet other points; otherwise
     this is a `DegenerateGroupError`.
 
@@ -54,6 +59,7 @@ def build_residual_network(X, labels, n_classes: int, default: int, split: bool,
     dimension d of the affine hull. There are at most `hidden_node_bound` hidden nodes
     if the points are in general position.
     """
+    default = largest_class(labels)
     order = np.append(default, np.delete(np.arange(n_classes), default))
     points = _PushedPoints(X)
     low, high = points.places.min(), points.places.max()

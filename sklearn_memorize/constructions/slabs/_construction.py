@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._general_position import AffineHull, DegenerateGroupError, clearance
+from .._general_position import (
+    AffineHull,
+    DegenerateGroupError,
+    clearance,
+    largest_class,
+)
 from ._network import Slab, SlabNetwork
 
 
-def build_slab_network(X, labels, n_classes: int, default: int, split: bool, rng):
-    """Enclose the points of each class but the default one in slabs.
+def build_slab_network(X, labels, n_classes: int, *, split: bool, rng):
+    """Enclose the points of each class but the largest one in slabs.
 
     X holds distinct points in double precision, of shape (n_samples, n_features). With
     `split`, a group is made smaller, by an eighth at a time, where a hyperplane through
@@ -25,7 +30,7 @@ def build_slab_network(X, labels, n_classes: int, default: int, split: bool, rng
     the dimension d of the affine hull. There are ceil(n / d) slabs for a class of n
     points in general position.
     """
-    hull = AffineHull(X)
+    hull, default = AffineHull(X), largest_class(labels)
     slabs: list[Slab] = []
     labels_of_slabs: list[int] = []
     for label in np.delete(np.arange(n_classes), default):
