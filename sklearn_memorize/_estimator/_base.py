@@ -88,10 +88,13 @@ class BaseMemorizer(
                 self._certify(training, evidence)
         return self
 
-    # How many parts `_build` reports, at the most.
-    _n_build_parts = 0
     # What equal rows may carry several of, and what becomes of it.
     _conflict_rule: ConflictRule
+
+    @property
+    def _n_build_parts(self) -> int:
+        """How many parts `_build` reports, at the most."""
+        return 0
 
     def _read(self, X, y, sample_weight) -> TrainingSet:
         """Validate the input, and give each distinct row one label or target."""

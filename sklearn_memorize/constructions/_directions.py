@@ -59,7 +59,7 @@ def project(X, directions: np.ndarray) -> np.ndarray:
         if sparse.issparse(X):
             projections = _project_sparse(X, directions)
         else:
-            blocks = blocks_of_rows(*X.shape)
+            blocks = blocks_of_rows(X.shape[0], X.shape[1])
             projections = np.concatenate(
                 [kernels.ordered_product(X[block], directions) for block in blocks]
             )

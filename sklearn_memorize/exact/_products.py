@@ -44,7 +44,7 @@ def exact_products(X, direction: np.ndarray) -> Dyadic:
     weights, shifts = integer_weights(direction)
     products = [
         _products(X[block], weights, shifts)
-        for block in blocks_of_rows(*X.shape, _BLOCK_VALUES)
+        for block in blocks_of_rows(X.shape[0], X.shape[1], _BLOCK_VALUES)
     ]
     exponent = min((part.exponent for part in products), default=0)
     values = [part.in_units(exponent) for part in products]

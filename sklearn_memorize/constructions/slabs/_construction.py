@@ -33,7 +33,7 @@ def build_slab_network(X, labels, n_classes: int, *, split: bool, rng):
     hull, default = AffineHull(X), largest_class(labels)
     slabs: list[Slab] = []
     labels_of_slabs: list[int] = []
-    for label in np.delete(np.arange(n_classes), default):
+    for label in np.delete(np.arange(n_classes), default).tolist():
         in_class = labels == label
         members, others = np.flatnonzero(in_class), np.flatnonzero(~in_class)
         found = find_slabs(hull, members, others, split, rng)
