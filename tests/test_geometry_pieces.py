@@ -8,9 +8,9 @@ import pytest
 
 from sklearn_memorize.constructions import _general_position
 from sklearn_memorize.constructions._general_position import (
+    AffineHull,
     DegenerateGroupError,
-    Frame,
-    room,
+    clearance,
 )
 from sklearn_memorize.constructions.residual import _construction as residual
 from sklearn_memorize.constructions.residual._construction import hidden_node_bound
@@ -23,7 +23,7 @@ from sklearn_memorize.exceptions import InterpolationError
 def test_room_is_measured_from_the_outer_ends_of_what_may_be_off():
     values = np.array([0.0, 1.0, 1.5, 4.0, -3.0, 9.0])
     errors = np.array([0.25, 0.5, 0.25, 0.5, 1.0, 0.0])
-    below, low, high, above, on_it = room(
+    below, low, high, above, on_it = clearance(
         values, errors, np.array([1, 2]), np.array([0, 3, 4, 5])
     )
     assert (below, low, high, above) == (0.25, 0.5, 1.75, 3.5)
@@ -37,13 +37,13 @@ def test_room_is_measured_from_the_outer_ends_of_what_may_be_off():
         (1.0, 0.0, True),
     ):
         values[5], errors[5] = value, error
-        *_, on_it = room(values, errors, np.array([1, 2]), np.array([3, 5]))
+        *_, on_it = clearance(values, errors, np.array([1, 2]), np.array([3, 5]))
         assert on_it.tolist() == [5] * touches
 
 
 def test_where_no_stranger_is_there_is_room_for_all():
     values, errors = np.array([2.0, -5.0]), np.array([1.0, 0.5])
-    below, low, high, above, _ = room(
+    below, low, high, above, _ = clearance(
         values, errors, np.array([0, 1]), np.empty(0, dtype=int)
     )
     # 1 + |low| + |high| on both sides.
@@ -98,7 +98,7 @@ def test_a_single_sample_in_the_way_is_an_error(monkeypatch):
 
 def test_frames_scale_by_powers_of_two_and_know_their_dimension():
     X = np.array([[0.0, 5.0, 1.0, 7.0], [3.0, 5.0, 1.5, 7.0], [6.0, 5.0, 2.0, 7.0]])
-    frame = Frame(X)
+    frame = AffineHull(X)
     assert (frame.dimension, frame.n_features) == (1, 4)
     # Differences of up to 6 and 1 are brought below 1.
     assert frame.axis(0).tolist() == [0.125, 0, 0, 0]
@@ -112,7 +112,7 @@ def test_frames_scale_by_powers_of_two_and_know_their_dimension():
 
 def test_features_in_which_a_sample_differs_from_all_strangers():
     X = np.array([[0.0, 1.0, 2.0], [0.0, 2.0, 3.0], [1.0, 1.0, 4.0], [5.0, 5.0, 2.0]])
-    frame = Frame(X)
+    frame = AffineHull(X)
     assert frame.differing_features(0, np.array([1])).tolist() == [1, 2]
     assert frame.differing_features(0, np.array([1, 2])).tolist() == [2]
     assert frame.differing_features(0, np.array([1, 2, 3])).tolist() == []
@@ -121,7 +121,7 @@ def test_features_in_which_a_sample_differs_from_all_strangers():
 @pytest.mark.parametrize("n_members", [1, 2, 3, 4])
 def test_hyperplanes_go_through_all_members(n_members):
     X = np.random.default_rng(0).standard_normal((9, 4)) * [1, 100, 1e-3, 5] + 3
-    frame = Frame(X)
+    frame = AffineHull(X)
     members = np.arange(n_members)
     normals = list(frame.normals(members, np.random.default_rng(1)))
     # There is one hyperplane through d points, and a choice through fewer.
@@ -138,7 +138,7 @@ def test_hyperplanes_go_through_all_members(n_members):
 def test_projections_are_as_far_off_as_said_at_most():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((30, 5)) * 10.0 ** rng.integers(-3, 4, (30, 5))
-    frame = Frame(X)
+    frame = AffineHull(X)
     normal = rng.standard_normal(5)
     normal[2] = 0.0
     values, errors = frame.projections(normal)
@@ -160,7 +160,7 @@ def test_projections_are_as_far_off_as_said_at_most():
 
 def test_bounds_of_projections_never_vanish():
     X = np.array([[0.0, 0.0], [1e-300, 1e-300], [2e-300, 0.0]])
-    frame = Frame(X)
+    frame = AffineHull(X)
     _, errors = frame.projections(np.array([1e-300, 1e-300]))
     assert (errors >= 2 * 2.0**-1022).all()
 
@@ -168,7 +168,7 @@ def test_bounds_of_projections_never_vanish():
 def test_distances_that_overflow_are_named():
     X = np.array([[1.5e308], [-1.5e308]])
     with pytest.raises(ValueError, match=r"large as 1\.5e\+308 leave no room"):
-        Frame(X)
+        AffineHull(X)
 
 
 def test_complements_are_orthonormal_and_orthogonal_to_the_rows():
@@ -200,7 +200,7 @@ def test_classes_are_a_power_of_two_apart_between_two_and_four_ranges(high, spac
     rng = np.random.default_rng(0)
     X = np.append([0.0, high], rng.uniform(0, high, 18))[:, np.newaxis]
     X = np.hstack([X * 2.0**-12, rng.standard_normal((20, 1))])
-    state = residual._State(X)
+    state = residual._PushedPoints(X)
     labels = np.arange(20) % 4
     network, groups, dimension = residual.build_residual_network(
         X, labels, 4, split=True, rng=rng
@@ -217,7 +217,7 @@ def test_classes_are_a_power_of_two_apart_between_two_and_four_ranges(high, spac
 
 def test_groups_are_drawn_four_times_unless_all_that_is_left_is_one(monkeypatch):
     X = np.random.default_rng(0).standard_normal((700, 2))
-    state = residual._State(X)
+    state = residual._PushedPoints(X)
 
     def groups(n_left, size):
         rng = np.random.default_rng(1)
@@ -228,7 +228,7 @@ def test_groups_are_drawn_four_times_unless_all_that_is_left_is_one(monkeypatch)
     assert all(len(set(group)) == 2 for group in groups(600, 2))
     assert groups(2, 2) == [[0, 1]]
     monkeypatch.setattr(
-        state.frame, "normals", lambda group, rng: iter([np.ones(2)]), raising=False
+        state.hull, "normals", lambda group, rng: iter([np.ones(2)]), raising=False
     )
     assert groups(300, 300) == [list(range(300))]
     assert groups(290, 300) == [list(range(290))]
@@ -278,13 +278,13 @@ def hat(values, rounding, corners, members=(), errors=0.0):
 
 def test_the_room_of_a_hat_is_that_of_its_steeper_slope():
     values = [0.0]
-    assert hat(values, values, (0.0, 1.0, 5.0, 9.0)).room == 1.0
-    assert hat(values, values, (0.0, 7.0, 9.0, 11.0)).room == 2.0
+    assert hat(values, values, (0.0, 1.0, 5.0, 9.0)).slope_width == 1.0
+    assert hat(values, values, (0.0, 7.0, 9.0, 11.0)).slope_width == 2.0
 
 
 def test_what_a_push_may_be_off_is_what_its_nodes_round():
     X = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 0.5]])
-    state = residual._State(X)
+    state = residual._PushedPoints(X)
     block = hat([0.0, 10.0, 20.0], [1.0, 1.0, 0.5], (4.0, 8.0, 12.0, 16.0), [1])
     state.push(block, 8.0)
     # 4 * 8 / 4 times (rounding + 2**-50 (|value| + 16)), right of the left foot.
@@ -307,7 +307,7 @@ def test_what_a_push_may_be_off_is_what_its_nodes_round():
 
 def test_positions_are_those_of_pushed_points():
     X = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 0.5]])
-    state = residual._State(X)
+    state = residual._PushedPoints(X)
     assert (state.axis, state.scale) == (0, 0.25)
     assert state.places.tolist() == [0, 0.25, 0.5]
     normal = np.array([3.0, -2.0])
@@ -339,7 +339,7 @@ def test_blocks_in_the_way_of_strangers_shrink_by_an_eighth(monkeypatch, split):
 
     monkeypatch.setattr(residual, "_best_hat", best)
     X = np.random.default_rng(0).standard_normal((60, 20))
-    state, labels = residual._State(X), np.arange(60) % 2
+    state, labels = residual._PushedPoints(X), np.arange(60) % 2
     arguments = state, labels, np.array([1, 0]), 4.0, split, None
     if not split:
         with pytest.raises(DegenerateGroupError):

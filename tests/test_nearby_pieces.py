@@ -5,13 +5,13 @@ import pytest
 
 from sklearn_memorize.constructions.nearby_set import _cells as _nearby_cells
 from sklearn_memorize.constructions.nearby_set import _construction as nearby_set
+from sklearn_memorize.constructions.nearby_set import _network as nearby_network
 from sklearn_memorize.constructions.nearby_set._cells import Cells, _Evaluated
 from sklearn_memorize.constructions.nearby_set._construction import (
     NearbySetNetwork,
     greedy_cover,
 )
-from sklearn_memorize.exact._distances import Frame as DistanceFrame
-from sklearn_memorize.exact._distances import PointSet, squared_distances
+from sklearn_memorize.exact._distances import PointSet, Scaling, squared_distances
 
 # Nearby sets.
 
@@ -20,7 +20,7 @@ def cells_of(n_centers=12, n_classes=3, n_features=3, seed=0):
     rng = np.random.default_rng(seed)
     points = rng.standard_normal((n_centers, n_features))
     labels = np.sort(np.arange(n_centers) % n_classes)
-    return Cells(points, labels, DistanceFrame.of(points))
+    return Cells(points, labels, Scaling.of(points))
 
 
 def half_planes(cells, x):
@@ -42,7 +42,7 @@ def test_affine_bounds_of_cells_are_those_of_all_pairs(monkeypatch, block_cells)
     monkeypatch.setattr(_nearby_cells, "_BLOCK_CELLS", block_cells)
     cells = cells_of()
     X = np.random.default_rng(1).standard_normal((20, 3))
-    bounds = cells._upper_bounds(PointSet(X, cells.frame))
+    bounds = cells._upper_bounds(PointSet(X, cells.scaling))
     sums = np.array([half_planes(cells, x).sum(axis=1) for x in X])
     expected = 1 - SLOPE * np.maximum(sums, 0)
     assert (expected < 0).any()
@@ -53,12 +53,14 @@ def test_affine_bounds_of_cells_are_those_of_all_pairs(monkeypatch, block_cells)
 
 def test_pairs_that_are_much_nearer_than_the_rest_are_left_out_of_the_bounds():
     points = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 2.0**-12]])
-    cells = Cells(points, np.array([0, 1, 2]), DistanceFrame.of(points))
-    alone = [Cells(points[k], np.array([0, 1]), cells.frame) for k in ([0, 1], [0, 2])]
+    cells = Cells(points, np.array([0, 1, 2]), Scaling.of(points))
+    alone = [
+        Cells(points[k], np.array([0, 1]), cells.scaling) for k in ([0, 1], [0, 2])
+    ]
     X = np.random.default_rng(1).standard_normal((9, 2)) / 2
-    bounds = cells._upper_bounds(PointSet(X, cells.frame))
+    bounds = cells._upper_bounds(PointSet(X, cells.scaling))
     for k in (1, 2):
-        expected = alone[k - 1]._upper_bounds(PointSet(X, cells.frame))[:, 1]
+        expected = alone[k - 1]._upper_bounds(PointSet(X, cells.scaling))[:, 1]
         np.testing.assert_allclose(bounds[:, k], expected, atol=1e-9)
 
 
@@ -71,7 +73,7 @@ def test_rivals_lower_the_bounds_to_what_their_terms_leave(
     monkeypatch.setattr(_nearby_cells, "_N_RIVALS", n_rivals)
     cells = cells_of()
     X = np.random.default_rng(1).standard_normal((20, 3))
-    distances = squared_distances(PointSet(X, cells.frame), cells.points)
+    distances = squared_distances(PointSet(X, cells.scaling), cells.points)
     bounds = np.ones_like(distances)
     row, rivals, values = cells._ask_rivals(bounds, distances)
     terms = np.array([np.maximum(half_planes(cells, x), 0) for x in X])
@@ -98,7 +100,7 @@ def test_only_what_may_win_is_evaluated():
         [[0.5, -0.5, 1.0, -0.6], [-1.0, 0.75, 0.5, 0.75], [1.0, -2.0, -3.0, -1.0]]
     )
     # Groups without a value: 0 of row 0, both of row 1, 1 of row 2.
-    rows, cells = seen.seeds(upper)
+    rows, cells = seen.most_promising(upper)
     assert list(zip(rows.tolist(), cells.tolist(), strict=True)) == [
         (0, 0),
         (1, 0),
@@ -106,7 +108,7 @@ def test_only_what_may_win_is_evaluated():
         (2, 3),
     ]
     seen.add(rows, cells, np.array([0.5, -1.5, 0.5, -1.0]))
-    rows, cells = seen.open(upper)
+    rows, cells = seen.undecided(upper)
     # As large as the best of the group, or 0 if that is positive.
     assert list(zip(rows.tolist(), cells.tolist(), strict=True)) == [
         (0, 1),
@@ -168,7 +170,7 @@ def test_centers_are_those_of_one_point_after_the_other(monkeypatch, block, radi
     monkeypatch.setattr(nearby_set, "_BLOCK_CENTERS", block)
     rng = np.random.default_rng(0)
     points, labels = rng.standard_normal((60, 2)) * 3, rng.integers(3, size=60)
-    found = greedy_cover(points, labels, radius, DistanceFrame.of(points))
+    found = greedy_cover(points, labels, radius, Scaling.of(points))
     centers = []
     for k, point in enumerate(points):
         same = [c for c in centers if labels[c] == labels[k]]
@@ -179,12 +181,12 @@ def test_centers_are_those_of_one_point_after_the_other(monkeypatch, block, radi
 
 def test_layers_of_up_to_two_to_the_24_weights_are_written_out(monkeypatch):
     points = np.random.default_rng(0).standard_normal((8, 2))
-    network = NearbySetNetwork(points, np.arange(8) // 4, DistanceFrame.of(points))
-    assert nearby_set.LARGEST_LAYER == 2**24
+    network = NearbySetNetwork(points, np.arange(8) // 4, Scaling.of(points))
+    assert nearby_network.LARGEST_LAYER == 2**24
     # 32 ordered pairs of two weights each.
-    monkeypatch.setattr(nearby_set, "LARGEST_LAYER", 64)
+    monkeypatch.setattr(nearby_network, "LARGEST_LAYER", 64)
     assert network.layers[0].weights.size == 64
-    monkeypatch.setattr(nearby_set, "LARGEST_LAYER", 63)
+    monkeypatch.setattr(nearby_network, "LARGEST_LAYER", 63)
     with pytest.raises(
         ValueError, match="32 hyperplanes of 2 weights each.* 63 numbers"
     ):

@@ -11,12 +11,12 @@ from sklearn.datasets import load_digits, load_iris, make_moons
 from threadpoolctl import threadpool_limits
 
 from sklearn_memorize import NearbySetClassifier
+from sklearn_memorize.constructions.nearby_set._cells import MARGIN
 from sklearn_memorize.constructions.nearby_set._construction import (
-    MARGIN,
     NearbySetNetwork,
     greedy_cover,
 )
-from sklearn_memorize.exact._distances import Frame, PointSet, squared_distances
+from sklearn_memorize.exact._distances import PointSet, Scaling, squared_distances
 from sklearn_memorize.exceptions import ConflictingLabelsWarning, InterpolationError
 
 KAPPA = 1 / (1 - 2 * MARGIN)
@@ -166,7 +166,7 @@ def test_sizes_are_those_of_the_written_out_network():
 
 def test_layers_too_large_to_write_out_say_so():
     X, y = random_labels(1500, 20, 2)
-    network = NearbySetNetwork(X, np.sort(y), Frame.of(X))
+    network = NearbySetNetwork(X, np.sort(y), Scaling.of(X))
     with pytest.raises(ValueError, match=r"too many.*larger cover_radius"):
         _ = network.layers
     assert network.n_parameters > 1e6 * 20
@@ -289,7 +289,7 @@ def test_squared_distances_are_reproducible_and_accurate_up_close(n_features, sc
     points = rng.standard_normal((120, n_features)) * 5 + 3
     points[60:] = points[:60] + rng.standard_normal((60, n_features)) * 1e-11
     points *= scale
-    frame = Frame.of(points)
+    frame = Scaling.of(points)
     everything = PointSet(frame.scaled(points), frame)
     distances = squared_distances(everything, everything)
     differences = everything.points[:, np.newaxis] - everything.points
@@ -306,7 +306,7 @@ def test_squared_distances_are_reproducible_and_accurate_up_close(n_features, sc
 def test_a_cover_of_radius_zero_keeps_every_point():
     points = np.arange(10.0)[:, np.newaxis]
     labels = np.repeat([0, 1], 5)
-    frame = Frame.of(points)
+    frame = Scaling.of(points)
     assert len(greedy_cover(points, labels, 0.0, frame)) == 10
     assert len(greedy_cover(points, labels, 1.5, frame)) == 6
     network = NearbySetNetwork(points, labels, frame)

@@ -7,27 +7,20 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_memorize.constructions.deep_threshold import (
-    _construction as deep_threshold,
-)
-from sklearn_memorize.constructions.nearby_set import _cells as _nearby_cells
 from sklearn_memorize.constructions.random_hyperplanes import _relu_codes
 from sklearn_memorize.constructions.random_hyperplanes._hyperplane_layer import (
     HyperplaneLayer,
 )
 from sklearn_memorize.constructions.random_hyperplanes._relu_codes import ReLUCodes
-from sklearn_memorize.constructions.random_relu import _construction as random_relu
-from sklearn_memorize.constructions.residual import _network as _residual_network
 from sklearn_memorize.constructions.residual._network import (
     Hats,
     ResidualNetwork,
     Steps,
 )
-from sklearn_memorize.constructions.slabs import _construction as slabs
-from sklearn_memorize.constructions.slabs._construction import Slab, SlabNetwork
-from sklearn_memorize.constructions.small_relu import _network as _small_relu_network
-from sklearn_memorize.constructions.small_relu._network import Cells, SmallReLUNetwork
-from sklearn_memorize.exact import _products as _exact_products
+from sklearn_memorize.constructions.small_relu._network import (
+    LineFunction,
+    SmallReLUNetwork,
+)
 from sklearn_memorize.exact import _rank as _exact_rank
 from sklearn_memorize.kernels import _memory
 from sklearn_memorize.network import Layer, LayeredNetwork
@@ -104,136 +97,15 @@ def _hyperplanes(n_hyperplanes=20, n_features=N_FEATURES, exponent=0):
     return HyperplaneLayer(directions, rng.standard_normal(n_hyperplanes), exponent)
 
 
-def _random_relu_network(n_hyperplanes):
-    rng = np.random.default_rng(0)
-    coefficients = rng.standard_normal((n_hyperplanes, 3))
-    return random_relu.RandomReLUNetwork(
-        rng.standard_normal((n_hyperplanes, N_FEATURES)),
-        rng.standard_normal(n_hyperplanes),
-        random_relu.Separator(coefficients, np.zeros(3)),
-    )
-
-
-def _slab_network(n_slabs):
-    normals = np.random.default_rng(0).standard_normal((n_slabs, N_FEATURES))
-    found = [Slab(normal, -1.0, 1.0, np.arange(0)) for normal in normals]
-    return SlabNetwork(found, np.arange(n_slabs) % 2, 3, 2)
-
-
-def _deep_network():
-    circuit = LayeredNetwork([Layer(np.ones((30, 20)), np.zeros(30), "threshold")])
-    return deep_threshold.DeepThresholdNetwork(_hyperplanes(), circuit)
-
-
-def _residual_network_of(n_blocks):
-    rng = np.random.default_rng(0)
-    corners = np.sort(rng.standard_normal((n_blocks, 4)), axis=1)
-    hats = Hats(rng.standard_normal((n_blocks, N_FEATURES)), corners, np.ones(n_blocks))
-    return ResidualNetwork(hats, 2, 1.0, Steps(np.array([[0.5, 1.0]]), np.arange(2)))
-
-
-def _first(rows, *_):
-    return rows
-
-
-def _second(_, rows, *__):
-    return rows
-
-
-# What is evaluated; where the limit is; what is called for each block, and with what;
-# how many numbers it takes for each row.
-IN_BLOCKS = {
-    "random ReLU": (
-        lambda: _random_relu_network(20).forward,
-        random_relu,
-        (random_relu.RandomReLUNetwork, "_outputs", _second),
-        20,
-    ),
-    "random ReLU, few": (
-        lambda: _random_relu_network(4).forward,
-        random_relu,
-        (random_relu.RandomReLUNetwork, "_outputs", _second),
-        N_FEATURES,
-    ),
-    "few slabs": (
-        lambda: _slab_network(4).forward,
-        slabs,
-        (SlabNetwork, "_class_units", _second),
-        N_FEATURES,
-    ),
-    "slabs": (
-        lambda: _slab_network(11).forward,
-        slabs,
-        (SlabNetwork, "_class_units", _second),
-        11,
-    ),
-    "deep threshold": (
-        lambda: _deep_network().forward,
-        deep_threshold,
-        (HyperplaneLayer, "signs", _second),
-        30,
-    ),
-    "residual": (
-        lambda: _residual_network_of(6).forward,
-        _residual_network,
-        (ResidualNetwork, "_read", _second),
-        6 + N_FEATURES,
-    ),
-    "projection": (
-        lambda: lambda X: _small_relu_network.project(X, np.ones((1, X.shape[1]))),
-        _small_relu_network,
-        (_small_relu_network.kernels, "ordered_product", _first),
-        N_FEATURES,
-    ),
-    "exact products": (
-        lambda: lambda X: _exact_products.exact_products(X, np.ones(X.shape[1])).values,
-        _exact_products,
-        (_exact_products, "_products", _first),
-        N_FEATURES,
-    ),
-}
-
-
-def spied(monkeypatch, owner, name, rows_of):
-    """Return a list that gets the number of rows of each call."""
-    sizes, function = [], getattr(owner, name)
-
-    def spy(*arguments):
-        sizes.append(rows_of(*arguments).shape[0])
-        return function(*arguments)
-
-    monkeypatch.setattr(owner, name, spy)
-    return sizes
-
-
-@pytest.mark.parametrize("limit", [1, 64, 65, 130, 399, 400, 10_000])
-@pytest.mark.parametrize("name", IN_BLOCKS)
-def test_blocks_of_rows_are_as_large_as_the_limit_allows(monkeypatch, name, limit):
-    make, module, (owner, function, rows_of), n_values = IN_BLOCKS[name]
-    evaluate = make()
-    X = np.random.default_rng(1).standard_normal((N_ROWS, N_FEATURES))
-    expected = evaluate(X)
-    monkeypatch.setattr(module, "_BLOCK_VALUES", limit)
-    sizes = spied(monkeypatch, owner, function, rows_of)
-    np.testing.assert_array_equal(evaluate(X), expected)
-    full = min(N_ROWS, max(1, limit // n_values))
+@pytest.mark.parametrize("most", [1, 64, 65, 130, 399, 400, 10_000])
+@pytest.mark.parametrize("n_values", [0, 1, 6, 30])
+def test_blocks_of_rows_are_as_large_as_the_limit_allows(n_values, most):
+    blocks = _memory.blocks_of_rows(N_ROWS, n_values, most)
+    sizes = [len(range(N_ROWS)[block]) for block in blocks]
+    full = min(N_ROWS, max(1, most // max(1, n_values)))
     assert sum(sizes) == N_ROWS
     assert set(sizes[:-1]) <= {full}
     assert 0 < sizes[-1] <= full
-
-
-@pytest.mark.parametrize(
-    "module, name",
-    [
-        *((module, "_BLOCK_VALUES") for _, module, _, _ in IN_BLOCKS.values()),
-        (deep_threshold, "_BLOCK_BITS"),
-        (_relu_codes, "_BLOCK_VALUES"),
-        (_nearby_cells, "_BLOCK_VALUES"),
-    ],
-)
-def test_blocks_hold_two_to_two_hundred_mebibytes(module, name):
-    # Smaller ones take time to hand out, larger ones the memory of small machines.
-    assert 2**21 <= 8 * getattr(module, name) <= 200 * 2**20
 
 
 # ReLU outputs in fixed point.
@@ -498,7 +370,7 @@ def test_pushes_add_up_along_the_feature():
     # 4.5 / 2 + 2 h_1 = 2.25 at h_1 = 0: 0.625 of the second push, 16 / 2.
     X = np.array([[0.5, 0.0], [0.5, 0.375], [-2.0, 0.0], [-0.5, 50.0]])
     places = 2 * X[:, 0] + [8 + 10, 8 + 16, 0, 4]
-    assert network._read(X).tolist() == places.tolist()
+    assert network._pushed(X).tolist() == places.tolist()
     state = X
     for inner, outer in network.blocks:
         state = state + inner.forward(state) @ outer.toarray().T
@@ -517,7 +389,7 @@ def test_pushes_add_up_along_the_feature():
 
 def cells_by_hand():
     """Two groups of two, with nodes of slopes 4 and -4, 2 and -2."""
-    return Cells(
+    return LineFunction(
         np.array([0.0, 1.0, 3.0, 5.0]),
         np.array([[0.5], [-0.25], [0.0], [0.75]]),
         np.array([[4.0], [-4.0], [2.0], [-2.0]]),
@@ -548,7 +420,7 @@ def test_cells_say_what_their_nodes_add_up_to():
 @pytest.mark.parametrize("anchors, gap", [([7.0], math.inf), ([1.0, 3.5], 2.5)])
 def test_the_smallest_gap_is_that_of_two_anchors(anchors, gap):
     n = len(anchors)
-    cells = Cells(
+    cells = LineFunction(
         np.array(anchors),
         np.zeros((n, 1)),
         np.arange(-n, 0.0)[:, None],
@@ -563,13 +435,13 @@ def test_the_smallest_gap_is_that_of_two_anchors(anchors, gap):
 # What is stored.
 
 
-def test_networks_stored_in_the_first_format_are_read():
+def test_networks_stored_in_this_format_are_read():
     state = {
-        "format": 1,
-        "kind": "LayeredNetwork",
+        "format": 2,
+        "kind": "sklearn_memorize.network.LayeredNetwork",
         "layers": [
             {
-                "kind": "Layer",
+                "kind": "sklearn_memorize.network.Layer",
                 "weights": np.array([[2.0, -1.0]]),
                 "biases": np.array([0.5]),
                 "activation": "relu",

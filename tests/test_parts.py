@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from sklearn_memorize import MemorizingClassifier
-from sklearn_memorize._estimator._base import dense
+from sklearn_memorize._estimator._training_set import dense
 from sklearn_memorize.constructions.deep_threshold._construction import (
     _draw_parities,
     neuron_bound,

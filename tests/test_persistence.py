@@ -202,7 +202,10 @@ def damaged_covering(**changes):
         ({"activation": "relu"}, "the same activation"),
         ({"bounds": np.ones(3)}, "bounds must be integers"),
         ({"masks": np.zeros((1, 1), dtype=np.int64)}, "masks must be words"),
-        ({"hyperplanes": {"kind": "Layer"}}, "the parts of a Layer do not fit"),
+        (
+            {"hyperplanes": {"kind": "sklearn_memorize.network.Layer"}},
+            "the parts of a Layer do not fit",
+        ),
         ({"hyperplanes": {"kind": "print"}}, "there is no 'print'"),
         ({"hyperplanes": None}, "do not fit"),
     ],
@@ -247,7 +250,7 @@ def test_what_another_program_or_format_stored_is_refused(name):
         restored(estimator, dict(estimator.get_params()))
 
 
-@pytest.mark.parametrize("state", [None, {}, {"format": 0}, {"format": 1, "kind": "X"}])
+@pytest.mark.parametrize("state", [None, {}, {"format": 1}, {"format": 2, "kind": "X"}])
 def test_a_foreign_state_of_a_network_is_refused(state):
     network = object.__new__(CoverNetwork)
     with pytest.raises(ValueError, match="CoverNetwork was stored by another version"):

@@ -19,7 +19,11 @@ from sklearn.preprocessing import StandardScaler
 import sklearn_memorize
 from sklearn_memorize import MemorizingClassifier, RandomThresholdTransformer
 from sklearn_memorize._estimator import _sklearn as _compat
-from sklearn_memorize._estimator._callbacks import attempt, kept, told
+from sklearn_memorize._estimator._callbacks import (
+    completed_draws,
+    reported_fit,
+    run_draw,
+)
 from sklearn_memorize.exceptions import InterpolationError
 
 X, Y = load_iris(return_X_y=True)
@@ -334,6 +338,6 @@ class Enough:
 def test_draws_in_other_processes_can_be_stopped():
     model = MemorizingClassifier(n_draws=2, n_jobs=2, random_state=0)
     model.set_callbacks(Enough())
-    again = pickle.loads(pickle.dumps(told(model, 1)))
-    outcomes = [attempt(again, k, 0, lambda progress: progress.draw) for k in range(2)]
-    assert kept(outcomes) == [0]
+    again = pickle.loads(pickle.dumps(reported_fit(model, 1)))
+    outcomes = [run_draw(again, k, 0, lambda progress: progress.draw) for k in range(2)]
+    assert completed_draws(outcomes) == [0]

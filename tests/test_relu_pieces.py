@@ -28,7 +28,7 @@ from sklearn_memorize.exact import _signs as _exact
 from sklearn_memorize.exceptions import InterpolationError
 
 
-@pytest.mark.parametrize("unit", [_exact.DOUBLE, _general_position._DOUBLE])
+@pytest.mark.parametrize("unit", [_exact.DOUBLE, _general_position.DOUBLE])
 def test_units_of_rounding_are_those_of_double_precision(unit):
     assert 1.0 + unit == 1.0 < 1.0 + unit * (1 + 2.0**-52)
 

@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, load_wine
 
 from sklearn_memorize import SlabClassifier
-from sklearn_memorize.constructions.slabs._construction import Frame
+from sklearn_memorize.constructions._general_position import AffineHull
 from sklearn_memorize.exceptions import InterpolationError
 
 
@@ -224,7 +224,7 @@ def test_decision_function_says_what_predict_says():
 def test_rounding_bounds_hold_for_any_order_of_summation():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((50, 30)) * 10.0 ** rng.integers(-3, 4, 30)
-    frame = Frame(X)
+    frame = AffineHull(X)
     normal = next(frame.normals(np.arange(30), rng))
     values, errors = frame.projections(normal)
     for _ in range(20):

@@ -1,12 +1,10 @@
-"""What all memorizing estimators share: validate, resolve, build, certify."""
+"""The template of `fit` and of prediction that all memorizing estimators share."""
 
 from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from contextlib import contextmanager
-from numbers import Integral
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import sparse
@@ -14,86 +12,29 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..exceptions import (
-    ConflictingLabelsWarning,
-    InterpolationError,
-    InterpolationWarning,
-)
-from ..kernels._memory import check_room
+from ..exceptions import InterpolationError, InterpolationWarning
 from ..network import Layer, LayeredNetwork, Network
-from ._callbacks import SILENT, Progress, Stopped, told
+from ._callbacks import Progress, reported_fit
+from ._conflicts import LABELS, ConflictRule, report_conflicts, resolve_labels
 from ._dask import is_dask_array, lazily
 from ._documentation import DocumentedMixin
+from ._messages import advice_on_memory, explained_stop, unchanged_on_failure
 from ._sklearn import _check_sample_weight, _fit_context
 from ._storage import PersistentMixin
 from ._training_set import (
     TrainingSet,
+    canonical_csr,
     check_targets,
     distinct_rows,
     number_labels,
-    resolve_labels,
     sort_by_label,
 )
-
-__all__ = [
-    "BaseMemorizer",
-    "BaseMemorizingClassifier",
-    "advice_on_memory",
-    "dense",
-    "explained_stop",
-    "unchanged_on_failure",
-]
-
-# Parameters that decide how much memory is needed.
-_SIZES = ("n_hyperplanes", "max_hyperplanes", "n_draws")
-
-
-@contextmanager
-def unchanged_on_failure(estimator):
-    """Leave the estimator exactly as it was if the body raises."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
-@contextmanager
-def advice_on_memory(estimator):
-    """Name the parameters that decide the sizes if memory runs out."""
-    try:
-        yield
-    except MemoryError as error:
-        values = estimator.get_params(deep=False)
-        sizes = [name for name in _SIZES if isinstance(values.get(name), Integral)]
-        given = " or ".join(f"{name}={values[name]}" for name in sizes)
-        lower = f"Lower {given}, or fit" if sizes else "Fit"
-        problem = str(error).rstrip(".") or "The memory does not suffice"
-        raise MemoryError(f"{problem}. {lower} fewer samples or features.") from error
-
-
-@contextmanager
-def explained_stop(result="a network"):
-    """Say that nothing was complete when a callback asked to stop, and what to do."""
-    try:
-        yield
-    except Stopped:
-        raise InterpolationError(
-            f"A callback asked to stop before there was {result} to keep; the "
-            "estimator is as it was before. Let the callback ask later, or fit fewer "
-            "samples."
-        ) from None
 
 
 class BaseMemorizer(
     PersistentMixin, DocumentedMixin, CallbackSupportMixin, BaseEstimator
 ):
-    """Template of `fit`: validate -> resolve conflicts -> build -> certify."""
-
-    # Whom `_build` tells of its progress, in `_n_build_parts` parts.
-    _progress: Progress = SILENT
+    """Template of `fit`: read (validate, resolve conflicts), build, certify."""
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -129,7 +70,7 @@ class BaseMemorizer(
             largest sizes are compared with the memory before anything is allocated.
         """
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        progress = told(self, n_stages=3, X=X, y=y, metadata=metadata)
+        progress = reported_fit(self, n_stages=3, X=X, y=y, metadata=metadata)
         with (
             unchanged_on_failure(self),
             advice_on_memory(self),
@@ -137,33 +78,66 @@ class BaseMemorizer(
             progress as stages,
         ):
             with stages.part("read the samples", 0):
-                training = self._prepare(X, y, sample_weight)
+                training = self._read(X, y, sample_weight)
             n_parts = self._n_build_parts
             with stages.part("build the network", 1, n_parts, needed=True) as building:
-                self._progress = building
-                built = self._build(training)
-                del self._progress
-                for name, value in built.items():
+                attributes, evidence = self._build(training, building)
+                for name, value in attributes.items():
                     setattr(self, name, value)
             with stages.part("certify it", 2, needed=True):
-                self._certify(training)
+                self._certify(training, evidence)
         return self
+
+    # What equal rows may carry several of, and what becomes of it.
+    _conflict_rule: ConflictRule
 
     @property
     def _n_build_parts(self) -> int:
+        """How many parts `_build` reports, at the most."""
         return 0
 
-    @abstractmethod
-    def _prepare(self, X, y, sample_weight) -> TrainingSet:
-        """Validate the input and give each distinct row one label."""
+    def _read(self, X, y, sample_weight) -> TrainingSet:
+        """Validate the input, and give each distinct row one label or target."""
+        X, y = self._validate_targets(X, y)
+        if sparse.issparse(X):
+            X = canonical_csr(X)
+        weights, weighted = self._validate_weights(X, sample_weight)
+        if weighted is None:
+            first, inverse = distinct_rows(X)
+        else:
+            y, weights = y[weighted], weights[weighted]
+            first, inverse = distinct_rows(X[weighted])
+            first = weighted[first]
+        resolved, n_conflicts = self._resolve(y, inverse, weights, len(first))
+        self._report_conflicts(n_conflicts)
+        order, labels, n_classes = self._arrange(resolved)
+        return TrainingSet(X, first[order], labels, n_classes, n_conflicts)
 
     @abstractmethod
-    def _build(self, training: TrainingSet) -> dict:
-        """Return the fitted attributes by name, `network_` among them."""
+    def _validate_targets(self, X, y) -> tuple[Any, np.ndarray]:
+        """Return validated rows and labels or targets."""
 
     @abstractmethod
-    def _certify(self, training: TrainingSet) -> None:
+    def _resolve(self, y, inverse, weights, n_distinct) -> tuple[np.ndarray, int]:
+        """Return one label or target for each distinct row, and how many conflicts."""
+
+    def _arrange(self, resolved) -> tuple[Any, np.ndarray, int]:
+        """Return the rows in canonical order, their labels, the number of classes."""
+        return slice(None), resolved, 0
+
+    @abstractmethod
+    def _build(self, training: TrainingSet, progress: Progress) -> tuple[dict, Any]:
+        """Return the fitted attributes by name, `network_` among them, and evidence.
+
+        The evidence is what `_certify` can use so as not to compute it again, or None.
+        """
+
+    @abstractmethod
+    def _certify(self, training: TrainingSet, evidence: Any) -> None:
         """Run the training set through the prediction path; set `interpolates_`."""
+
+    def _report_conflicts(self, n_conflicts: int) -> None:
+        report_conflicts(n_conflicts, self.conflicts, self._conflict_rule)
 
     def _validate_samples(self, X, **options):
         return validate_data(
@@ -203,54 +177,29 @@ class _Counted(Protocol):
 class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
     """Template of the classifiers.
 
-    A subclass declares its parameters (among them `conflicts`), and writes `_build`
-    and, where its network does not put out one score for each class, `_scores`.
+    A subclass declares its parameters (among them `conflicts`), and writes `_build`;
+    also `_outputs` or `_scores` where the network's outputs are not scores of classes.
     """
 
     classes_: np.ndarray
+    _conflict_rule = LABELS
 
-    def _prepare(self, X, y, sample_weight) -> TrainingSet:
+    def _validate_targets(self, X, y):
         X, y = self._validate_samples(X, y=y)
         check_targets(y)
-        if sparse.issparse(X):
-            X = _canonical(X)
-        weights, kept = self._validate_weights(X, sample_weight)
-        seen = slice(None) if kept is None else kept
-        self.classes_, labels = number_labels(y[seen])
-        first, inverse = distinct_rows(X if kept is None else X[kept])
-        resolved, n_conflicts = resolve_labels(
-            inverse, labels, None if weights is None else weights[seen], len(first)
-        )
-        self._report_conflicts(n_conflicts)
+        return X, y
+
+    def _resolve(self, y, inverse, weights, n_distinct):
+        self.classes_, labels = number_labels(y)
+        return resolve_labels(inverse, labels, weights, n_distinct)
+
+    def _arrange(self, resolved):
         # A class that lost all its rows to others is not there.
-        present, by_label, labels = sort_by_label(resolved)
+        present, order, labels = sort_by_label(resolved)
         self.classes_ = self.classes_[present]
-        rows = first[by_label]
-        return TrainingSet(
-            X=X,
-            rows=rows if kept is None else kept[rows],
-            labels=labels,
-            n_classes=len(self.classes_),
-            n_conflicts=n_conflicts,
-        )
+        return order, labels, len(present)
 
-    def _report_conflicts(self, n_conflicts: int) -> None:
-        if n_conflicts == 0:
-            return
-        message = f"{n_conflicts} distinct rows carry several labels"
-        if self.conflicts == "raise":
-            raise ValueError(
-                f"{message}, which no function can return. Clean the data, or set "
-                "conflicts='majority' to keep the label of largest total weight."
-            )
-        warnings.warn(
-            f"{message}; the label of largest total weight is memorized. Set "
-            "conflicts='raise' to make this an error.",
-            ConflictingLabelsWarning,
-            stacklevel=2,
-        )
-
-    def _certify(self, training: TrainingSet) -> None:
+    def _certify(self, training: TrainingSet, evidence: Any = None) -> None:
         missed = 0
         for block in training.blocks():
             predicted = self._predict_class_numbers(training.X[training.rows[block]])
@@ -278,9 +227,16 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
             "construction on this data. Please report it."
         )
 
+    def _outputs(self, X) -> np.ndarray:
+        """Return one score a class; for two classes one in all may do."""
+        return self.network_.forward(X)
+
     def _scores(self, X) -> np.ndarray:
         """Return scores of shape (n_samples,) for two classes, else one a class."""
-        return self.network_.forward(X)
+        scores = self._outputs(X)
+        if len(self.classes_) > 2:
+            return scores
+        return scores[:, 0] if scores.shape[1] == 1 else scores[:, 1] - scores[:, 0]
 
     def _predict_class_numbers(self, X) -> np.ndarray:
         if len(self.classes_) == 1:
@@ -342,20 +298,3 @@ def constant_network(n_features: int) -> Network:
     """Return the network that says the same of every input."""
     weights = sparse.csr_array((1, n_features), dtype=np.float64)
     return LayeredNetwork([Layer(weights, np.ones(1), "threshold")])
-
-
-def dense(X) -> np.ndarray:
-    """Return a sparse matrix as an array in double precision, if that fits."""
-    n_samples, n_features = X.shape
-    # Constructions that work on dense samples hold a scaled copy of them.
-    n_bytes = 2 * 8 * n_samples * n_features
-    check_room(n_bytes, f"{n_samples:,} dense samples of {n_features:,} features")
-    return X.toarray().astype(np.float64, copy=False)
-
-
-def _canonical(X):
-    """Return the CSR matrix with sorted indices, no duplicates, no stored zeros."""
-    X = X.copy()
-    X.sum_duplicates()
-    X.eliminate_zeros()
-    return X

@@ -5,23 +5,12 @@ Nothing here imports dask before it is handed a dask array.
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
 
 import numpy as np
-
-__all__ = [
-    "DaskWorkers",
-    "again_if_lost",
-    "for_workers",
-    "in_dask_worker",
-    "in_row_chunks",
-    "is_dask_array",
-    "lazily",
-]
 
 # As often as dask itself tries a task again, by default.
 _MOST_LOSSES = 3
@@ -77,7 +66,7 @@ class DaskWorkers:
         return dask.delayed(merge, pure=False)(tasks).compute()
 
     def keep(self, work: Callable, *columns: Sequence, given: tuple = ()) -> list:
-        """Do what `gather` does, and leave the results where they are."""
+        """Compute what `gather` returns, and leave the results where they are."""
         import dask
 
         return list(dask.persist(*self.tasks(work, columns, given)))
@@ -107,28 +96,28 @@ def in_row_chunks(X):
     return X if X.numblocks[1] == 1 else X.rechunk({1: -1})
 
 
-def for_workers(model):
-    """Return a copy of a fitted estimator that predicts in one thread."""
-    model = copy.copy(model)
-    for name in [name for name in vars(model) if name.startswith("_")]:
-        if name != "_sklearn_version":
-            delattr(model, name)
-    if hasattr(model, "n_jobs"):
-        model.n_jobs = 1
-    return model
+def for_workers(estimator):
+    """Return a fitted estimator that predicts the same in one thread.
+
+    It has no private attributes: these are not needed to predict, and may be large.
+    """
+    public = {
+        name: value
+        for name, value in vars(estimator).items()
+        if not name.startswith("_")
+    }
+    if "n_jobs" in public:
+        public["n_jobs"] = 1
+    lean = object.__new__(type(estimator))
+    vars(lean).update(public)
+    return lean
 
 
 def lazily(estimator, method: str, X):
-    """Return what a method says of each row of a dask array, as a dask array.
+    """Return what a method of a fitted classifier says of the rows of a dask array.
 
-    Parameters
-    ----------
-    estimator : BaseMemorizingClassifier
-        A fitted estimator.
-    method : {"predict", "decision_function"}
-        The method.
-    X : dask array of shape (n_samples, n_features)
-        Samples.
+    It is a dask array, not computed yet. The methods are "predict" and
+    "decision_function".
     """
     from dask import delayed
 
@@ -144,7 +133,7 @@ def lazily(estimator, method: str, X):
     if method == "decision_function" and n_classes > 2:
         shape = (n_classes,)
     return X.map_blocks(
-        _asked,
+        _answers,
         method,
         shape,
         model=delayed(for_workers(estimator), traverse=False, pure=False),
@@ -155,7 +144,7 @@ def lazily(estimator, method: str, X):
     )
 
 
-def _asked(block, method: str, shape: tuple[int, ...], model) -> np.ndarray:
+def _answers(block, method: str, shape: tuple[int, ...], model) -> np.ndarray:
     if block.shape[0] == 0:
         return np.empty((0, *shape))
     return getattr(model, method)(block)

@@ -6,10 +6,8 @@ import os
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["DocumentedMixin", "documentation"]
-
-_PAGE = "api/generated/{estimator_module}.{estimator_name}.html"
-_BUILT = Path(__file__).parents[1] / "docs" / "_build" / "html"
+_PAGE = "api/generated/sklearn_memorize.{estimator_name}.html"
+_BUILT = Path(__file__).parents[2] / "docs" / "_build" / "html"
 
 
 def documentation() -> str:
@@ -42,7 +40,6 @@ class DocumentedMixin:
 
     @property
     def _doc_link_template(self) -> str:
-        address = documentation()
-        # Braces would be taken for fields.
-        address = address.replace("{", "{{").replace("}", "}}")
+        # Braces of the address would be taken for fields.
+        address = documentation().replace("{", "{{").replace("}", "}}")
         return f"{address}/{_PAGE}" if address else ""

@@ -1,31 +1,64 @@
-"""Parts of the messages of errors and warnings."""
+"""What a failed call says, and that it changes nothing."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from numbers import Integral
+
 import numpy as np
 
-__all__ = ["listed"]
+from ..exceptions import InterpolationError
+from ._callbacks import Stopped
 
+# Parameters that decide how much memory is needed.
+_SIZES = ("n_hyperplanes", "max_hyperplanes", "n_draws")
 # How many rows a message lists.
 _MOST_ROWS = 20
 
 
+@contextmanager
+def unchanged_on_failure(estimator):
+    """Leave the estimator exactly as it was if the body raises."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+@contextmanager
+def advice_on_memory(estimator):
+    """Name the parameters that decide the sizes if memory runs out."""
+    try:
+        yield
+    except MemoryError as error:
+        values = estimator.get_params(deep=False)
+        sizes = [name for name in _SIZES if isinstance(values.get(name), Integral)]
+        given = " or ".join(f"{name}={values[name]}" for name in sizes)
+        lower = f"Lower {given}, or fit" if sizes else "Fit"
+        problem = str(error).rstrip(".") or "The memory does not suffice"
+        raise MemoryError(f"{problem}. {lower} fewer samples or features.") from error
+
+
+@contextmanager
+def explained_stop(result="a network"):
+    """Say that nothing was complete when a callback asked to stop, and what to do."""
+    try:
+        yield
+    except Stopped:
+        raise InterpolationError(
+            f"A callback asked to stop before there was {result} to keep; the "
+            "estimator is as it was before. Let the callback ask later, or fit fewer "
+            "samples."
+        ) from None
+
+
 def listed(rows) -> str:
-    """Write out row numbers, not too many of them.
+    """Write out the smallest row numbers, in increasing order, and how many remain.
 
-    Parameters
-    ----------
-    rows : array-like of int
-        Row numbers.
-
-    Returns
-    -------
-    text : str
-        The smallest ones in increasing order.
-
-    Examples
-    --------
-    >>> from sklearn_memorize._messages import listed
+    >>> from sklearn_memorize._estimator._messages import listed
     >>> listed([3, 1, 2])
     '[1, 2, 3]'
     """

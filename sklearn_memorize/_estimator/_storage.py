@@ -12,8 +12,6 @@ from ..network import Network
 from ..network._storage import FORMAT, from_plain, is_storable, to_plain
 from ._version import __version__
 
-__all__ = ["PersistentMixin"]
-
 _VERSION = "_sklearn_memorize_version"
 _FORMAT = "_sklearn_memorize_format"
 

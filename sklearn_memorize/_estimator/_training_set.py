@@ -9,16 +9,7 @@ from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 
 from .. import kernels
-from ..kernels._memory import index_type
-
-__all__ = [
-    "TrainingSet",
-    "check_targets",
-    "distinct_rows",
-    "number_labels",
-    "resolve_labels",
-    "sort_by_label",
-]
+from ..kernels._memory import check_room, index_type
 
 # Rows are read in blocks of about this many values.
 _BLOCK_VALUES = 1 << 22
@@ -30,26 +21,13 @@ class TrainingSet:
 
     The rows are in *canonical order*: sorted by label and then by content, so that
     neither the order of the samples nor their repetition shows in what is built.
-
-    Parameters
-    ----------
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        The rows as they came, repeated or not.
-    rows : ndarray of shape (n_distinct,)
-        Index into `X` of the first occurrence of each distinct row.
-    labels : ndarray of shape (n_distinct,)
-        Class number of each distinct row (increasing), or the target.
-    n_classes : int
-        Number of classes; 0 for regression targets.
-    n_conflicts : int
-        Number of distinct rows that carried several labels.
     """
 
-    X: np.ndarray | sparse.csr_array
-    rows: np.ndarray
-    labels: np.ndarray
-    n_classes: int
-    n_conflicts: int
+    X: np.ndarray | sparse.csr_array  # the rows as they came, repeated or not
+    rows: np.ndarray  # where in X each distinct row stands first
+    labels: np.ndarray  # class number of each distinct row (increasing), or its targets
+    n_classes: int  # 0 for regression targets
+    n_conflicts: int  # how many distinct rows carried several labels
 
     @property
     def n_samples(self) -> int:
@@ -61,13 +39,30 @@ class TrainingSet:
         return self.X[self.rows]
 
     def blocks(self):
-        """Iterate over slices of canonical positions that fit a cache or two."""
+        """Iterate over slices of canonical positions, of about 4 million values."""
         step = max(1, _BLOCK_VALUES // max(1, self.X.shape[1]))
         for start in range(0, self.n_samples, step):
             yield slice(start, min(start + step, self.n_samples))
 
 
-def _dense(rows) -> np.ndarray:
+def dense(X) -> np.ndarray:
+    """Return a sparse matrix as an array in double precision, if that fits."""
+    n_samples, n_features = X.shape
+    # Constructions that work on dense samples hold a scaled copy of them.
+    n_bytes = 2 * 8 * n_samples * n_features
+    check_room(n_bytes, f"{n_samples:,} dense samples of {n_features:,} features")
+    return X.toarray().astype(np.float64, copy=False)
+
+
+def canonical_csr(X):
+    """Return the CSR matrix with sorted indices, no duplicates, no stored zeros."""
+    X = X.copy()
+    X.sum_duplicates()
+    X.eliminate_zeros()
+    return X
+
+
+def _block(rows) -> np.ndarray:
     return rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
 
 
@@ -77,26 +72,15 @@ def row_hashes(X) -> np.ndarray:
     hashes = np.empty(n_samples, dtype=np.uint64)
     step = max(1, _BLOCK_VALUES // max(1, n_features))
     for start in range(0, n_samples, step):
-        block = _dense(X[start : start + step])
+        block = _block(X[start : start + step])
         hashes[start : start + step] = kernels.row_hashes(block)
     return hashes
 
 
 def distinct_rows(X) -> tuple[np.ndarray, np.ndarray]:
-    """Find the distinct rows of a matrix.
+    """Return where each distinct row stands first, and which of these each row equals.
 
-    Parameters
-    ----------
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        The rows; -0.0 and 0.0 are equal.
-
-    Returns
-    -------
-    first : ndarray of shape (n_distinct,)
-        Index of the first occurrence of each distinct row, in an order that depends
-        on the content of the rows alone.
-    inverse : ndarray of shape (n_samples,)
-        For each row, the position of its equal in `first`.
+    The order of the distinct rows depends on their content alone. -0.0 equals 0.0.
     """
     order, starts_group = _sorted_by_hash(row_hashes(X))
     if not starts_group.all():
@@ -109,8 +93,9 @@ def distinct_rows(X) -> tuple[np.ndarray, np.ndarray]:
 def _sorted_by_hash(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the samples sorted by their hashes, and which differ from the one before.
 
-    Numbers are sorted faster than an index of them: the index takes the place of the
-    last bits of the hashes, and samples that these bits tell apart are sorted again.
+    Sorting numbers is several times as fast as sorting an index of them. So the index
+    of each sample takes the place of the last bits of its hash, and the few samples
+    that only these bits tell apart are sorted again.
     """
     low = np.uint64((1 << (len(hashes) - 1).bit_length()) - 1)
     keys = np.arange(len(hashes), dtype=np.uint64)
@@ -143,7 +128,7 @@ def _split_collisions(X, order, starts_group) -> np.ndarray:
         order[group] = members
         if all(_equal_rows(X, members[0], member) for member in members[1:]):
             continue
-        rows = _dense(X[members]) + 0.0
+        rows = _block(X[members]) + 0.0
         by_value = np.lexsort(rows.T[::-1])
         order[group] = members[by_value]
         rows = rows[by_value]
@@ -152,7 +137,7 @@ def _split_collisions(X, order, starts_group) -> np.ndarray:
 
 
 def _equal_rows(X, i: int, j: int) -> bool:
-    return np.array_equal(_dense(X[[i]]), _dense(X[[j]]))
+    return np.array_equal(_block(X[[i]]), _block(X[[j]]))
 
 
 def check_targets(y: np.ndarray) -> None:
@@ -177,83 +162,23 @@ def number_labels(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # Differences that overflow are right as unsigned integers.
     places = (y - y.min()).view(f"u{y.itemsize}").astype(np.intp)
     present = np.flatnonzero(np.bincount(places))
-    kind = index_type(len(present))
-    numbers = np.empty(present[-1] + 1, dtype=kind)
-    numbers[present] = np.arange(len(present), dtype=kind)
+    dtype = index_type(len(present))
+    numbers = np.empty(present[-1] + 1, dtype=dtype)
+    numbers[present] = np.arange(len(present), dtype=dtype)
     return y.min() + present.astype(y.dtype), numbers[places]
 
 
 def sort_by_label(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sort samples by label, keeping those of a label in order.
+    """Sort samples by class number, keeping those of a class in order.
 
-    Parameters
-    ----------
-    labels : ndarray of shape (n_samples,)
-        Class numbers, of which some may not occur.
-
-    Returns
-    -------
-    present : ndarray of shape (n_present,)
-        The numbers that occur.
-    order : ndarray of shape (n_samples,)
-        The samples in order.
-    renumbered : ndarray of shape (n_samples,)
-        Where the label of each of these stands among `present`.
+    Returns the numbers that occur, the samples in order, and for each of these where
+    its number stands among those that occur.
     """
     counts = np.bincount(labels)
     present = np.flatnonzero(counts)
     # Short integers are sorted by their digits.
     keys = labels.astype(np.uint16) if len(counts) <= 1 << 16 else labels
     order = np.argsort(keys, kind="stable")
-    kind = index_type(len(labels))
-    numbers = np.arange(len(present), dtype=kind)
-    return present, order.astype(kind), np.repeat(numbers, counts[present])
-
-
-def _in_units(weight: float) -> int:
-    """Return the weight in units of the smallest double, 2**-1074: an integer."""
-    numerator, denominator = weight.as_integer_ratio()
-    return numerator * (2**1074 // denominator)
-
-
-def resolve_labels(
-    inverse: np.ndarray, labels: np.ndarray, weights: np.ndarray | None, n_distinct: int
-) -> tuple[np.ndarray, int]:
-    """Choose one label for each distinct row: the one of largest total weight.
-
-    Parameters
-    ----------
-    inverse : ndarray of shape (n_samples,)
-        The distinct row that each sample equals.
-    labels : ndarray of shape (n_samples,)
-        Class numbers.
-    weights : ndarray of shape (n_samples,) or None
-        Weight of each sample's vote; 1 if None.
-    n_distinct : int
-        Number of distinct rows.
-
-    Returns
-    -------
-    resolved : ndarray of shape (n_distinct,)
-        The label of each distinct row; the smallest among equals.
-    n_conflicts : int
-        Number of distinct rows with several labels.
-    """
-    resolved = np.empty(n_distinct, dtype=labels.dtype)
-    resolved[inverse] = labels
-    if n_distinct == len(labels):
-        return resolved, 0
-    in_conflict = np.zeros(n_distinct, dtype=bool)
-    in_conflict[inverse[resolved[inverse] != labels]] = True
-    votes: dict[tuple[int, int], int] = {}
-    for sample in np.flatnonzero(in_conflict[inverse]):
-        weight = 1 if weights is None else _in_units(float(weights[sample]))
-        ballot = inverse[sample], labels[sample]
-        votes[ballot] = votes.get(ballot, 0) + weight
-    best: dict[int, tuple[int, int]] = {}
-    for (row, label), total in votes.items():
-        candidate = (-total, label)
-        best[row] = min(best.get(row, candidate), candidate)
-    for row, (_, label) in best.items():
-        resolved[row] = label
-    return resolved, int(in_conflict.sum())
+    dtype = index_type(len(labels))
+    numbers = np.arange(len(present), dtype=dtype)
+    return present, order.astype(dtype), np.repeat(numbers, counts[present])

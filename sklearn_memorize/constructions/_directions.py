@@ -1,4 +1,9 @@
-"""Random directions on which the features of a data set count alike."""
+"""Random directions on which the features of a data set count alike, and projections.
+
+A projection adds the terms of a row feature by feature, from left to right. The zeros
+of a row add nothing, so that a dense row and its sparse copy have the same projection
+to the last bit, alone or among others.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import min_max_axis
 
-__all__ = ["draw_directions", "feature_ranges"]
+from .. import kernels
+from ..kernels._memory import blocks_of_rows
 
 # Directions lie on a grid of this step, so that the projections of pixels are exact.
 _DIRECTION_STEP = 2.0**-20
@@ -45,3 +51,29 @@ def feature_ranges(X) -> tuple[np.ndarray, np.ndarray]:
 def _inverse_power_of_two(magnitudes: np.ndarray) -> np.ndarray:
     exponents = np.clip(np.frexp(magnitudes)[1], -1000, 1000)
     return np.ldexp(1.0, -exponents)
+
+
+def project(X, directions: np.ndarray) -> np.ndarray:
+    """Return `X @ directions.T`; 0 where a sum overflows to both sides."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if sparse.issparse(X):
+            projections = _project_sparse(X, directions)
+        else:
+            blocks = blocks_of_rows(X.shape[0], X.shape[1])
+            projections = np.concatenate(
+                [kernels.ordered_product(X[block], directions) for block in blocks]
+            )
+    return np.nan_to_num(projections, nan=0.0)
+
+
+def _project_sparse(X, directions) -> np.ndarray:
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    row_of_entry = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    projections = np.empty((X.shape[0], len(directions)))
+    for number, direction in enumerate(directions):
+        # bincount adds from left to right, as ordered_product does.
+        terms = X.data.astype(np.float64) * direction[X.indices]
+        projections[:, number] = np.bincount(row_of_entry, terms, X.shape[0])
+    return projections

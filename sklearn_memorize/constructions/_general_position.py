@@ -1,19 +1,26 @@
 """Hyperplanes through groups of points, and the points that come too close to them.
 
 Points of R^d are in general position if no d + 1 of them lie on a hyperplane: then a
-hyperplane through d of them holds no other one.
+hyperplane through d of them holds no other one. Two constructions build on that, each
+in its way: slabs side by side, and residual blocks one after the other.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
-from scipy import linalg
+from scipy import linalg, sparse
 
-from ..exact._signs import SMALLEST_NORMAL, rounding
+from .._estimator._base import BaseMemorizingClassifier, constant_network
+from .._estimator._callbacks import Progress
+from .._estimator._sklearn import StrOptions, draw_seeds
+from .._estimator._training_set import TrainingSet, dense
+from ..exact._signs import DOUBLE, SMALLEST_NORMAL, rounding
+from ..exceptions import InterpolationError
+from ..kernels._threads import one_blas_thread
+from ..network import Network
 
-__all__ = ["DegenerateGroupError", "Frame", "room"]
-
-_DOUBLE = 2.0**-53
 # Directions that are tried where a group leaves a choice.
 _N_DIRECTIONS = 8
 # Columns are scaled by powers of two up to this one.
@@ -21,34 +28,86 @@ _LARGEST_EXPONENT = 960
 
 
 class DegenerateGroupError(ValueError):
-    """A hyperplane through a group of points comes too close to another class.
+    """A hyperplane through the points `members` comes too close to the points `others`.
 
-    Parameters
-    ----------
-    members : ndarray
-        Positions of the points of the group.
-    strangers : ndarray
-        Positions of the points of other classes on the hyperplane, up to rounding.
+    Both are positions; the others lie on the hyperplane, up to rounding.
     """
 
-    def __init__(self, members, strangers):
+    def __init__(self, members, others):
         super().__init__("degenerate group")
         self.members = members
-        self.strangers = strangers
+        self.others = others
 
 
-class Frame:
+class GeneralPositionClassifier(BaseMemorizingClassifier):
+    """What slabs and residual blocks share: groups of d samples of one class."""
+
+    _parameter_constraints: dict = {
+        "degenerate": [StrOptions({"split", "raise"})],
+        "conflicts": [StrOptions({"majority", "raise"})],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, *, degenerate="split", conflicts="majority", random_state=None):
+        self.degenerate = degenerate
+        self.conflicts = conflicts
+        self.random_state = random_state
+
+    def _build(self, training: TrainingSet, progress: Progress):
+        sizes = np.bincount(training.labels)
+        default = largest_class(training.labels)
+        network = constant_network(training.X.shape[1])
+        groups: list[np.ndarray] = []
+        dimension = 0
+        if training.n_classes > 1:
+            network, groups, dimension = self._build_groups(training)
+        n_groups = sum(-(-n // dimension) for n in np.delete(sizes, default))
+        return {
+            "network_": network,
+            "default_class_": self.classes_[default],
+            "group_size_": dimension,
+            "groups_": [training.rows[group] for group in groups],
+            "n_split_": len(groups) - int(n_groups),
+        }, None
+
+    def _build_groups(self, training: TrainingSet):
+        X = training.points()
+        X = dense(X) if sparse.issparse(X) else X.astype(np.float64, copy=False)
+        (seed,) = draw_seeds(self.random_state, 1)
+        rng, split = np.random.default_rng(seed), self.degenerate == "split"
+        try:
+            # With several threads sums come in another order, and their number would
+            # show in the last digits of the hyperplanes.
+            with one_blas_thread():
+                return self._construct(
+                    X, training.labels, training.n_classes, split=split, rng=rng
+                )
+        except DegenerateGroupError as problem:
+            raise self._not_in_general_position(X, training.rows, problem) from None
+
+    @staticmethod
+    @abstractmethod
+    def _construct(
+        X, labels, n_classes, *, split, rng
+    ) -> tuple[Network, list[np.ndarray], int]:
+        """Return the network, the positions of each group's points, and d."""
+
+    @staticmethod
+    @abstractmethod
+    def _not_in_general_position(X, rows, problem) -> InterpolationError:
+        """Say which training samples are in the way of which group."""
+
+
+def largest_class(labels) -> int:
+    """Return the class of most samples, which needs no groups of its own."""
+    return int(np.bincount(labels).argmax())
+
+
+class AffineHull:
     """Coordinates in the affine hull of the points, and bounds of rounding errors.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        The points, in double precision.
-
-    Raises
-    ------
-    ValueError
-        If the distances between the points overflow.
+    The points are of shape (n_samples, n_features), in double precision. Where the
+    distances between them overflow, this is a ValueError.
     """
 
     def __init__(self, X: np.ndarray):
@@ -87,7 +146,9 @@ class Frame:
         for _ in range(_N_DIRECTIONS if n_choices > 1 else 1):
             coefficients = rng.standard_normal(n_choices)
             direction = complement @ (coefficients / np.linalg.norm(coefficients))
-            yield self._single(self._basis @ direction * self._scale)
+            normal = self._basis @ direction * self._scale
+            used = np.flatnonzero(normal)
+            yield self.axis(used[0]) if len(used) == 1 else normal
 
     def axis(self, feature: int) -> np.ndarray:
         """Return the normal vector of the hyperplanes on which a feature is constant.
@@ -98,10 +159,6 @@ class Frame:
         normal = np.zeros(self.n_features)
         normal[feature] = self._scale[feature]
         return normal
-
-    def _single(self, normal) -> np.ndarray:
-        used = np.flatnonzero(normal)
-        return self.axis(used[0]) if len(used) == 1 else normal
 
     def projections(self, normal) -> tuple[np.ndarray, np.ndarray]:
         """Return <normal, x> for all points, and how far any evaluation may be off.
@@ -115,12 +172,12 @@ class Frame:
             return values, np.zeros(len(values))
         magnitudes = self._magnitudes @ np.abs(normal)
         # 2 gamma_k sum |a_j x_j|, doubled for the rounding of the bound itself.
-        errors = 4 * rounding(n_terms + 1, _DOUBLE) * magnitudes
+        errors = 4 * rounding(n_terms + 1, DOUBLE) * magnitudes
         return values, errors + n_terms * SMALLEST_NORMAL
 
-    def differing_features(self, member, strangers) -> np.ndarray:
-        """Return the features in which a point differs from all strangers."""
-        differs = self._X[strangers] != self._X[member]
+    def differing_features(self, member, others) -> np.ndarray:
+        """Return the features in which a point differs from all others."""
+        differs = self._X[others] != self._X[member]
         return np.flatnonzero(differs.all(axis=0) & (self._scale > 0))
 
 
@@ -143,29 +200,22 @@ def _complement(rows) -> np.ndarray:
     return basis[:, np.count_nonzero(sizes > tolerance) :]
 
 
-def room(values, errors, members, strangers):
-    """Measure the room between the members of a group and all strangers, on a line.
+def clearance(values, errors, members, others):
+    """Measure how far the members of a group are from all others, on a line.
 
-    Parameters
-    ----------
-    values, errors : ndarray of shape (n_samples,)
-        Positions of the points on the line, and how far each of them may be off.
-    members, strangers : ndarray
-        Which points belong to the group, and which are to be kept out.
+    `values` are the positions of the points on the line, `errors` how far each of them
+    may be off; `members` and `others` are indices of these. All members lie in
+    [low, high], and all others outside of (below, above).
 
-    Returns
-    -------
-    below, low, high, above : float
-        All members lie in [low, high], and all strangers outside of (below, above).
-    on_it : ndarray
-        The strangers that come too close to tell; if any, the rest means nothing.
+    Returns `below, low, high, above`, and the others that come too close to tell. If
+    there are any of these, the rest means nothing.
     """
     low = (values[members] - errors[members]).min()
     high = (values[members] + errors[members]).max()
-    outer_high = values[strangers] - errors[strangers]
-    outer_low = values[strangers] + errors[strangers]
-    on_it = strangers[(outer_low >= low) & (outer_high <= high)]
+    outer_high = values[others] - errors[others]
+    outer_low = values[others] + errors[others]
+    too_close = others[(outer_low >= low) & (outer_high <= high)]
     width = 1.0 + abs(low) + abs(high)
     below = outer_low[outer_low < low].max(initial=low - width)
     above = outer_high[outer_high > high].min(initial=high + width)
-    return below, low, high, above, on_it
+    return below, low, high, above, too_close

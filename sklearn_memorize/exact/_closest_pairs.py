@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from ._distances import Frame, PointSet, squared_distances
-
-__all__ = ["closest_pair", "nearest_distances", "precise_squared_distances"]
+from ._distances import PointSet, Scaling, squared_distances
 
 # Blocks hold about this many distances, or this many coordinates.
 _BLOCK_DISTANCES = 1 << 23
@@ -63,28 +61,15 @@ def closest_pair(
 
     The nearest neighbours come from scikit-learn. Where rounding could have decided,
     distances are computed again from differences, with twice the digits of a double.
+    `n_jobs` is for the neighbour search; `track` wraps the list of blocks that is
+    iterated over, to show the progress.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_points, n_features)
-        Finite coordinates.
-    labels : ndarray of shape (n_points,)
-        Labels.
-    n_jobs : int, default=None
-        Passed to the neighbour search.
-    track : callable, default=iter
-        Wraps the list of blocks that is iterated over, to show the progress.
-
-    Returns
-    -------
-    distance : float
-        The smallest distance between different labels; infinite for a single label.
-    pair : tuple of two ints, or None
-        Positions of the two points, the smaller first; of several closest pairs the
-        first in lexicographic order.
+    Returns the distance (infinite for a single label), and the positions of the two
+    points, the smaller first: of several closest pairs the first in lexicographic
+    order, of none None.
     """
-    frame = Frame.of(points)
-    everything = PointSet(frame.scaled(points), frame)
+    scaling = Scaling.of(points)
+    everything = PointSet(scaling.scaled(points), scaling)
     found = _ClosestPair(everything.points)
     groups = _label_groups(labels)
     squared = _nearest_of_later_label(everything, groups, found, n_jobs, track)
@@ -92,7 +77,7 @@ def closest_pair(
     for group, members in enumerate(groups[:-1]):
         doubtful = members[squared[members] <= found.squared + rounding]
         _search_exhaustively(everything, doubtful, groups[group + 1 :], found)
-    return float(np.ldexp(found.distance, frame.exponent)), found.pair
+    return float(np.ldexp(found.distance, scaling.exponent)), found.pair
 
 
 def _label_groups(labels: np.ndarray) -> list[np.ndarray]:
@@ -149,17 +134,9 @@ def _search_exhaustively(everything, doubtful, later_groups, found) -> None:
 def precise_squared_distances(
     left: np.ndarray, right: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return squared distances of pairs of rows as sums of two doubles.
+    """Return squared distances of pairs of rows of size about 1.
 
-    Parameters
-    ----------
-    left, right : ndarray of shape (n_pairs, n_features)
-        The points, of size about 1.
-
-    Returns
-    -------
-    high, low : ndarray of shape (n_pairs,)
-        `high + low` is the squared distance, to about 30 decimal digits.
+    They are sums of two doubles, high and low, to about 30 decimal digits.
     """
     high = np.zeros(len(left))
     low = np.zeros(len(left))
@@ -193,19 +170,8 @@ def nearest_distances(
 ) -> np.ndarray:
     """Return the distance of each member to the nearest of the other points.
 
-    Parameters
-    ----------
-    everything : PointSet
-        The points.
-    members, others : ndarray of int
-        Positions of points.
-    n_jobs : int, default=None
-        Passed to the neighbour search.
-
-    Returns
-    -------
-    distances : ndarray of shape (n_members,)
-        Distances in the units of the frame, accurate also where they are small.
+    Members and others are positions in `everything`. The distances are in scaled units,
+    and accurate also where they are small.
     """
     centered = everything.centered
     search = NearestNeighbors(n_neighbors=1, n_jobs=n_jobs).fit(centered[others])

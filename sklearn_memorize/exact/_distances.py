@@ -17,8 +17,6 @@ from scipy import sparse
 
 from ..kernels._threads import one_blas_thread
 
-__all__ = ["Frame", "PointSet", "squared_distances"]
-
 # A pair whose squared distance is below this part of |x|^2 + |y|^2 is computed from its
 # difference. Elsewhere the relative error is below 2^20 * 2^-52 * (a small constant).
 NEAR = 2.0**-20
@@ -31,66 +29,60 @@ _BLOCK_VALUES = 1 << 21
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A power of two to scale by, and a coarse center to subtract after that.
+class Scaling:
+    """A power of two to divide by, and a coarse center to subtract after that.
 
-    Parameters
-    ----------
-    exponent : int
-        Coordinates are divided by `2**exponent`.
-    center : ndarray of shape (n_features,)
-        Subtracted for the products only; of few bits, so that nothing is rounded
-        where the coordinates have few bits themselves.
+    The center, of shape (n_features,), is subtracted for products only. It has few
+    bits, so that nothing is rounded where the coordinates have few bits themselves.
     """
 
     exponent: int
     center: np.ndarray
 
+    def __post_init__(self):
+        if np.ndim(self.center) != 1:
+            raise ValueError("center must be a vector, one number a feature")
+
     @classmethod
-    def of(cls, points: np.ndarray) -> Frame:
-        """Return the frame in which the points are centered and of radius about 1."""
+    def of(cls, points: np.ndarray) -> Scaling:
+        """Return the scaling that brings points to a radius of about 1 around 0."""
         largest = float(np.max(np.abs(points), initial=0.0))
         exponent = int(np.frexp(largest)[1])
         mean = np.ldexp(points, -exponent).mean(axis=0)
         return cls(exponent, np.rint(mean * 256.0) / 256.0)
 
     def scaled(self, rows) -> np.ndarray:
-        """Return the rows as a dense array in the units of the frame."""
+        """Return the rows as a dense array, divided by 2**exponent."""
         dense = rows.toarray() if sparse.issparse(rows) else np.asarray(rows)
         with np.errstate(over="ignore"):
             scaled = np.ldexp(np.asarray(dense, dtype=np.float64), -self.exponent)
         return np.clip(scaled, -_LARGEST, _LARGEST, out=scaled)
 
     def unscaled(self, points: np.ndarray) -> np.ndarray:
-        """Return points of the frame in the units of the data."""
+        """Return scaled points in the units of the data."""
         return np.ldexp(points, self.exponent)
 
 
 class PointSet:
-    """Points in a frame, prepared for products with other points.
+    """Scaled points, not centered, prepared for products with other such points.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_points, n_features)
-        Coordinates in the units of the frame, not centered.
-    frame : Frame
-        The frame; two sets are compared in the same one.
+    Two sets are compared under the same scaling.
     """
 
-    def __init__(self, points: np.ndarray, frame: Frame):
+    def __init__(self, points: np.ndarray, scaling: Scaling):
         self.points = points
-        self.frame = frame
+        self.scaling = scaling
 
     def __len__(self) -> int:
         return len(self.points)
 
     def __getstate__(self):
-        return {"points": self.points, "frame": self.frame}
+        return {"points": self.points, "scaling": self.scaling}
 
     @cached_property
     def centered(self) -> np.ndarray:
-        """The points around the center of the frame."""
-        return self.points - self.frame.center
+        """The points around the center of the scaling."""
+        return self.points - self.scaling.center
 
     @cached_property
     def squared_norms(self) -> np.ndarray:
@@ -116,7 +108,7 @@ class PointSet:
 
     def take(self, index) -> PointSet:
         """Return some of the points, with what has been prepared for them."""
-        chosen = PointSet(self.points[index], self.frame)
+        chosen = PointSet(self.points[index], self.scaling)
         exponents, parts = self.slices
         vars(chosen).update(
             centered=self.centered[index],
@@ -160,16 +152,8 @@ def _add_products(total, left_parts, right_parts, bits, n_slices) -> None:
 def squared_distances(left: PointSet, right: PointSet) -> np.ndarray:
     """Return squared distances, each a function of its two points alone.
 
-    Parameters
-    ----------
-    left, right : PointSet
-        Points in the same frame.
-
-    Returns
-    -------
-    distances : ndarray of shape (n_left, n_right)
-        Squared Euclidean distances, to a relative error of about 1e-9 or better, in
-        the units of the frame. Equal points are at distance exactly 0.
+    They are of shape (n_left, n_right), in scaled units, to a relative error of about
+    1e-9 or better. Equal points are at distance exactly 0.
     """
     distances = _product(left, right)
     distances *= -2.0

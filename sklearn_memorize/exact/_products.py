@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-__all__ = ["Dyadic", "exact_products", "integer_weights"]
+from ..kernels._memory import blocks_of_rows
 
 # Rows are cut into blocks of about this many values.
 _BLOCK_VALUES = 1 << 18
@@ -13,15 +13,7 @@ _MANTISSA_BITS = 53
 
 
 class Dyadic:
-    """Numbers `values * 2**exponent` with Python integers for values.
-
-    Parameters
-    ----------
-    values : ndarray of Python integers, shape (n,)
-        The numbers in units of 2**exponent.
-    exponent : int
-        The unit is 2**exponent.
-    """
+    """Numbers `values * 2**exponent` with an array of Python integers for values."""
 
     def __init__(self, values: np.ndarray, exponent: int):
         self.values = values
@@ -33,18 +25,7 @@ class Dyadic:
 
 
 def integer_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return integers m and exponents e with `weights = m * 2**e`, m odd or 0.
-
-    Parameters
-    ----------
-    weights : ndarray
-        Finite floating point numbers.
-
-    Returns
-    -------
-    mantissas, exponents : ndarray of int64
-        Both 0 where the weight is.
-    """
+    """Return integers m and exponents e with `weights = m * 2**e`, m odd or both 0."""
     fractions, exponents = np.frexp(np.asarray(weights, dtype=np.float64))
     mantissas = np.ldexp(fractions, _MANTISSA_BITS).astype(np.int64)
     # The lowest bit that is set, a power of two.
@@ -57,29 +38,16 @@ def integer_weights(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def exact_products(X, direction: np.ndarray) -> Dyadic:
     """Return `X @ direction` without a rounding error.
 
-    The values are cut into pieces of so few bits that sums of their products are exact
-    in 64-bit integers.
-
-    Parameters
-    ----------
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        The rows.
-    direction : ndarray of shape (n_features,)
-        What to multiply by, numbers with short mantissas.
-
-    Returns
-    -------
-    products : Dyadic
-        One for each row.
+    The values are cut into pieces so short that sums of their products are exact in
+    64-bit integers. The numbers of the direction have short mantissas.
     """
     weights, shifts = integer_weights(direction)
-    step = max(1, _BLOCK_VALUES // max(1, X.shape[1]))
-    blocks = [
-        _products(X[start : start + step], weights, shifts)
-        for start in range(0, X.shape[0], step)
+    products = [
+        _products(X[block], weights, shifts)
+        for block in blocks_of_rows(X.shape[0], X.shape[1], _BLOCK_VALUES)
     ]
-    exponent = min((block.exponent for block in blocks), default=0)
-    values = [block.in_units(exponent) for block in blocks]
+    exponent = min((part.exponent for part in products), default=0)
+    values = [part.in_units(exponent) for part in products]
     return Dyadic(np.concatenate(values), exponent)
 
 

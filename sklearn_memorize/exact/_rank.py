@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 
-__all__ = ["in_affine_hull"]
-
 # Products of two residues, and their differences, fit a 64-bit integer.
 _LARGEST = 2**31
 # No more primes are tried, whatever Hadamard's bound.
@@ -15,7 +13,7 @@ _MOST_PRIMES = 16
 
 
 def in_affine_hull(points, others) -> np.ndarray:
-    """Say which points lie in the affine hull of some points, exactly.
+    """Return which of the others lie in the affine hull of some points, exactly.
 
     Doubles are integers in units of a power of two, and so are the minors that decide.
     One that is not 0 modulo a prime is not 0. One that is 0 modulo all primes tried is
@@ -23,22 +21,7 @@ def in_affine_hull(points, others) -> np.ndarray:
     takes more than 16 primes, a minor that is not 0 would have to be divisible by each
     of these 16.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_points, n_features)
-        The points that span the hull.
-    others : ndarray of shape (n_others, n_features)
-        The points in question.
-
-    Returns
-    -------
-    inside : ndarray of shape (n_others,), bool
-        Which of them lie in the hull.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_memorize.network._exact_rank import in_affine_hull
+    >>> from sklearn_memorize.exact._rank import in_affine_hull
     >>> line = np.array([[0.0, 0.0], [3.0, 3.0]])
     >>> in_affine_hull(line, np.array([[0.1, 0.1], [0.1, 0.1 + 2**-56]]))
     array([ True, False])

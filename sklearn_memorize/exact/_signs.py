@@ -13,18 +13,6 @@ import numpy as np
 
 from .. import kernels
 
-__all__ = [
-    "DOUBLE",
-    "SINGLE",
-    "SMALLEST_NORMAL",
-    "TINY",
-    "exact_ceiling",
-    "exact_sign",
-    "rounded_up",
-    "rounding",
-    "signs",
-]
-
 # Units of rounding.
 SINGLE = 2.0**-24
 DOUBLE = 2.0**-53
@@ -46,21 +34,8 @@ def rounded_up(bounds: np.ndarray) -> np.ndarray:
 def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
     """Return [<w, x> + b + c > 0] for pairs of points and directions, exactly.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_points, n_features)
-        The points x.
-    rows, columns : ndarray of shape (n_pairs,)
-        Which point and which direction each pair consists of.
-    directions : ndarray of shape (n_directions, n_features), float32
-        The directions w.
-    offsets, shifts : ndarray of shape (n_pairs,)
-        The b and c of each pair.
-
-    Returns
-    -------
-    positive : ndarray of shape (n_pairs,), bool
-        Whether the form is positive.
+    Pair i consists of the point x = `X[rows[i]]`, the direction w =
+    `directions[columns[i]]` in single precision, b = `offsets[i]` and c = `shifts[i]`.
     """
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         sums, magnitudes = kernels.pair_sums(X, rows, directions, columns)
@@ -82,14 +57,8 @@ def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
 def exact_sign(direction, point, offset: float, shift: float = 0.0) -> int:
     """Return the sign (-1, 0, 1) of `<direction, point> + offset + shift`, exactly.
 
-    Parameters
-    ----------
-    direction : ndarray of shape (n_features,), float32
-        Its products with one half of a double fit a double.
-    point : ndarray of shape (n_features,)
-        The point.
-    offset, shift : float
-        Two constants.
+    The direction is in single precision: its products with one half of a double fit a
+    double.
     """
     support = np.flatnonzero((direction != 0) & (point != 0))
     w = direction[support].astype(np.float64)
@@ -105,19 +74,7 @@ def exact_sign(direction, point, offset: float, shift: float = 0.0) -> int:
 
 
 def exact_ceiling(direction, point, offset: float, exponent: int) -> int:
-    """Return `<direction, point> + offset` in units of 2**exponent, rounded up.
-
-    Parameters
-    ----------
-    direction : ndarray of shape (n_features,), float32
-        The direction.
-    point : ndarray of shape (n_features,)
-        The point.
-    offset : float
-        A constant.
-    exponent : int
-        The unit is 2**exponent.
-    """
+    """Return `<direction, point> + offset` in units of 2**exponent, rounded up."""
     support = np.flatnonzero((direction != 0) & (point != 0))
     total, lowest = _sum_in_integers(direction[support], point[support], offset, 0.0)
     if lowest >= exponent:
@@ -126,7 +83,7 @@ def exact_ceiling(direction, point, offset: float, exponent: int) -> int:
 
 
 def _safe(w, x) -> bool:
-    """Whether no product of the halves of x with w over- or underflows."""
+    """Return whether no product of the halves of x with w over- or underflows."""
     w, x = np.abs(w), np.abs(x)
     return (
         min(w.min(), x.min()) > 2.0**-400 and w.max() < 2.0**400 and x.max() < 2.0**400

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from .._estimator._sklearn import Interval, validate_params
 from ..exact._closest_pairs import nearest_distances
-from ..exact._distances import Frame, PointSet, squared_distances
+from ..exact._distances import PointSet, Scaling, squared_distances
 from ._geometry import check_labelled, radius
 
 __all__ = ["Cover", "MutualCovering", "OneVsRestCovering", "mutual_covering"]
@@ -171,8 +171,8 @@ def mutual_covering(X, y, *, constant=1.0, random_state=None):
     if len(names) < 2:
         raise ValueError("y has one class only; a mutual covering needs two or more.")
     priority = check_random_state(random_state).permutation(len(X))
-    frame = Frame.of(X)
-    data = _Side(PointSet(frame.scaled(X), frame), priority, float(constant))
+    scaling = Scaling.of(X)
+    data = _Side(PointSet(scaling.scaled(X), scaling), priority, float(constant))
     coverings = tuple(data.cover(labels == label) for label in range(len(names)))
     return MutualCovering(names, coverings, radius(X), float(constant))
 
@@ -199,7 +199,7 @@ class _Side:
         ratio = max(
             self._ratio(own_cover, rest_cover), self._ratio(rest_cover, own_cover)
         )
-        scale = self.everything.frame.exponent
+        scale = self.everything.scaling.exponent
         own_cover, rest_cover = (
             Cover(cover.centers, np.ldexp(cover.radii, scale), cover.members)
             for cover in (own_cover, rest_cover)

@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._estimator._training_set import distinct_rows, resolve_labels
+from .._estimator._conflicts import resolve_labels
+from .._estimator._training_set import distinct_rows
 from ..constructions.bit_extraction._construction import (
     bit_extraction_bound,
     predict_bit_extraction,

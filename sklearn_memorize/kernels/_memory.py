@@ -1,4 +1,4 @@
-"""Refuse what does not fit into memory, before anything is allocated for it."""
+"""Refuse what does not fit into memory, and cut what does into blocks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import sys
 from contextlib import suppress
 
 import numpy as np
-
-__all__ = ["available_memory", "check_room", "index_type"]
 
 # Smaller sizes are not looked at: asking the system takes longer than allocating.
 _SMALL = 1 << 26
@@ -24,15 +22,7 @@ def available_memory() -> float:
 
 
 def check_room(n_bytes: int, what: str) -> None:
-    """Raise a MemoryError if so many bytes are not available.
-
-    Parameters
-    ----------
-    n_bytes : int
-        Size of what is about to be allocated.
-    what : str
-        What it is, and how large.
-    """
+    """Raise a MemoryError if that many bytes for `what` are not available."""
     if n_bytes < _SMALL:
         return
     available = available_memory()
@@ -76,3 +66,9 @@ def _left_of_limit() -> float:
         used = int(sizes.read().split()[0]) * resource.getpagesize()
         return float(max(0, limit - used))
     return float(limit)
+
+
+def blocks_of_rows(n_rows: int, n_values: int, most: int = 1 << 22) -> list[slice]:
+    """Cut rows into blocks of about `most` values, where a row takes `n_values`."""
+    step = max(1, most // max(1, n_values))
+    return [slice(start, start + step) for start in range(0, n_rows, step)]

@@ -4,7 +4,6 @@ from importlib import import_module
 
 from ._layer import Layer
 from ._network import LayeredNetwork, Network
-from ._storage import check_layer, storable
 
 __all__ = [
     "BitCodes",
@@ -16,8 +15,6 @@ __all__ = [
     "Network",
     "ReLUCodes",
 ]
-
-storable(Layer, check_layer)
 
 # These stand with their construction, above this room, and are public here, too.
 _OF_RANDOM_HYPERPLANES = {

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from scipy import sparse
 
-Activation = Literal["threshold", "relu", "identity"]
+from ._storage import require, storable
 
-__all__ = ["Activation", "Layer", "frozen"]
+Activation = Literal["threshold", "relu", "identity"]
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
@@ -22,15 +22,22 @@ def frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
+def freeze(record, *names: str) -> None:
+    """Make arrays of a frozen dataclass read-only."""
+    for name in names:
+        object.__setattr__(record, name, frozen(getattr(record, name)))
+
+
 def _frozen_matrix(matrix):
     if not sparse.issparse(matrix):
         return frozen(np.asarray(matrix))
     matrix = sparse.csr_array(matrix)
-    for part in (matrix.data, matrix.indices, matrix.indptr):
-        part.flags.writeable = False
+    for array in (matrix.data, matrix.indices, matrix.indptr):
+        array.flags.writeable = False
     return matrix
 
 
+@storable
 @dataclass(frozen=True, eq=False)
 class Layer:
     """An affine map followed by an activation, `z -> s(weights @ z + biases)`.
@@ -58,9 +65,19 @@ class Layer:
     biases: np.ndarray = field(repr=False)
     activation: Activation
 
+    # Booleans, integers or floating point numbers.
+    _dtype_kinds: ClassVar[str] = "biuf"
+
     def __post_init__(self):
         object.__setattr__(self, "weights", _frozen_matrix(self.weights))
         object.__setattr__(self, "biases", frozen(np.asarray(self.biases)))
+        known = get_args(Activation)
+        require(self.activation in known, f"there is no activation {self.activation!r}")
+        require(self.weights.ndim == 2, "weights must be a matrix")
+        require(self.biases.ndim == 1, "biases must be a vector")
+        for name in ("weights", "biases"):
+            kind = getattr(self, name).dtype.kind
+            require(kind in self._dtype_kinds, f"{name} must be numbers")
         if self.weights.shape[0] != self.biases.shape[0]:
             raise ValueError(
                 f"weights has {self.weights.shape[0]} rows, "

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from importlib import import_module
 
 import numpy as np
 
 from ._layer import Layer
-from ._storage import FORMAT, from_plain, storable, to_plain
-
-__all__ = ["LayeredNetwork", "Network"]
+from ._storage import FORMAT, from_plain, storable, stored_name, to_plain
 
 
 def torch_modules():
     """Return the PyTorch modules of the networks, if PyTorch is installed."""
     try:
-        from ..export import _torch_modules as _torch
+        # `export` stands above this room, and alone knows torch; `Network.to_torch` is
+        # a method because users look for it there.
+        return import_module("..export._torch_modules", __package__)
     except ImportError as error:
         raise ImportError(
             "PyTorch modules need torch: pip install 'sklearn-memorize[torch]'"
         ) from error
-    return _torch
 
 
 class Network(ABC):
     """An immutable feed-forward network that a construction has built.
 
-    Subclasses say how the network is stored and evaluated fast (bit-packed, sparse,
-    factored); `layers` is always the textbook form of the same function.
+    Subclasses say how the network is held and evaluated fast (bit-packed, sparse,
+    factored); `layers` is always the textbook form of the same function. They are
+    stored as the arguments of their constructor.
     """
 
     def __init_subclass__(cls, **options):
@@ -39,16 +40,16 @@ class Network(ABC):
 
     def __setstate__(self, state):
         name = type(self).__name__
-        is_state = isinstance(state, dict) and state.get("kind") == name
-        if not is_state or state.get("format") != FORMAT:
+        is_state = isinstance(state, dict) and state.get("format") == FORMAT
+        if not is_state or state.get("kind") != stored_name(type(self)):
             raise ValueError(
                 f"This {name} was stored by another version of sklearn_memorize, or by "
                 "another program. Read it with the version that stored it, or fit "
                 "again."
             )
-        parts = {key: part for key, part in state.items() if key != "format"}
+        plain = {key: value for key, value in state.items() if key != "format"}
         try:
-            vars(self).update(vars(from_plain(parts)))
+            vars(self).update(vars(from_plain(plain)))
         except ValueError as error:
             raise ValueError(
                 f"The stored {name} is damaged: {error}. Restore the file, or fit "

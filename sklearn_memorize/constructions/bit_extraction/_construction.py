@@ -26,17 +26,9 @@ from scipy.special import ndtri
 from ...exact._products import exact_products
 from ...exceptions import InterpolationError
 from ...kernels._memory import check_room
-from .._directions import draw_directions
-from ..small_relu._network import project
+from .._directions import draw_directions, project
 from ._layers import Shape
 from ._network import BitExtractionNetwork, Line, PackedKeys
-
-__all__ = [
-    "BitExtractionSizes",
-    "bit_extraction_bound",
-    "build_bit_extraction_network",
-    "predict_bit_extraction",
-]
 
 # Binary digits of the factor that scales the line; more do not save parameters.
 _SCALE_BITS = 5
@@ -50,27 +42,13 @@ _LARGEST_POSITION = 1 << 60
 
 @dataclass(frozen=True)
 class BitExtractionSizes:
-    """How large a network of bit extraction gets.
+    """How large a network of bit extraction gets."""
 
-    Parameters
-    ----------
-    n_parameters : int
-        Number of nonzero weights and biases.
-    n_neurons : int
-        Number of neurons.
-    depth : int
-        Number of layers, the output layer included.
-    bits_per_weight : int
-        Number of binary digits of the longest weight.
-    group_size : int
-        Largest number of samples in a group.
-    """
-
-    n_parameters: int
+    n_parameters: int  # nonzero weights and biases
     n_neurons: int
-    depth: int
-    bits_per_weight: int
-    group_size: int
+    depth: int  # the output layer included
+    bits_per_weight: int  # binary digits of the longest weight
+    group_size: int  # largest number of samples in a group
 
 
 def _sizes(shape: Shape, n_features: int) -> BitExtractionSizes:
@@ -81,6 +59,10 @@ def _sizes(shape: Shape, n_features: int) -> BitExtractionSizes:
         shape.bits_per_weight,
         shape.group_size,
     )
+
+
+def _smallest(shapes: list[Shape], n_features: int) -> Shape:
+    return min(shapes, key=lambda shape: shape.n_parameters(n_features))
 
 
 def build_bit_extraction_network(
@@ -94,33 +76,12 @@ def build_bit_extraction_network(
 ) -> BitExtractionNetwork:
     """Build a network whose output exceeds c by at most 1 at samples of class c.
 
-    Parameters
-    ----------
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        Distinct rows.
-    labels : ndarray of shape (n_samples,)
-        Class numbers.
-    n_classes : int
-        Number C of classes.
-    rng : Generator
-        Draws the directions.
-    n_projections : int
-        Number of random directions to choose from.
-    max_bits : int
-        Largest number of bits of a weight.
+    The rows of X are distinct, and labelled with class numbers. The best of
+    `n_projections` random directions is taken.
 
-    Returns
-    -------
-    network : BitExtractionNetwork
-        The network.
-
-    Raises
-    ------
-    InterpolationError
-        If weights would get longer than `max_bits`, or if no direction tells all rows
-        apart.
-    MemoryError
-        If the positions do not fit into memory.
+    Raises an InterpolationError if weights would get longer than `max_bits`, or if no
+    direction tells all rows apart, and a MemoryError if the positions do not fit into
+    memory.
     """
     n_samples, n_features = X.shape
     expected = predict_bit_extraction(n_samples, n_features, n_classes)
@@ -160,16 +121,8 @@ def _too_many_bits(about: str, sizes: BitExtractionSizes, max_bits: int):
 def _best_line(X, rng, n_projections: int, n_classes: int):
     """Choose a direction, and scale it so that samples are C + 1 apart.
 
-    Returns
-    -------
-    line : Line
-        The first layer.
-    order : ndarray of shape (n_samples,)
-        The samples from left to right.
-    positions : ndarray of Python integers, shape (n_samples,)
-        Their positions, in units of 2**-n_bits.
-    n_bits : int
-        Number of bits after the binary point.
+    Returns the first layer, the samples from left to right, and their positions as
+    Python integers in units of 2**-n_bits, with that number of bits.
     """
     for step in _GRID_STEPS:
         directions = draw_directions(X, rng, n_projections, step=step)
@@ -239,7 +192,7 @@ def _best_shape(keys, n_classes: int, n_features: int) -> Shape:
         for size in _candidate_sizes(len(keys), n_bits, int(runs[-1])):
             n_groups = int((-(-runs // size) * counts).sum())
             shapes.append(Shape(n_groups, size, first_bits, n_bits, n_classes))
-    return min(shapes, key=lambda shape: shape.n_parameters(n_features))
+    return _smallest(shapes, n_features)
 
 
 def _candidate_sizes(n_samples: int, n_bits: int, longest_run: int) -> range:
@@ -288,26 +241,16 @@ def bit_extraction_bound(
     """Return sizes that a network never exceeds, whatever the positions of the keys.
 
     d + 20 + 6 (ceil(N / q) - 1) + 10 q rho + 13 (q - 1) parameters for the best q,
-    which are at most d + 20 + 10 rho + 2 sqrt(6 N (10 rho + 13)); rho is the number of
-    bits of the largest key.
+    which are at most d + 20 + 10 rho + 2 sqrt(6 N (10 rho + 13)). Here rho, `key_bits`,
+    is the number of bits of the largest key: the logarithm of the extent of the samples
+    on the line, in units of their smallest distance over the number of classes.
 
-    Parameters
-    ----------
-    n_samples, n_features, n_classes : int
-        Size of the data.
-    key_bits : int
-        Number of bits of the largest key: the logarithm of the extent of the samples on
-        the line, in units of their smallest distance over the number of classes.
+    `n_parameters` is a bound for all data, the other sizes belong to the network that
+    attains it.
 
-    Returns
-    -------
-    sizes : BitExtractionSizes
-        `n_parameters` is a bound for all data, the others belong to the network that
-        attains it.
-
-    Examples
-    --------
-    >>> from sklearn_memorize.constructions.bit_extraction import bit_extraction_bound
+    >>> from sklearn_memorize.constructions.bit_extraction._construction import (
+    ...     bit_extraction_bound,
+    ... )
     >>> bit_extraction_bound(1000, 10, key_bits=24, n_classes=10).n_parameters
     2476
     """
@@ -315,8 +258,7 @@ def bit_extraction_bound(
         Shape(-(-n_samples // size), size, key_bits, key_bits, n_classes)
         for size in (1, *_candidate_sizes(n_samples, key_bits, n_samples))
     ]
-    best = min(shapes, key=lambda shape: shape.n_parameters(n_features))
-    return _sizes(best, n_features)
+    return _sizes(_smallest(shapes, n_features), n_features)
 
 
 # Expected largest of ten exponential variables: 1 + 1/2 + ... + 1/10.
@@ -331,19 +273,9 @@ def predict_bit_extraction(
     They are about right for normally distributed projections with the best of ten
     smallest gaps. Data that come in clusters or pairs take longer keys.
 
-    Parameters
-    ----------
-    n_samples, n_features, n_classes : int
-        Size of the data.
-
-    Returns
-    -------
-    sizes : BitExtractionSizes
-        The sizes.
-
-    Examples
-    --------
-    >>> from sklearn_memorize.constructions.bit_extraction import predict_bit_extraction
+    >>> from sklearn_memorize.constructions.bit_extraction._construction import (
+    ...     predict_bit_extraction,
+    ... )
     >>> predict_bit_extraction(10**8, 10, 10).depth < 10**5
     True
     """
@@ -363,8 +295,7 @@ def predict_bit_extraction(
             n_groups = n_samples / size + n_breaks * (1 - 1 / size) / 2
             n_groups = min(n_samples, math.ceil(n_groups))
             shapes.append(Shape(n_groups, size, first_bits, n_bits, n_classes))
-    best = min(shapes, key=lambda shape: shape.n_parameters(n_features))
-    return _sizes(best, n_features)
+    return _sizes(_smallest(shapes, n_features), n_features)
 
 
 def _share_of_gaps_above(length: float, n_samples: int) -> float:

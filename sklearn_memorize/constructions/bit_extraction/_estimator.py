@@ -1,18 +1,16 @@
-"""The scikit-learn face of bit extraction."""
+"""Bit extraction behind the scikit-learn interface."""
 
 from __future__ import annotations
 
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
-from ..._estimator._sklearn import Interval, StrOptions
+from ..._estimator._callbacks import Progress
+from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ._construction import build_bit_extraction_network
-
-__all__ = ["BitExtractionClassifier"]
 
 # Rows between two steps of the progress bar.
 _ROWS_AT_ONCE = 512
@@ -155,10 +153,10 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _build(self, training: TrainingSet) -> dict:
+    def _build(self, training: TrainingSet, progress: Progress):
         if training.n_classes == 1:
-            return {"network_": constant_network(training.X.shape[1])}
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            return {"network_": constant_network(training.X.shape[1])}, None
+        (seed,) = draw_seeds(self.random_state, 1)
         network = build_bit_extraction_network(
             training.points(),
             training.labels,
@@ -167,7 +165,7 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
             n_projections=self.n_projections,
             max_bits=self.max_bits,
         )
-        return {"network_": network}
+        return {"network_": network}, None
 
     def _scores(self, X) -> np.ndarray:
         output = self.network_.forward(X)[:, 0]

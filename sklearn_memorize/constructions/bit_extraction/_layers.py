@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from numbers import Rational
+from typing import ClassVar
 
 import numpy as np
 
-from ...network._layer import Layer
-
-__all__ = ["ExactLayer", "Shape", "chain_layers", "written_digits"]
+from ...network import Layer
+from ...network._storage import storable
 
 
 class ExactLayer(Layer):
     """A layer whose weights and biases are Python integers and fractions."""
+
+    _dtype_kinds: ClassVar[str] = "O"
 
     def numbers(self) -> list:
         """Return the nonzero weights and biases."""
@@ -29,21 +31,7 @@ class ExactLayer(Layer):
     def forward(self, inputs: np.ndarray) -> np.ndarray:
         """Evaluate the layer as a textbook does, in rational arithmetic.
 
-        Parameters
-        ----------
-        inputs : ndarray of shape (n_samples, n_inputs), dtype object
-            Python integers or fractions.
-
-        Returns
-        -------
-        outputs : ndarray of shape (n_samples, n_neurons), dtype object
-            The activations, exactly.
-
-        Raises
-        ------
-        TypeError
-            If the inputs are floating point numbers: these cannot hold what the layer
-            computes.
+        Inputs and outputs are arrays of Python integers and fractions.
         """
         inputs = np.asarray(inputs)
         exact = inputs.dtype == object and all(
@@ -65,10 +53,8 @@ def written_digits(number) -> int:
 
     Those before the point, those after it, and one for a minus sign.
 
-    Examples
-    --------
     >>> from fractions import Fraction
-    >>> from sklearn_memorize.network._bit_layers import written_digits
+    >>> from sklearn_memorize.constructions.bit_extraction._layers import written_digits
     >>> written_digits(-4), written_digits(Fraction(3, 8))
     (4, 3)
     """
@@ -77,28 +63,15 @@ def written_digits(number) -> int:
     return before + number.denominator.bit_length() - 1 + (number < 0)
 
 
+@storable
 @dataclass(frozen=True)
 class Shape:
-    """The numbers that decide how large the network is.
-
-    Parameters
-    ----------
-    n_groups : int
-        Number of groups of keys.
-    group_size : int
-        Largest number q of keys in a group.
-    first_bits : int
-        Number of bits of the first key of a group.
-    difference_bits : int
-        Number of bits of the difference of two consecutive keys in a group.
-    n_classes : int
-        Number of classes.
-    """
+    """The numbers that decide how large the network is."""
 
     n_groups: int
-    group_size: int
-    first_bits: int
-    difference_bits: int
+    group_size: int  # largest number q of keys in a group
+    first_bits: int  # number of bits of the first key of a group
+    difference_bits: int  # and of the difference of two consecutive keys
     n_classes: int
 
     @property
@@ -166,21 +139,10 @@ class Shape:
         return first - (C + 1) * second + C * third
 
     def run(self, z, packed, n_bits: int) -> tuple[np.ndarray, int]:
-        """Run all layers after the third one.
+        """Run all layers after the third one on positions z and packed keys.
 
-        Parameters
-        ----------
-        z, packed : ndarray of Python integers, shape (n_samples,)
-            Positions and packed keys, in units of 2**-n_bits.
-        n_bits : int
-            Number of bits after the binary point.
-
-        Returns
-        -------
-        outputs : ndarray of Python integers, shape (n_samples,)
-            The outputs of the network, in units of 2**-(the other number returned).
-        n_bits : int
-            Number of bits after the binary point.
+        These are arrays of Python integers, in units of 2**-n_bits; so are the outputs,
+        with the number of bits that is returned beside them.
         """
         a = self.output_bits
         # u holds the bits that are left, and the output below them.

@@ -9,12 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from ...exact._products import exact_products, integer_weights
-from ...network._layer import frozen
-from ...network._network import Network
-from ...network._storage import check_keys, shapes, storable
+from ...network import Network
+from ...network._layer import freeze
+from ...network._storage import require, require_shape, storable
 from ._layers import ExactLayer, Shape, chain_layers, written_digits
-
-__all__ = ["BitExtractionNetwork", "Line", "PackedKeys"]
 
 # Outputs are rounded up to a multiple of 2**-32.
 _OUTPUT_BITS = 32
@@ -22,24 +20,18 @@ _OUTPUT_BITS = 32
 _LARGEST_POSITION = 1 << 61
 
 
+@storable
 @dataclass(frozen=True, eq=False)
 class Line:
-    """The first layer, z = ReLU(multiplier * 2**exponent * <direction, x> + shift).
-
-    Parameters
-    ----------
-    direction : ndarray of shape (n_features,)
-        What is projected on.
-    multiplier, exponent : int
-        The scale.
-    shift : int
-        The bias.
-    """
+    """The first layer, z = ReLU(multiplier * 2**exponent * <direction, x> + shift)."""
 
     direction: np.ndarray
     multiplier: int
     exponent: int
     shift: int
+
+    def __post_init__(self):
+        require_shape("direction", self.direction, None)
 
     def positions(self, X) -> tuple[np.ndarray, int]:
         """Return integers Z and a number F >= 0 with z = Z * 2**-F, exactly."""
@@ -62,31 +54,33 @@ class Line:
         ]
 
 
+@storable
 @dataclass(frozen=True, eq=False)
 class PackedKeys:
     """The keys of all samples, and what says which of them belong together.
 
-    Parameters
-    ----------
-    keys : ndarray of shape (n_samples,)
-        Increasing integers: sample i has its label at positions z with
-        `label < z - keys[i] <= label + 1`.
-    starts : ndarray of shape (n_groups + 1,)
-        Group j holds the keys `starts[j]` .. `starts[j + 1] - 1`.
-    borders : ndarray of shape (n_groups - 1,)
-        Between `borders[j]` and `borders[j] + 1` group j turns into group j + 1.
-    packed : ndarray of shape (n_groups,), Python integers
-        The first key of a group, and differences of its keys, one after the other.
+    Keys are increasing integers: sample i has its label at positions z with
+    `label < z - keys[i] <= label + 1`.
     """
 
-    keys: np.ndarray
+    keys: np.ndarray  # (n_samples,)
+    # Group j holds the keys starts[j] .. starts[j + 1] - 1; (n_groups + 1,).
     starts: np.ndarray
+    # Between borders[j] and borders[j] + 1 group j turns into group j + 1.
     borders: np.ndarray
+    # The first key of a group and the differences of its keys, one after the other, in
+    # one Python integer.
     packed: np.ndarray
 
     def __post_init__(self):
-        for name in ("keys", "starts", "borders", "packed"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        freeze(self, "keys", "starts", "borders", "packed")
+        n_groups = len(self.packed)
+        require_shape("keys", self.keys, None)
+        require_shape("packed", self.packed, n_groups)
+        require_shape("starts", self.starts, n_groups + 1)
+        require_shape("borders", self.borders, n_groups - 1)
+        ends = self.starts[-1] == len(self.keys)
+        require(ends, "starts must end with the number of keys")
 
 
 class BitExtractionNetwork(Network):
@@ -100,15 +94,6 @@ class BitExtractionNetwork(Network):
     Weights and positions are integers and dyadic fractions of hundreds of bits, and
     `forward` computes with them exactly: in closed form for positions in a group,
     layer by layer for those between two groups, or within reach of two keys.
-
-    Parameters
-    ----------
-    line : Line
-        The first layer.
-    shape : Shape
-        Numbers of groups, keys in a group, bits and classes.
-    memory : PackedKeys
-        What is memorized.
     """
 
     def __init__(self, line: Line, shape: Shape, memory: PackedKeys):
@@ -172,18 +157,10 @@ class BitExtractionNetwork(Network):
         )
 
     def forward(self, X) -> np.ndarray:
-        """Evaluate the network, exactly.
+        """Evaluate the network exactly; see `Network.forward`.
 
-        Parameters
-        ----------
-        X : ndarray or CSR array of shape (n_samples, n_features)
-            The inputs.
-
-        Returns
-        -------
-        outputs : ndarray of shape (n_samples, 1)
-            The exact output, rounded up to a multiple of 2**-32 at the end: rounding
-            up keeps on which side of an integer it is.
+        The output is rounded up to a multiple of 2**-32 at the end: rounding up keeps
+        on which side of an integer it is.
         """
         positions, n_bits = self._line.positions(X)
         outputs = np.zeros(len(positions))
@@ -249,8 +226,8 @@ class BitExtractionNetwork(Network):
             jump = memory.packed[1:] - memory.packed[:-1]
             start = memory.borders[np.maximum(border, 0)].astype(object) << n_bits
             ramp = np.clip(positions - start, 0, 1 << n_bits)
-            packed = packed + np.where(border >= 0, jump[np.maximum(border, 0)], 0) * (
-                ramp
+            packed = (
+                packed + np.where(border >= 0, jump[np.maximum(border, 0)], 0) * ramp
             )
         outputs, n_bits = shape.run(positions, packed, n_bits)
         return _rounded_up(outputs, n_bits)
@@ -261,8 +238,3 @@ def _rounded_up(values, n_bits: int) -> np.ndarray:
     values = values << max(0, _OUTPUT_BITS - n_bits)
     n_lost = max(0, n_bits - _OUTPUT_BITS)
     return np.ldexp((-((-values) >> n_lost)).astype(np.float64), -_OUTPUT_BITS)
-
-
-storable(Line, shapes(direction="d"))
-storable(PackedKeys, check_keys)
-storable(Shape)

@@ -10,21 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...network import Layer, LayeredNetwork, Network
+from ...kernels._memory import blocks_of_rows
+from ...network import LayeredNetwork
 from ..random_hyperplanes._hyperplane_layer import HyperplaneLayer
 from ._gates import decoding_layer, lookup_table, parity_layers, table_layers
-
-__all__ = [
-    "MAX_WORD_BITS",
-    "DeepThresholdNetwork",
-    "compress_codes",
-    "deep_threshold_network",
-    "distinct_codes",
-    "majority_labels",
-    "neuron_bound",
-    "separating_hyperplanes",
-    "word_length",
-]
+from ._network import DeepThresholdNetwork
 
 # The word s is read as an integer; s and 2**r are exact in double precision.
 MAX_WORD_BITS = 52
@@ -36,14 +26,12 @@ _N_PARITIES_OF_A_BIT = 3
 _LARGEST_BLOCK = 4096
 # Bits that are unpacked at a time.
 _BLOCK_BITS = 1 << 24
-# Activations that are held at a time.
-_BLOCK_VALUES = 1 << 22
 
 
 # Stage 1: the Gaussian layer.
 
 
-def _joined(layers) -> HyperplaneLayer:
+def _side_by_side(layers) -> HyperplaneLayer:
     return HyperplaneLayer(
         np.concatenate([layer.directions for layer in layers]),
         np.concatenate([layer.scaled_biases for layer in layers]),
@@ -53,36 +41,24 @@ def _joined(layers) -> HyperplaneLayer:
 
 
 def _refined(groups, labels, bits):
-    """Split groups by one bit; return the new groups and who shares with strangers."""
+    """Split groups of samples by one bit.
+
+    Returns the new groups, and which samples share theirs with another label.
+    """
     _, first, groups = np.unique(
         2 * groups + bits, return_index=True, return_inverse=True
     )
-    strange = labels != labels[first][groups]
-    mixed = np.bincount(groups, weights=strange) > 0
+    differs = labels != labels[first][groups]
+    mixed = np.bincount(groups, weights=differs) > 0
     return groups, mixed[groups]
 
 
 def separating_hyperplanes(X, labels, draw, min_hyperplanes, max_hyperplanes):
-    """Draw hyperplanes until points of different labels differ in some sign.
+    """Draw hyperplanes until distinct points of different labels differ in some sign.
 
-    Parameters
-    ----------
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        Distinct points.
-    labels : ndarray of shape (n_samples,)
-        Class numbers.
-    draw : callable
-        `draw(n)` returns a new layer of n hyperplanes.
-    min_hyperplanes, max_hyperplanes : int
-        Bounds on the number of hyperplanes.
-
-    Returns
-    -------
-    layer : HyperplaneLayer
-        The hyperplanes: the shortest sequence of draws that separates.
-    unseparated : ndarray
-        Positions of points that share their code with a point of another label; empty
-        unless `max_hyperplanes` was reached.
+    `draw(n)` returns a new layer of n hyperplanes. Returns the shortest sequence of
+    draws that separates, and the positions of points that share their code with a point
+    of another label: none, unless `max_hyperplanes` was reached.
     """
     layers, n_drawn, block = [], 0, 64
     remaining = np.arange(X.shape[0])
@@ -101,7 +77,7 @@ def separating_hyperplanes(X, labels, draw, min_hyperplanes, max_hyperplanes):
         block = min(2 * block, _LARGEST_BLOCK)
     if n_drawn < min_hyperplanes:
         layers.append(draw(min_hyperplanes - n_drawn))
-    return _joined(layers), remaining
+    return _side_by_side(layers), remaining
 
 
 # Stage 2: compression by a random linear code over GF(2).
@@ -110,19 +86,7 @@ def separating_hyperplanes(X, labels, draw, min_hyperplanes, max_hyperplanes):
 def majority_labels(groups, labels, n_groups):
     """Return the most frequent label of each group (the smallest of equals).
 
-    Parameters
-    ----------
-    groups : ndarray of shape (n_samples,)
-        Group number of each sample.
-    labels : ndarray of shape (n_samples,)
-        Class numbers.
-    n_groups : int
-        Number of groups, none of them empty.
-
-    Returns
-    -------
-    majority : ndarray of shape (n_groups,)
-        Class numbers.
+    Each sample has a group number and a label; no group is empty.
     """
     pairs, counts = np.unique(
         np.column_stack([groups, labels]), axis=0, return_counts=True
@@ -133,31 +97,16 @@ def majority_labels(groups, labels, n_groups):
 
 
 def distinct_codes(layer, X, labels):
-    """Return the distinct codes of the points, bit-packed, each with one label.
+    """Return the distinct codes of the points, and one label for each.
 
-    Parameters
-    ----------
-    layer : HyperplaneLayer
-        The first layer.
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        The points.
-    labels : ndarray of shape (n_samples,)
-        Class numbers.
-
-    Returns
-    -------
-    codes : ndarray of shape (n_codes, ceil(n_neurons / 8)), dtype uint8
-        The distinct codes, as packed by `numpy.packbits`.
-    labels : ndarray of shape (n_codes,)
-        The label of each code; the most frequent one where points share a code.
+    Codes are packed as by `numpy.packbits`, of shape (n_codes, ceil(n_neurons / 8)).
+    Where points share a code, their most frequent label counts.
     """
-    step = max(1, _BLOCK_BITS // layer.n_hyperplanes)
-    codes = np.concatenate(
-        [
-            np.packbits(layer.signs(X[start : start + step]), axis=1)
-            for start in range(0, X.shape[0], step)
-        ]
-    )
+    packed = [
+        np.packbits(layer.signs(X[block]), axis=1)
+        for block in blocks_of_rows(X.shape[0], layer.n_hyperplanes, _BLOCK_BITS)
+    ]
+    codes = np.concatenate(packed)
     codes, groups = np.unique(codes, axis=0, return_inverse=True)
     return codes, majority_labels(groups.ravel(), labels, len(codes))
 
@@ -168,19 +117,9 @@ def word_length(n_codes) -> int:
     Two different codes collide with probability 2**-r, so that N**2 / 2 pairs are
     expected to have 1/4 of a collision.
 
-    Parameters
-    ----------
-    n_codes : int
-        Number N of codes.
-
-    Returns
-    -------
-    n_bits : int
-        Number of parities.
-
-    Examples
-    --------
-    >>> from sklearn_memorize.constructions.deep_threshold import word_length
+    >>> from sklearn_memorize.constructions.deep_threshold._construction import (
+    ...     word_length,
+    ... )
     >>> word_length(1000)
     21
     """
@@ -202,18 +141,17 @@ def _words(codes, parities):
     """Return the integer s = sum_b 2^b parity_b of each code."""
     n_code_bits, n_word_bits = parities.shape
     place = np.int64(1) << np.arange(n_word_bits, dtype=np.int64)
-    step = max(1, _BLOCK_BITS // n_code_bits)
     words = np.empty(len(codes), dtype=np.int64)
-    for start in range(0, len(codes), step):
-        bits = np.unpackbits(codes[start : start + step], axis=1, count=n_code_bits)
+    for block in blocks_of_rows(len(codes), n_code_bits, _BLOCK_BITS):
+        bits = np.unpackbits(codes[block], axis=1, count=n_code_bits)
         # Counts up to 2**24 are exact in float32.
         counts = (bits.astype(np.float32) @ parities).astype(np.int64)
-        words[start : start + step] = (counts & 1) @ place
+        words[block] = (counts & 1) @ place
     return words
 
 
 def _collide(words, labels) -> bool:
-    """Say whether one word carries two labels."""
+    """Return whether one word carries two labels."""
     order = np.argsort(words, kind="stable")
     same_word = words[order][1:] == words[order][:-1]
     return bool((same_word & (labels[order][1:] != labels[order][:-1])).any())
@@ -222,28 +160,12 @@ def _collide(words, labels) -> bool:
 def compress_codes(codes, labels, n_code_bits, n_word_bits, rng):
     """Find parities of the code bits that keep codes of different labels apart.
 
-    Parameters
-    ----------
-    codes : ndarray of shape (n_codes, n_bytes), dtype uint8
-        Distinct codes, bit-packed.
-    labels : ndarray of shape (n_codes,)
-        Class numbers.
-    n_code_bits : int
-        Number m of bits of a code.
-    n_word_bits : int or None
-        Number r of parities; None: the smallest from `word_length` on that does.
-    rng : numpy.random.Generator
-        Source of randomness.
+    The codes are distinct and packed. With `n_word_bits` None, the word gets as many
+    bits as it takes, from `word_length` on.
 
-    Returns
-    -------
-    parities : ndarray of shape (n_code_bits, n_word_bits)
-        Which bit enters which parity, 0 or 1; the identity matrix if the code is no
-        longer than the word.
-    words : ndarray of shape (n_codes,)
-        The compressed codes as integers below 2**n_word_bits.
-    separated : bool
-        Whether codes of different labels have different words.
+    Returns which bit enters which parity, 0 or 1, of shape (n_code_bits, n_word_bits)
+    (the identity matrix if the code is no longer than the word); the words, integers
+    below 2**n_word_bits; and whether codes of different labels have different words.
     """
     shortest = n_word_bits or word_length(len(codes))
     longest = n_word_bits or MAX_WORD_BITS
@@ -259,102 +181,18 @@ def compress_codes(codes, labels, n_code_bits, n_word_bits, rng):
     return parities, words, False
 
 
-# Stage 3 is the table lookup; all that follows the signs is one integer network.
-
-
-class DeepThresholdNetwork(Network):
-    """Hyperplanes with exact signs, followed by layers of integer weights.
-
-    Parameters
-    ----------
-    hyperplanes : HyperplaneLayer
-        The first layer.
-    circuit : LayeredNetwork
-        What reads the signs; integer weights, exact in double precision.
-    """
-
-    def __init__(self, hyperplanes, circuit):
-        self.hyperplanes = hyperplanes
-        self.circuit = circuit
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The hyperplanes and the layers of the circuit, in textbook form."""
-        return (self.hyperplanes.layer(), *self.circuit.layers)
-
-    @property
-    def _stages(self) -> tuple:
-        return (self.hyperplanes, *self.circuit.layers)
-
-    def forward(self, X) -> np.ndarray:
-        """Evaluate the network with exact signs; see `Network.forward`."""
-        step = max(1, _BLOCK_VALUES // max(self.circuit.widths))
-        outputs = [
-            self.circuit.forward(self.hyperplanes.signs(X[start : start + step]) * 1.0)
-            for start in range(0, X.shape[0], step)
-        ]
-        return np.concatenate(outputs)
-
-
-def neuron_bound(n_hyperplanes, n_word_bits, n_samples, n_classes) -> int:
-    """Return how many neurons the network of that many hyperplanes has at most.
-
-    Parameters
-    ----------
-    n_hyperplanes : int
-        Number m of hyperplanes, O(log(N) / delta).
-    n_word_bits : int
-        Number r of bits of a word, O(log N).
-    n_samples : int
-        Number N of samples.
-    n_classes : int
-        Number of classes, at least 2.
-
-    Returns
-    -------
-    n_neurons : int
-        O(m + sqrt(N)) for a fixed number of classes and r log m < m.
-
-    Examples
-    --------
-    >>> from sklearn_memorize.constructions.deep_threshold import neuron_bound
-    >>> neuron_bound(64, 21, 1000, 2)
-    726
-    """
-    n_outputs = int(n_classes - 1).bit_length()
-    # Three trees per bit, two units per XOR, one identity unit per tree and level.
-    depth = int(n_hyperplanes - 1).bit_length()
-    n_gates = 2 * _N_PARITIES_OF_A_BIT * n_hyperplanes + n_word_bits * depth
-    if n_hyperplanes <= n_word_bits:
-        n_gates = 0
-    # 2 K_A + (1 + o) K_B units at K_A K_B = N, with both rounded up.
-    n_lookup = 2 * np.sqrt(2 * (1 + n_outputs) * n_samples) + 3 + n_outputs
-    n_rest = n_word_bits + n_outputs + (n_classes if n_classes > 2 else 0)
-    return n_hyperplanes + n_gates + int(n_lookup) + n_rest
+# Stage 3: the table lookup. All that follows the signs is one integer network.
 
 
 def deep_threshold_network(hyperplanes, parities, words, labels, n_classes):
     """Put the three stages together.
 
-    Parameters
-    ----------
-    hyperplanes : HyperplaneLayer
-        The first layer, m neurons.
-    parities : ndarray of shape (m, r)
-        Which bit of the code enters which bit of the word.
-    words : ndarray of shape (n_codes,)
-        The words to be looked up.
-    labels : ndarray of shape (n_codes,)
-        The class number of each word, below `n_classes`; where words are equal, the
-        most frequent one is looked up.
-    n_classes : int
-        Number of classes, at least 2.
+    The first layer has m hyperplanes. The parities, of shape (m, r), say which bit of
+    the code enters which bit of the word. Each word is looked up with its label, a
+    class number; where words are equal, with their most frequent one.
 
-    Returns
-    -------
-    network : DeepThresholdNetwork
-        Its output is the class number for two classes, else one score for each class,
-        largest (and 0) for the class that was looked up.
+    The output is the class number for two classes, else one score for each class,
+    largest (and 0) for the class that was looked up.
     """
     n_outputs = int(n_classes - 1).bit_length()
     layers, wires = parity_layers(parities)
@@ -369,3 +207,27 @@ def deep_threshold_network(hyperplanes, parities, words, labels, n_classes):
     n_neurons = neuron_bound(*parities.shape, len(words), n_classes)
     assert network.n_neurons <= n_neurons, (network.widths, n_neurons)
     return network
+
+
+def neuron_bound(n_hyperplanes, n_word_bits, n_samples, n_classes) -> int:
+    """Return how many neurons a network of m hyperplanes and words of r bits may have.
+
+    m is O(log(N) / delta) and r is O(log N); the bound is O(m + sqrt(N)) for N samples
+    of a fixed number of classes, if r log m < m.
+
+    >>> from sklearn_memorize.constructions.deep_threshold._construction import (
+    ...     neuron_bound,
+    ... )
+    >>> neuron_bound(64, 21, 1000, 2)
+    726
+    """
+    n_outputs = int(n_classes - 1).bit_length()
+    # Three trees per bit, two units per XOR, one identity unit per tree and level.
+    depth = int(n_hyperplanes - 1).bit_length()
+    n_gates = 2 * _N_PARITIES_OF_A_BIT * n_hyperplanes + n_word_bits * depth
+    if n_hyperplanes <= n_word_bits:
+        n_gates = 0
+    # 2 K_A + (1 + o) K_B units at K_A K_B = N, with both rounded up.
+    n_lookup = 2 * np.sqrt(2 * (1 + n_outputs) * n_samples) + 3 + n_outputs
+    n_rest = n_word_bits + n_outputs + (n_classes if n_classes > 2 else 0)
+    return n_hyperplanes + n_gates + int(n_lookup) + n_rest

@@ -1,15 +1,15 @@
-"""The scikit-learn face of deep threshold networks."""
+"""Deep threshold networks behind the scikit-learn interface."""
 
 from __future__ import annotations
 
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
+from ..._estimator._callbacks import Progress
 from ..._estimator._messages import listed
-from ..._estimator._sklearn import Interval, StrOptions
+from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError, InterpolationWarning
 from ..random_hyperplanes._construction import HyperplaneStream, enclosing_ball
@@ -20,8 +20,6 @@ from ._construction import (
     distinct_codes,
     separating_hyperplanes,
 )
-
-__all__ = ["DeepThresholdClassifier"]
 
 
 class DeepThresholdClassifier(BaseMemorizingClassifier):
@@ -168,16 +166,14 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
         self.conflicts = conflicts
         self.random_state = random_state
 
-    def _build(self, training: TrainingSet) -> dict:
+    def _build(self, training: TrainingSet, progress: Progress):
         X = training.points()
         ball = enclosing_ball(X, np.arange(training.n_samples), self.center)
         fitted = {"radius_": ball.radius, "n_hyperplanes_": 0, "n_word_bits_": 0}
         if training.n_classes == 1:
-            return fitted | {"network_": constant_network(X.shape[1])}
-        for_hyperplanes, for_parities = check_random_state(self.random_state).randint(
-            np.iinfo(np.int32).max, size=2
-        )
-        stream = HyperplaneStream(int(for_hyperplanes), ball, self.max_bias)
+            return fitted | {"network_": constant_network(X.shape[1])}, None
+        for_hyperplanes, for_parities = draw_seeds(self.random_state, 2)
+        stream = HyperplaneStream(for_hyperplanes, ball, self.max_bias)
         hyperplanes = self._hyperplanes(X, training, stream)
         codes, labels = distinct_codes(hyperplanes, X, training.labels)
         n_code_bits = hyperplanes.n_hyperplanes
@@ -194,13 +190,12 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
                 f"{MAX_WORD_BITS} bits were found that do, and longer words are not "
                 "exact in double precision. Try another random_state."
             )
-        return fitted | {
-            "network_": deep_threshold_network(
-                hyperplanes, parities, words, labels, training.n_classes
-            ),
-            "n_hyperplanes_": n_code_bits,
-            "n_word_bits_": parities.shape[1],
-        }
+        network = deep_threshold_network(
+            hyperplanes, parities, words, labels, training.n_classes
+        )
+        fitted["n_hyperplanes_"] = n_code_bits
+        fitted["n_word_bits_"] = parities.shape[1]
+        return fitted | {"network_": network}, None
 
     def _hyperplanes(self, X, training, stream):
         """Return the first layer."""
@@ -235,7 +230,3 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
             f"{missed} are not recalled with {' and '.join(fixed)}; increase "
             "it, or set it to 'auto'."
         )
-
-    def _scores(self, X) -> np.ndarray:
-        scores = self.network_.forward(X)
-        return scores[:, 0] if len(self.classes_) == 2 else scores

@@ -9,8 +9,6 @@ from scipy import sparse
 
 from ...network import Layer
 
-__all__ = ["decoding_layer", "lookup_table", "parity_layers", "table_layers"]
-
 # A wire is a 0/1 value as an integer combination of the units of a layer: a list of
 # (unit, coefficient). A code bit is one unit, a XOR gate the difference of two.
 
@@ -46,18 +44,9 @@ def _xor_level(trees):
 def parity_layers(parities):
     """Build binary trees of XOR gates, and identity units for what must wait.
 
-    Parameters
-    ----------
-    parities : ndarray of shape (n_code_bits, n_word_bits)
-        Which bit enters which parity, 0 or 1.
-
-    Returns
-    -------
-    layers : list of Layer
-        Sparse layers with weights +-1 and biases 0 and -1.
-    wires : list of list
-        For each parity, the units of the last layer it is read from; an empty list
-        for a parity of no bits.
+    The parities, of shape (n_code_bits, n_word_bits), say with 0 or 1 which bit enters
+    which parity. Returns sparse layers with weights +-1 and biases 0 and -1, and for
+    each parity the wire that it is read from; an empty one for a parity of no bits.
     """
     trees = [[[(bit, 1)] for bit in np.flatnonzero(column)] for column in parities.T]
     n_inputs, layers = len(parities), []
@@ -87,21 +76,8 @@ def _label_bits(labels, n_outputs):
 def lookup_table(words, labels, n_word_bits, n_outputs) -> LookupTable:
     """Sort the words; one entry for each run of words that share their label.
 
-    Parameters
-    ----------
-    words : ndarray of shape (n_words,)
-        Integers from 0 to 2**n_word_bits - 1; equal ones have equal labels.
-    labels : ndarray of shape (n_words,)
-        Class numbers.
-    n_word_bits : int
-        Number r of bits of a word.
-    n_outputs : int
-        Number of bits of a label.
-
-    Returns
-    -------
-    table : LookupTable
-        Word intervals and their output bits.
+    Words are integers below 2**n_word_bits; equal ones have equal labels, which are
+    class numbers of `n_outputs` bits.
     """
     order = np.argsort(words, kind="stable")
     words, labels = words[order], labels[order]
@@ -132,19 +108,8 @@ def _wire_matrix(wires, n_inputs):
 def table_layers(table, wires, n_inputs):
     """Build the lookup: A (block), B (position), C (label), output bits.
 
-    Parameters
-    ----------
-    table : LookupTable
-        Word intervals and their output bits.
-    wires : list of list
-        For each bit of the word, the units it is read from.
-    n_inputs : int
-        Number of units of the layer below.
-
-    Returns
-    -------
-    layers : list of Layer
-        Four dense layers of integer weights.
+    `wires` holds one wire for each bit of the word, from a layer of `n_inputs` units.
+    Returns four dense layers of integer weights.
     """
     t, y = table.values, table.bits
     n_blocks, n_positions, n_outputs = y.shape
@@ -188,19 +153,9 @@ def table_layers(table, wires, n_inputs):
 
 
 def decoding_layer(n_classes, n_outputs) -> Layer:
-    """Return minus the number of output bits that differ from each class's bits.
+    """Return identity units, one a class: 0 for the class that the output bits spell.
 
-    Parameters
-    ----------
-    n_classes : int
-        Number of classes.
-    n_outputs : int
-        Number of output bits.
-
-    Returns
-    -------
-    layer : Layer
-        Identity units, one for each class: 0 for the class of the bits, else negative.
+    For others it is minus the number of bits that differ.
     """
     bits = _label_bits(np.arange(n_classes), n_outputs)
     return Layer(2 * bits - 1, -bits.sum(axis=1), "identity")

@@ -1,7 +1,7 @@
 """The cells around the centers of a nearby set, without their hyperplanes.
 
-See `nearby_set` for the formulas. Half the plane of a pair of centers is told by
-distances alone,
+See `_construction.py` for the formulas. On which side of the plane between two centers
+a point lies is told by distances alone,
 
     p_ij(x) = 1/2 + (|x - x_i|^2 - |x - x_j|^2) / (2 |x_i - x_j|^2),
 
@@ -19,10 +19,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...exact._distances import Frame, PointSet, squared_distances
+from ...exact._distances import PointSet, Scaling, squared_distances
+from ...kernels._memory import blocks_of_rows
 from ...network._layer import frozen
-
-__all__ = ["MARGIN", "SLOPE", "Cells"]
+from ...network._storage import require_shape
 
 MARGIN = 1 / 3.1  # a
 SLOPE = 1 / (1 - 2 * MARGIN)  # kappa
@@ -39,21 +39,13 @@ _LOWEST = -float(np.finfo(np.float64).max)
 
 
 class Cells:
-    """One cell for each center, largest around the center, sorted by label.
+    """One cell for each center, largest around the center, sorted by label."""
 
-    Parameters
-    ----------
-    centers : ndarray of shape (n_centers, n_features)
-        The nearby set.
-    labels : ndarray of shape (n_centers,)
-        Class number of each center, in increasing order; at least two classes.
-    frame : Frame
-        Scales the coordinates to about 1.
-    """
-
-    def __init__(self, centers: np.ndarray, labels: np.ndarray, frame: Frame):
-        self.frame = frame
-        self.points = PointSet(frozen(frame.scaled(centers)), frame)
+    def __init__(self, centers: np.ndarray, labels: np.ndarray, scaling: Scaling):
+        require_shape("labels", labels, None)
+        require_shape("centers", centers, len(labels), len(scaling.center))
+        self.scaling = scaling
+        self.points = PointSet(frozen(scaling.scaled(centers)), scaling)
         self.labels = frozen(np.asarray(labels, dtype=np.intp))
         self.n_classes = int(self.labels[-1]) + 1
         self._directions, self._offsets, self._error = self._affine_bounds()
@@ -61,27 +53,18 @@ class Cells:
     def scores(self, X, *, best_only: bool = False) -> np.ndarray:
         """Sum the positive cells of each class; where there are none, the largest.
 
-        Parameters
-        ----------
-        X : ndarray or CSR array of shape (n_samples, n_features)
-            The inputs.
-        best_only : bool, default=False
-            Whether the largest score of each row is enough.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes)
-            The scores; minus infinity where they are not wanted.
+        The scores are of shape (n_samples, n_classes). With `best_only` the largest of
+        each row is enough, and others may be minus infinity.
         """
         starts = np.searchsorted(self.labels, np.arange(self.n_classes + 1))
         groups = [slice(*pair) for pair in pairwise(starts)]
         if best_only:
             groups = [slice(0, len(self.points))]
         scores = np.empty((X.shape[0], self.n_classes))
-        step = min(_BLOCK_ROWS, max(1, _BLOCK_VALUES // len(self.points)))
-        for start in range(0, X.shape[0], step):
-            rows = PointSet(self.frame.scaled(X[start : start + step]), self.frame)
-            scores[start : start + step] = self._block_scores(rows, groups)
+        n_values = max(len(self.points), _BLOCK_VALUES // _BLOCK_ROWS)
+        for block in blocks_of_rows(X.shape[0], n_values, _BLOCK_VALUES):
+            rows = PointSet(self.scaling.scaled(X[block]), self.scaling)
+            scores[block] = self._block_scores(rows, groups)
         return scores
 
     def _block_scores(self, rows: PointSet, groups: list[slice]) -> np.ndarray:
@@ -91,7 +74,7 @@ class Cells:
             upper = self._upper_bounds(rows)
             seen.add(*self._ask_rivals(upper, distances))
             # In each group a most promising cell first, then all that may beat it.
-            for choose in (seen.seeds, seen.open):
+            for choose in (seen.most_promising, seen.undecided):
                 wanted = choose(upper)
                 seen.add(*wanted, self._values(distances, *wanted))
         return self._collect(len(rows), *seen.pairs())
@@ -241,13 +224,13 @@ class _Evaluated:
         np.maximum.at(self._best, (rows, self._group_of[cells]), values)
         self._parts.append((rows, cells, values))
 
-    def seeds(self, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def most_promising(self, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Choose the cell of the largest bound where a group has no value yet."""
         rows, groups = np.nonzero(self._best == -np.inf)
         best = [g.start + np.argmax(upper[:, g], axis=1) for g in self._groups]
         return rows, np.stack(best, axis=1)[rows, groups]
 
-    def open(self, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def undecided(self, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Choose the cells that may be positive, or beat the best of their group."""
         floors = np.minimum(self._best, 0.0)
         wanted = ~self._known

@@ -9,56 +9,54 @@ With centers x_1..x_K, c the smallest distance between different labels, a = 1/3
 
 Within c/3.1 of x_i all p_ij <= a, so cell_i = 1. Within c/3.1 of a center x_j of
 another label p_ij >= 1 - a, one term alone makes cell_i <= 0.
+
+`greedy_cover` chooses the centers; `_cells.py` evaluates the cells, and `_network.py`
+writes them out as layers.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
-from scipy import sparse
 
-from ...exact._distances import Frame, PointSet, squared_distances
-from ...network import Layer, Network
-from ...network._network import torch_modules
-from ...network._storage import shapes, storable
-from ._cells import MARGIN, SLOPE, Cells
+from ...exact._closest_pairs import closest_pair
+from ...exact._distances import PointSet, Scaling, squared_distances
+from ...exceptions import InterpolationError
+from ._network import NearbySetNetwork
 
-__all__ = ["MARGIN", "NearbySetNetwork", "greedy_cover"]
-
-# `layers` writes the hyperplanes out up to this many weights.
-LARGEST_LAYER = 1 << 24
+# Squares of smaller distances, in units of the largest coordinate, underflow.
+_SMALLEST_DISTANCE = 2.0**-400
 # Candidates for centers are compared in blocks of this many.
 _BLOCK_CENTERS = 128
 
 
+def build_nearby_set_network(points, labels, cover_radius: float, rows):
+    """Choose centers out of the points, and put a cell around each.
+
+    Centers reach `cover_radius` times the distance between the classes; with 0 each
+    point is one. `rows` are the numbers of the points in the training set, for
+    messages. Returns the network, the class distance, and the positions of the centers.
+    """
+    scaling = Scaling.of(points)
+    distance, pair = closest_pair(points, labels)
+    _check_distance(distance, scaling, rows[list(pair or ())])
+    centers = np.arange(len(points))
+    if cover_radius > 0:
+        centers = greedy_cover(points, labels, cover_radius * distance, scaling)
+    network = NearbySetNetwork(points[centers], labels[centers], scaling)
+    return network, distance, centers
+
+
 def greedy_cover(
-    points: np.ndarray, labels: np.ndarray, radius: float, frame: Frame
+    points: np.ndarray, labels: np.ndarray, radius: float, scaling: Scaling
 ) -> np.ndarray:
-    """Choose centers such that each point lies near a center of its own label.
+    """Choose centers such that each point is within the radius of one of its label.
 
     Points are taken in the order given; one that no center of its label covers yet
-    becomes a center.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n_points, n_features)
-        The points.
-    labels : ndarray of shape (n_points,)
-        Class numbers.
-    radius : float
-        How far a center reaches.
-    frame : Frame
-        The frame of the points.
-
-    Returns
-    -------
-    centers : ndarray of shape (n_centers,)
-        Positions of the centers, in increasing order.
+    becomes a center. Returns the positions of the centers, which increase.
     """
-    everything = PointSet(frame.scaled(points), frame)
+    everything = PointSet(scaling.scaled(points), scaling)
     # A little less, so that rounding never covers a point beyond the radius.
-    reach = np.square(np.ldexp(radius, -frame.exponent)) * (1 - 1e-8)
+    reach = np.square(np.ldexp(radius, -scaling.exponent)) * (1 - 1e-8)
     chosen = [
         _cover_one_label(everything, np.flatnonzero(labels == label), reach)
         for label in np.unique(labels)
@@ -85,174 +83,11 @@ def _cover_one_label(everything, left, reach) -> np.ndarray:
     return np.concatenate(chosen)
 
 
-storable(Frame, shapes(center="d"))
-
-
-class NearbySetNetwork(Network):
-    """The three-layer network of cells, evaluated without its hyperplanes.
-
-    Its first layer has a neuron for each ordered pair of centers of different label,
-    and none of them is stored: the distances to the centers tell the same.
-
-    Parameters
-    ----------
-    centers : ndarray of shape (n_centers, n_features)
-        The nearby set.
-    labels : ndarray of shape (n_centers,)
-        Class number of each center, in increasing order; at least two classes.
-    frame : Frame
-        Scales the coordinates to about 1.
-    """
-
-    def __init__(self, centers: np.ndarray, labels: np.ndarray, frame: Frame):
-        self._cells = Cells(centers, labels, frame)
-
-    def _stored(self) -> dict:
-        frame = self._cells.frame
-        return {"centers": self.centers, "labels": self.center_labels, "frame": frame}
-
-    @property
-    def centers(self) -> np.ndarray:
-        """The centers, of shape (n_centers, n_features), sorted by label."""
-        return self._cells.frame.unscaled(self._cells.points.points)
-
-    @property
-    def center_labels(self) -> np.ndarray:
-        """Class number of each center."""
-        return self._cells.labels
-
-    @property
-    def n_inputs(self) -> int:
-        """Number of input features."""
-        return self._cells.points.points.shape[1]
-
-    @property
-    def depth(self) -> int:
-        """Number of layers: hyperplanes, cells, outputs."""
-        return 3
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Number of hyperplanes, of cells, and of outputs."""
-        n_classes = self._cells.n_classes
-        n_outputs = 1 if n_classes == 2 else n_classes
-        return (self._n_pairs, len(self._cells.labels), n_outputs)
-
-    @property
-    def _n_pairs(self) -> int:
-        # Ordered pairs of different label: K^2 - sum_c K_c^2.
-        sizes = np.bincount(self._cells.labels).tolist()
-        return sum(sizes) ** 2 - sum(size**2 for size in sizes)
-
-    @cached_property
-    def n_parameters(self) -> int:
-        """Number of nonzero weights and biases of the network as it is written down.
-
-        A weight of a hyperplane is zero where its two centers agree in a coordinate;
-        each hyperplane has a bias and one weight to its cell, each cell a bias and one
-        weight to its output.
-        """
-        columns = self._cells.points.points.T
-        agreements = sum(self._count_agreements(column) for column in columns)
-        weights = self._n_pairs * self.n_inputs - agreements
-        return weights + 2 * self._n_pairs + 2 * len(self._cells.labels)
-
-    @property
-    def bits_per_parameter(self) -> float:
-        """Bits of a weight: hyperplanes are quotients in double precision."""
-        return 64.0
-
-    def _count_agreements(self, coordinate: np.ndarray) -> int:
-        """Count the ordered pairs of different label with equal coordinates."""
-        _, values = np.unique(coordinate, return_inverse=True)
-        both = values * self._cells.n_classes + self._cells.labels
-        equal = np.unique(values, return_counts=True)[1].tolist()
-        same_label = np.unique(both, return_counts=True)[1].tolist()
-        return sum(n**2 for n in equal) - sum(n**2 for n in same_label)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The three layers written out.
-
-        Raises
-        ------
-        ValueError
-            If the hyperplanes have more than 2^24 weights.
-        """
-        n_weights = self._n_pairs * self.n_inputs
-        if n_weights > LARGEST_LAYER:
-            raise ValueError(
-                f"The first layer has {self._n_pairs} hyperplanes of {self.n_inputs} "
-                f"weights each, which are more than {LARGEST_LAYER} numbers, too many "
-                "to write out. `widths`, `n_parameters` and `forward` do without "
-                "them; a larger cover_radius (at most 1/3.1) leaves fewer."
-            )
-        return self._written_out()
-
-    def _written_out(self) -> tuple[Layer, ...]:
-        labels, points = self._cells.labels, self._cells.points.points
-        different = labels[:, np.newaxis] != labels
-        i, j = np.nonzero(different)
-        near, far = points[i], points[j]
-        normals = far - near
-        normals /= np.square(normals).sum(axis=1, keepdims=True)
-        biases = -(normals * near).sum(axis=1) - MARGIN
-        # The points are in units of the frame, the inputs are not.
-        hyperplanes = Layer(self._cells.frame.scaled(normals), biases, "relu")
-        starts = np.append(0, np.cumsum(different.sum(axis=1)))
-        incoming = sparse.csr_array(
-            (np.full(len(i), -SLOPE), np.arange(len(i)), starts),
-            shape=(len(labels), len(i)),
+def _check_distance(distance: float, scaling: Scaling, samples: np.ndarray) -> None:
+    if np.ldexp(distance, -scaling.exponent) < _SMALLEST_DISTANCE:
+        raise InterpolationError(
+            f"Samples {samples[0]} and {samples[1]} have different labels and are at "
+            f"distance {distance:.3g}, too close for double precision beside "
+            f"coordinates of size 2^{scaling.exponent}. Rescale the features, or give "
+            "the two samples one label."
         )
-        cells = Layer(incoming, np.ones(len(labels)), "relu")
-        outputs = np.eye(self._cells.n_classes)[:, labels]
-        if self._cells.n_classes == 2:
-            outputs = outputs[[1]] - outputs[[0]]
-        return hyperplanes, cells, Layer(outputs, np.zeros(len(outputs)), "identity")
-
-    def forward(self, X) -> np.ndarray:
-        """Evaluate the network.
-
-        Parameters
-        ----------
-        X : ndarray or CSR array of shape (n_samples, n_features)
-            The inputs.
-
-        Returns
-        -------
-        outputs : ndarray of shape (n_samples, n_outputs)
-            F_c(x) for each class; F_1(x) - F_0(x) for two classes. All zero where x
-            lies in no cell.
-        """
-        outputs = np.maximum(self.class_scores(X), 0.0)
-        return outputs if outputs.shape[1] > 2 else outputs[:, [1]] - outputs[:, [0]]
-
-    def class_scores(self, X, *, best_only: bool = False) -> np.ndarray:
-        """Score the classes, also where x lies in no cell.
-
-        Parameters
-        ----------
-        X : ndarray or CSR array of shape (n_samples, n_features)
-            The inputs.
-        best_only : bool, default=False
-            Whether the largest score of each row is enough; the others may then be
-            minus infinity.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes)
-            F_c(x) where it is positive, else the largest value of a cell of the class
-            before its ReLU, which is at most 0. A row's scores are the same in any
-            batch.
-        """
-        return self._cells.scores(X, best_only=best_only)
-
-    def to_torch(self):
-        """Return `class_scores` as a PyTorch module; see `Network.to_torch`.
-
-        Raises
-        ------
-        ValueError
-            If the hyperplanes are too many to be written out; see `layers`.
-        """
-        return torch_modules().CellsModule(self.layers, self.center_labels)

@@ -1,4 +1,4 @@
-"""The classifier that memorizes by cells around a nearby set."""
+"""Cells around a nearby set behind the scikit-learn interface."""
 
 from __future__ import annotations
 
@@ -8,18 +8,12 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from ..._estimator._base import BaseMemorizingClassifier, constant_network, dense
+from ..._estimator._base import BaseMemorizingClassifier, constant_network
+from ..._estimator._callbacks import Progress
 from ..._estimator._sklearn import Interval, StrOptions
-from ..._estimator._training_set import TrainingSet
-from ...exact._closest_pairs import closest_pair
-from ...exact._distances import Frame
-from ...exceptions import InterpolationError
-from ._construction import MARGIN, NearbySetNetwork, greedy_cover
-
-__all__ = ["NearbySetClassifier"]
-
-# Squares of smaller distances, in units of the largest coordinate, underflow.
-_SMALLEST_DISTANCE = 2.0**-400
+from ..._estimator._training_set import TrainingSet, dense
+from ._cells import MARGIN
+from ._construction import build_nearby_set_network
 
 
 class NearbySetClassifier(BaseMemorizingClassifier):
@@ -117,7 +111,7 @@ class NearbySetClassifier(BaseMemorizingClassifier):
         self.cover_radius = cover_radius
         self.conflicts = conflicts
 
-    def _build(self, training: TrainingSet) -> dict:
+    def _build(self, training: TrainingSet, progress: Progress):
         points = training.points()
         points = dense(points) if sparse.issparse(points) else points
         # A zero that a sparse matrix leaves out has no sign.
@@ -127,37 +121,20 @@ class NearbySetClassifier(BaseMemorizingClassifier):
                 "network_": constant_network(points.shape[1]),
                 "class_distance_": np.inf,
                 "center_indices_": training.rows[:1],
-            }
-        frame = Frame.of(points)
-        distance, pair = closest_pair(points, training.labels)
-        _check_distance(distance, frame, training.rows[list(pair or ())])
-        centers = np.arange(len(points))
-        if self.cover_radius > 0:
-            radius = self.cover_radius * distance
-            centers = greedy_cover(points, training.labels, radius, frame)
+            }, None
+        network, distance, centers = build_nearby_set_network(
+            points, training.labels, self.cover_radius, training.rows
+        )
         return {
-            "network_": NearbySetNetwork(
-                points[centers], training.labels[centers], frame
-            ),
+            "network_": network,
             "class_distance_": distance,
             "center_indices_": training.rows[centers],
-        }
+        }, None
 
-    def _scores(self, X) -> np.ndarray:
-        scores = self.network_.class_scores(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+    def _outputs(self, X) -> np.ndarray:
+        return self.network_.class_scores(X)
 
     def _predict_class_numbers(self, X) -> np.ndarray:
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0], dtype=np.intp)
         return np.argmax(self.network_.class_scores(X, best_only=True), axis=1)
-
-
-def _check_distance(distance: float, frame: Frame, samples: np.ndarray) -> None:
-    if np.ldexp(distance, -frame.exponent) < _SMALLEST_DISTANCE:
-        raise InterpolationError(
-            f"Samples {samples[0]} and {samples[1]} have different labels and are at "
-            f"distance {distance:.3g}, too close for double precision beside "
-            f"coordinates of size 2^{frame.exponent}. Rescale the features, or give "
-            "the two samples one label."
-        )

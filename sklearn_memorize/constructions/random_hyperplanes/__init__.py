@@ -1,11 +1,5 @@
 """Random hyperplanes and a greedy cover: three layers that memorize."""
 
-from ...network._storage import (
-    check_covering,
-    check_coverings,
-    check_hyperplanes,
-    storable,
-)
 from ._codes import BitCodes
 from ._estimator import MemorizingClassifier
 from ._hyperplane_layer import HyperplaneLayer
@@ -22,7 +16,3 @@ __all__ = [
     "RandomThresholdTransformer",
     "ReLUCodes",
 ]
-
-storable(HyperplaneLayer, check_hyperplanes)
-storable(Covering, check_covering)
-storable(CoverNetwork, check_coverings)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ... import kernels
-from ..._estimator._progress import SILENT, Progress
+from ..._estimator._callbacks import SILENT, Progress
 from ...kernels._memory import index_type
 from ...kernels._threads import run_in_threads
 from ...network._layer import Activation

@@ -7,13 +7,12 @@ from numbers import Integral, Real
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
-from ..._estimator._callbacks import attempt, kept
+from ..._estimator._callbacks import completed_draws, run_draw
 from ..._estimator._dask import again_if_lost, in_dask_worker, is_dask_array
-from ..._estimator._sklearn import Interval, StrOptions
+from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError, InterpolationWarning
 from ...kernels import LANES
@@ -27,7 +26,6 @@ from ._parts import memorize_in_parts
 
 __all__ = ["MemorizingClassifier"]
 
-_SEED_RANGE = np.iinfo(np.int32).max
 # The certificate looks at so many tiles of 64 samples at a time, at the most.
 _MOST_TILES = 4096
 # So many samples are encoded a second time at the least, if there are as many.
@@ -236,11 +234,11 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         return self.n_draws
 
     # A training set in chunks stands in for one in memory.
-    def _prepare(  # type: ignore[override]
+    def _read(  # type: ignore[override]
         self, X, y, sample_weight
     ) -> TrainingSet | DaskTrainingSet:
         if not is_dask_array(X):
-            return super()._prepare(X, y, sample_weight)
+            return super()._read(X, y, sample_weight)
         for name, value, instead in (
             ("covering", "greedy", "random"),
             ("prune", True, False),
@@ -252,9 +250,9 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
                 )
         return training_set(self, X, y, sample_weight)
 
-    def _build(self, training: TrainingSet | DaskTrainingSet) -> dict:
+    def _build(self, training: TrainingSet | DaskTrainingSet, progress):
         if isinstance(training, DaskTrainingSet):
-            return self._build_in_parts(training)
+            return self._build_in_parts(training, progress)
         n_threads = _n_threads(self.n_jobs)
         ball = enclosing_ball(training.X, training.rows, self.center, n_threads)
         if training.n_classes == 1:
@@ -267,9 +265,7 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         # A fit that is itself a task on a cluster does not send its data on.
         require = "sharedmem" if in_dask_worker() else None
         tasks = [
-            delayed(attempt)(
-                self._progress, number, rules.n_parts, memorize, *data, seed
-            )
+            delayed(run_draw)(progress, number, rules.n_parts, memorize, *data, seed)
             for number, seed in enumerate(self._seeds())
         ]
 
@@ -277,10 +273,10 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
             parallel = Parallel(n_jobs=n_jobs, prefer="threads", require=require)
             return parallel(tasks)
 
-        draws = kept(again_if_lost(outcomes))
+        draws = completed_draws(again_if_lost(outcomes))
         return self._attributes(draws, layout, ball.radius, rules.classes)
 
-    def _build_in_parts(self, training: DaskTrainingSet) -> dict:
+    def _build_in_parts(self, training: DaskTrainingSet, progress):
         """Do what `_build` does, one draw after the other, where the samples are."""
         samples = training.samples
         ball = samples.enclosing_ball(self.center)
@@ -288,24 +284,20 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
             return self._build_constant(ball)
         rules = self._rules(training)
         data = samples, ball, rules
-        draws = kept(
-            attempt(
-                self._progress, number, rules.n_parts, memorize_in_parts, *data, seed
-            )
+        draws = completed_draws(
+            run_draw(progress, number, rules.n_parts, memorize_in_parts, *data, seed)
             for number, seed in enumerate(self._seeds())
         )
         return self._attributes(draws, samples, ball.radius, rules.classes)
 
     def _seeds(self) -> list[int]:
         """Return one seed for each draw."""
-        generator = check_random_state(self.random_state)
-        return generator.randint(_SEED_RANGE, size=self.n_draws).tolist()
+        return draw_seeds(self.random_state, self.n_draws)
 
-    def _attributes(self, draws, layout, radius: float, classes) -> dict:
-        """Return the fitted attributes by name."""
+    def _attributes(self, draws, layout, radius: float, classes) -> tuple[dict, tuple]:
+        """Return the fitted attributes by name, and layout and codes of the samples."""
         if self.keep == "best":
             draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
-        self._trace = layout, [draw.codes for draw in draws]
         # Where every draw covers every sample, each fires its class in all of them.
         quorum = len(draws) if sum(draw.n_missed for draw in draws) == 0 else 1
         network = CoverNetwork([draw.covering for draw in draws], quorum)
@@ -319,9 +311,9 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
             "second_layer_widths_": widths,
             "sample_indices_": np.concatenate([draw.centers for draw in draws]),
             "coverage_": np.concatenate([draw.coverage for draw in draws]),
-        }
+        }, (layout, [draw.codes for draw in draws])
 
-    def _build_constant(self, ball) -> dict:
+    def _build_constant(self, ball) -> tuple[dict, None]:
         return {
             "network_": constant_network(len(ball.center)),
             "radius_": ball.radius,
@@ -329,7 +321,7 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
             "second_layer_widths_": np.zeros(1, dtype=np.intp),
             "sample_indices_": np.empty(0, dtype=np.intp),
             "coverage_": np.empty(0, dtype=np.intp),
-        }
+        }, None
 
     def _rules(self, training: TrainingSet | DaskTrainingSet) -> Rules:
         n_classes = training.n_classes
@@ -350,14 +342,14 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
             n_threads=_n_threads(self.n_jobs) if self.n_draws == 1 else 1,
         )
 
-    def _certify(self, training: TrainingSet | DaskTrainingSet) -> None:
+    def _certify(self, training: TrainingSet | DaskTrainingSet, evidence=None) -> None:
         """Decide every training sample by its code, as `predict` does.
 
         The code of a sample is a function of the sample alone, so the codes that the
         network was built from are those that `predict` computes. That is checked for
         some of the samples, which are encoded again.
         """
-        layout, codes = self.__dict__.pop("_trace", (None, [None]))
+        layout, codes = evidence or (None, [None])
         if isinstance(training, DaskTrainingSet):
             self._record_certificate(training, training.n_missed(self))
             return

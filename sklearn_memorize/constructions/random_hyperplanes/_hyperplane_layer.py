@@ -14,6 +14,7 @@ from ...exact._signs import DOUBLE, TINY, rounded_up, rounding, signs
 from ...kernels._memory import check_room
 from ...kernels._threads import even_step, run_in_threads
 from ...network._layer import Layer, frozen
+from ...network._storage import require, storable
 from ._codes import BitCodes
 from ._relu_codes import ReLUCodes
 from ._relu_encoding import encode_relu
@@ -39,6 +40,7 @@ def _in_single_precision(offsets, bounds) -> tuple[np.ndarray, np.ndarray]:
     return rounded, rounded_up(bounds + error + np.where(error > 0, TINY, 0.0))
 
 
+@storable
 @dataclass(frozen=True, eq=False)
 class HyperplaneLayer:
     """Hyperplanes `<w, x> + b = 0` in space, and on which side of them points lie.
@@ -86,6 +88,21 @@ class HyperplaneLayer:
         object.__setattr__(self, "scaled_biases", frozen(biases))
         if self.shift is not None:
             object.__setattr__(self, "shift", frozen(np.asarray(self.shift)))
+        self._check()
+
+    def _check(self) -> None:
+        directions, biases, shift = self.directions, self.scaled_biases, self.shift
+        require(directions.ndim == 2, "directions must be a matrix")
+        agree = biases.shape == directions.shape[:1]
+        require(agree, "directions and biases must agree")
+        is_integer = isinstance(self.exponent, (int, np.integer))
+        require(is_integer, "exponent must be an integer")
+        finite = np.isfinite(directions).all() and np.isfinite(biases).all()
+        require(finite, "directions and biases must be finite")
+        if shift is not None:
+            one_each = shift.shape == directions.shape[1:]
+            require(one_each, "shift must be one number a feature")
+            require(np.isfinite(shift).all(), "shift must be finite")
 
     @property
     def n_hyperplanes(self) -> int:

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from ...network._layer import Activation, Layer, frozen
 from ...network._network import Network, torch_modules
+from ...network._storage import require, storable
 from ._codes import unpack_bits
 from ._hyperplane_layer import HyperplaneLayer
 from ._relu_codes import FRACTION_BITS
@@ -21,6 +22,7 @@ __all__ = ["CoverNetwork", "Covering"]
 _BLOCK_BITS = 1 << 25
 
 
+@storable
 @dataclass(frozen=True, eq=False)
 class Covering:
     """The first two layers: hyperplanes, and the neurons that cover the classes.
@@ -51,6 +53,27 @@ class Covering:
     def __post_init__(self):
         for name in ("masks", "bounds", "starts"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
+        self._check()
+
+    def _check(self) -> None:
+        masks, bounds, starts = self.masks, self.bounds, self.starts
+        n_bits = self.hyperplanes.n_hyperplanes
+        known = self.activation in ("threshold", "relu")
+        require(known, "there is no such activation")
+        integers = bounds.ndim == 1 and bounds.dtype.kind == "i"
+        require(integers, "bounds must be integers")
+        require(masks.dtype == np.uint64, "masks must be words of 64 bits")
+        shape = (len(bounds), -(-n_bits // 64))
+        require(masks.shape == shape, f"masks must have the shape {shape}")
+        integers = starts.ndim == 1 and starts.dtype.kind == "i"
+        require(integers, "starts must be integers")
+        require(len(starts) > 1 and starts[0] == 0, "starts must begin with 0")
+        at_end = starts[-1] == len(bounds)
+        require(at_end, "starts must end with the number of neurons")
+        require((np.diff(starts) >= 0).all(), "starts must not decrease")
+        if n_bits % 64:  # bits past the last hyperplane are never counted
+            spare = masks[:, -1] >> np.uint64(n_bits % 64)
+            require(not spare.any(), "masks name hyperplanes that are not there")
 
     @property
     def n_neurons(self) -> int:
@@ -119,7 +142,17 @@ class CoverNetwork(Network):
     """
 
     def __init__(self, coverings, quorum: int = 1):
-        self._coverings = tuple(coverings)
+        coverings = tuple(coverings)
+        require(len(coverings) > 0, "there must be a covering")
+        possible = 1 <= quorum <= len(coverings)
+        require(possible, "quorum must be 1 .. number of coverings")
+        for what, values in {
+            "n_features": {part.hyperplanes.n_features for part in coverings},
+            "n_classes": {len(part.starts) for part in coverings},
+            "activation": {part.activation for part in coverings},
+        }.items():
+            require(len(values) == 1, f"all coverings must have the same {what}")
+        self._coverings = coverings
         self._quorum = quorum
 
     @property

@@ -12,9 +12,9 @@ from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.parallel import Parallel, delayed
 
-from ..._estimator._base import _canonical, advice_on_memory, unchanged_on_failure
+from ..._estimator._messages import advice_on_memory, unchanged_on_failure
 from ..._estimator._sklearn import _fit_context
-from ..._estimator._training_set import TrainingSet
+from ..._estimator._training_set import TrainingSet, canonical_csr
 from ._construction import Rules
 from ._drawing import Ball, enclosing_ball, enlarged_ball
 from ._growing import GrowingCover, Samples, memorize_more
@@ -67,8 +67,8 @@ class PartialFitMixin(_Classifier):
     n_jobs: int | None
     _seeds: Callable[..., list[int]]
     _rules: Callable[..., Rules]
-    _attributes: Callable[..., dict]
-    _build_constant: Callable[..., dict]
+    _attributes: Callable[..., tuple]
+    _build_constant: Callable[..., tuple]
 
     # None before the first call, and after `fit`.
     _state: _State | None = None
@@ -133,8 +133,8 @@ class PartialFitMixin(_Classifier):
                 n_classes=len(self.classes_),
                 n_conflicts=seen.ballots.n_conflicts(),
             )
-            self._grow(state, seen, samples, training)
-            self._certify(training)
+            evidence = self._grow(state, seen, samples, training)
+            self._certify(training, evidence)
         return self
 
     @property
@@ -163,7 +163,7 @@ class PartialFitMixin(_Classifier):
         X, y = self._validate_samples(X, y=y, reset=is_first)
         check_classification_targets(y)
         if sparse.issparse(X):
-            X = _canonical(X)
+            X = canonical_csr(X)
         return X, self._class_numbers(y), *self._validate_weights(X, sample_weight)
 
     def _declare(self, classes, is_first: bool) -> None:
@@ -194,7 +194,7 @@ class PartialFitMixin(_Classifier):
             )
         return np.array([numbers[label] for label in present.tolist()])[inverse]
 
-    def _grow(self, state, seen: SeenSamples, samples: Samples, training) -> None:
+    def _grow(self, state, seen: SeenSamples, samples: Samples, training):
         """Update every draw; set the fitted attributes and the state."""
         if state is None:
             ball = enclosing_ball(seen.X, samples.rows, self.center)
@@ -205,7 +205,7 @@ class PartialFitMixin(_Classifier):
             if len(new):
                 ball = enlarged_ball(ball, seen.X, new)
         if training.n_classes == 1:
-            attributes = self._build_constant(ball)
+            attributes, evidence = self._build_constant(ball)
         else:
             rules = self._rules(training)
             before = None if state is None else state.samples
@@ -214,7 +214,7 @@ class PartialFitMixin(_Classifier):
                 for draw in draws
             )
             draws, networks = zip(*pairs, strict=True)
-            attributes = self._attributes(
+            attributes, evidence = self._attributes(
                 networks, samples.layout, ball.radius, rules.classes
             )
             indices = attributes["sample_indices_"]
@@ -223,7 +223,8 @@ class PartialFitMixin(_Classifier):
             setattr(self, name, value)
         settled = {name: getattr(self, name) for name in _SETTLED}
         self._state = _State(seen, samples, ball, draws, settled)
+        return evidence
 
-    def _prepare(self, X, y, sample_weight) -> TrainingSet:
+    def _read(self, X, y, sample_weight) -> TrainingSet:
         self.__dict__.pop("_state", None)  # `fit` starts afresh
-        return super()._prepare(X, y, sample_weight)
+        return super()._read(X, y, sample_weight)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import sparse
 
-from ..._estimator._progress import SILENT, Progress
+from ..._estimator._callbacks import SILENT, Progress
 from ...kernels import LANES
 from ._codes import BitCodes
 from ._construction import Memorization, Rules, memorize_samples

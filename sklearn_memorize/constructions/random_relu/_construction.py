@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import linalg, optimize, sparse
@@ -20,16 +19,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.parallel import Parallel, delayed
 
-from ... import kernels
 from ...exact._signs import DOUBLE, rounding
 from ...kernels._memory import check_room
-from ...kernels._threads import run_in_threads
-from ...network import Layer, Network
-from ...network._storage import check_chain, shapes, storable
+from ._network import RandomReLUNetwork, Separator
 
-__all__ = ["Features", "RandomReLUNetwork", "Separator", "separate", "widen"]
-
-_BLOCK_VALUES = 1 << 21
 # Squared hinge loss: its weight decay, and the functional margin that is enough.
 _DECAY = 1e-6
 _MARGIN = 0.5
@@ -40,113 +33,18 @@ _GRAM_SAMPLES = 5000
 _HARD = 1e9
 # Keeps zero from being divided by.
 _SMALL = 1e-300
-# Outputs are cut off here, so that their sums are finite.
-_LARGEST = 2.0**500
 
 
 class _Separated(Exception):
     """Ends the search."""
 
 
-@dataclass(frozen=True)
-class Separator:
-    """Linear functions of the features, one for each class (one in all for two).
-
-    Parameters
-    ----------
-    coefficients : ndarray of shape (n_hyperplanes, n_outputs)
-        The weights v.
-    intercepts : ndarray of shape (n_outputs,)
-        The biases c.
-    """
-
-    coefficients: np.ndarray = field(repr=False)
-    intercepts: np.ndarray = field(repr=False)
-
-
-storable(Separator, shapes(coefficients="n,k", intercepts="k"))
-
-
-class RandomReLUNetwork(Network):
-    """One layer of random ReLU units and one of linear outputs.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n_hyperplanes, n_features)
-        The W of Phi(x) = ReLU(W x + b).
-    biases : ndarray of shape (n_hyperplanes,)
-        The b.
-    separator : Separator
-        The outputs, v . Phi(x) + c.
-    """
-
-    def __init__(self, weights, biases, separator):
-        self._layers = (
-            Layer(weights, biases, "relu"),
-            Layer(separator.coefficients.T, separator.intercepts, "identity"),
-        )
-
-    def _stored(self) -> dict:
-        first, last = self._layers
-        separator = Separator(last.weights.T, last.biases)
-        return {
-            "weights": first.weights,
-            "biases": first.biases,
-            "separator": separator,
-        }
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The random layer and the output layer."""
-        return self._layers
-
-    def forward(self, X, n_threads: int = 1) -> np.ndarray:
-        """Evaluate the network, each sum in a fixed order.
-
-        Parameters
-        ----------
-        X : ndarray or CSR array of shape (n_samples, n_features)
-            The inputs.
-        n_threads : int, default=1
-            Number of threads that share the rows.
-
-        Returns
-        -------
-        outputs : ndarray of shape (n_samples, n_outputs)
-            The linear functions of the features.
-        """
-        step = max(1, _BLOCK_VALUES // max(self._layers[0].weights.shape))
-        blocks = [X[start : start + step] for start in range(0, X.shape[0], step)]
-        return np.concatenate(run_in_threads(self._outputs, blocks, n_threads))
-
-    def _outputs(self, rows) -> np.ndarray:
-        rows = rows.toarray() if sparse.issparse(rows) else rows
-        for layer in self._layers:
-            with np.errstate(over="ignore", invalid="ignore"):
-                rows = kernels.ordered_product(rows, layer.weights) + layer.biases
-            # Far from all samples a sum may overflow, even to both sides.
-            rows = np.clip(np.nan_to_num(rows, nan=0.0), -_LARGEST, _LARGEST)
-            if layer.activation == "relu":
-                rows = np.maximum(rows, 0.0)
-        return rows
-
-
-storable(RandomReLUNetwork, check_chain)
-
-
 class Features:
     """The standardized features of the training samples, and their layer.
 
-    Parameters
-    ----------
-    samples : ndarray or CSR array of shape (n_samples, n_features)
-        The samples in units of 2**exponent, in double precision.
-    directions : ndarray of shape (n_hyperplanes, n_features)
-        The W of Phi(x) = ReLU(W x + b).
-    biases : ndarray of shape (n_hyperplanes,)
-        The b, in units of 2**exponent.
-    exponent : int
-        Brings the samples to the size of one.
+    The directions are the W and the biases the b of Phi(x) = ReLU(W x + b). Samples, in
+    double precision, and biases are in units of 2**exponent, which brings the samples
+    to the size of one.
     """
 
     def __init__(self, samples, directions, biases, exponent):
@@ -204,19 +102,10 @@ class Features:
 
 
 def widen(layers, X) -> Features:
-    """Return the features of several blocks of hyperplanes.
+    """Return the features of several blocks of hyperplanes at the samples X.
 
-    Parameters
-    ----------
-    layers : list of HyperplaneLayer
-        The blocks; all have one exponent.
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        The samples.
-
-    Returns
-    -------
-    features : Features
-        ReLU(W x + b), divided by a power of two near the size of the data.
+    The blocks, each a `HyperplaneLayer`, have the same exponent: the features are
+    divided by that power of two near the size of the data.
     """
     exponent = layers[0].exponent
     directions = np.concatenate([layer.directions for layer in layers])
@@ -232,12 +121,8 @@ def widen(layers, X) -> Features:
 def _squared_hinge(features, signs, max_iter):
     """Minimize sum max(0, 1 - s f)^2 until everything is on its side.
 
-    Returns
-    -------
-    coefficients, intercepts : ndarray
-        Linear functions that separate, if any were met; else the last ones.
-    n_iter : int
-        Number of evaluations of the loss.
+    Returns coefficients and intercepts of linear functions that separate, if any were
+    met, else of the last ones; and how many times the loss was evaluated.
     """
     n_outputs = signs.shape[1]
     values = features.values
@@ -331,34 +216,15 @@ def _margins(features, solution, signs) -> np.ndarray:
 
 
 def separate(features, X, labels, n_outputs, maximum_margin, max_iter, n_jobs):
-    """Look for a linear separator of the features.
+    """Look for a linear separator of the features of the samples X.
 
-    Parameters
-    ----------
-    features : Features
-        The features of the samples.
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        The samples.
-    labels : ndarray of shape (n_samples,)
-        Class numbers.
-    n_outputs : int
-        Number of classes, or 1 for two classes.
-    maximum_margin : bool
-        Whether to replace the separator by one of maximum margin.
-    max_iter : int
-        Iterations of the search.
-    n_jobs : int or None
-        Number of threads, one class each.
+    There is one output for each class, or one in all for two. With `maximum_margin` the
+    separator that is found within `max_iter` iterations is replaced by one of maximum
+    margin; `n_jobs` threads then work on one class each.
 
-    Returns
-    -------
-    network : RandomReLUNetwork
-        The features with the best linear functions found.
-    separated : bool
-        Whether every output has the right sign at every sample, by more than the
-        rounding error of any evaluation.
-    n_iter : int
-        Number of steps that the search took.
+    Returns the network of the best linear functions found; whether every output has the
+    right sign at every sample, by more than the rounding error of any evaluation; and
+    how many steps the search took.
     """
     positive = np.arange(n_outputs) if n_outputs > 1 else np.ones(1, dtype=np.intp)
     signs = np.where(labels[:, np.newaxis] == positive, 1.0, -1.0)
@@ -368,8 +234,8 @@ def separate(features, X, labels, n_outputs, maximum_margin, max_iter, n_jobs):
         wider = _largest_margin(features, signs, n_jobs)
         better = _margins(features, wider, signs) > margins
         solution = [
-            np.where(better, mine, yours)
-            for mine, yours in zip(wider, solution, strict=True)
+            np.where(better, of_wider, found)
+            for of_wider, found in zip(wider, solution, strict=True)
         ]
     network = features.network(*solution)
     candidates = [network]

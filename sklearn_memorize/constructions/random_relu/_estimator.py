@@ -1,4 +1,4 @@
-"""The scikit-learn face of random ReLU features."""
+"""Random ReLU features behind the scikit-learn interface."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from numbers import Integral, Real
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.utils import check_random_state
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
-from ..._estimator._sklearn import Interval, StrOptions
+from ..._estimator._callbacks import Progress
+from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError, InterpolationWarning
 from ...kernels._threads import one_blas_thread
 from ..random_hyperplanes._construction import HyperplaneStream, enclosing_ball
 from ._construction import separate, widen
-
-__all__ = ["RandomReLUClassifier"]
 
 # Each attempt is that much wider than the one before.
 _GROWTH = 2**0.5
@@ -175,13 +173,13 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _build(self, training: TrainingSet) -> dict:
+    def _build(self, training: TrainingSet, progress: Progress):
         X = training.points()
         ball = enclosing_ball(X, np.arange(training.n_samples), self.center)
         if training.n_classes == 1:
             network, width, n_iter = constant_network(X.shape[1]), 0, 0
         else:
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+            (seed,) = draw_seeds(self.random_state, 1)
             stream = HyperplaneStream(seed, ball, self.max_bias)
             # With several threads sums come in another order, and their number would
             # show in the network.
@@ -193,7 +191,7 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
             "radius_": ball.radius,
             "n_hyperplanes_": width,
             "n_iter_": n_iter,
-        }
+        }, None
 
     def _network(self, training, X, stream):
         """Widen the layer until the classes are separated."""
@@ -240,7 +238,6 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
             "increase it, or set it to 'auto'."
         )
 
-    def _scores(self, X) -> np.ndarray:
+    def _outputs(self, X) -> np.ndarray:
         n_threads = min(effective_n_jobs(self.n_jobs), os.cpu_count() or 1)
-        scores = self.network_.forward(X, n_threads)
-        return scores[:, 0] if len(self.classes_) == 2 else scores
+        return self.network_.forward(X, n_threads)

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import sparse
-from sklearn.utils import check_random_state
-
-from ..._estimator._base import BaseMemorizingClassifier, constant_network, dense
 from ..._estimator._messages import listed
-from ..._estimator._sklearn import StrOptions
-from ..._estimator._training_set import TrainingSet
 from ...exact._rank import in_affine_hull
 from ...exceptions import InterpolationError
-from ...kernels._threads import one_blas_thread
-from .._general_position import DegenerateGroupError
+from .._general_position import GeneralPositionClassifier
 from ._construction import build_residual_network
 
-__all__ = ["ResidualMemorizingClassifier"]
 
-
-class ResidualMemorizingClassifier(BaseMemorizingClassifier):
+class ResidualMemorizingClassifier(GeneralPositionClassifier):
     """Memorize by residual blocks that push d samples at a time.
 
     Every class but the largest is cut into groups of d samples. The hyperplane through
@@ -118,75 +108,29 @@ class ResidualMemorizingClassifier(BaseMemorizingClassifier):
     True
     """
 
-    _parameter_constraints: dict = {
-        "degenerate": [StrOptions({"split", "raise"})],
-        "conflicts": [StrOptions({"majority", "raise"})],
-        "random_state": ["random_state"],
-    }
+    _construct = staticmethod(build_residual_network)
 
-    def __init__(self, *, degenerate="split", conflicts="majority", random_state=None):
-        self.degenerate = degenerate
-        self.conflicts = conflicts
-        self.random_state = random_state
-
-    def _build(self, training: TrainingSet) -> dict:
-        sizes = np.bincount(training.labels, minlength=training.n_classes)
-        default, dimension, groups = int(sizes.argmax()), 0, []
-        network = constant_network(training.X.shape[1])
-        if training.n_classes > 1:
-            # With several threads sums come in another order, and their number would
-            # show in the last digits of the hyperplanes.
-            with one_blas_thread():
-                network, groups, dimension = self._blocks(training)
-        n_groups = sum(-(-n // dimension) for n in np.delete(sizes, default))
-        return {
-            "network_": network,
-            "default_class_": self.classes_[default],
-            "group_size_": dimension,
-            "groups_": [training.rows[group] for group in groups],
-            "n_split_": len(groups) - int(n_groups),
-        }
-
-    def _blocks(self, training):
-        X = training.points()
-        X = dense(X) if sparse.issparse(X) else X.astype(np.float64, copy=False)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        try:
-            return build_residual_network(
-                X,
-                training.labels,
-                training.n_classes,
-                split=self.degenerate == "split",
-                rng=np.random.default_rng(seed),
+    @staticmethod
+    def _not_in_general_position(X, rows, problem) -> InterpolationError:
+        members, others = problem.members, problem.others
+        if len(members) == 1:
+            return InterpolationError(
+                f"sample {listed(rows[members])} cannot be told from samples "
+                f"{listed(rows[others])} by a hat in double precision. Remove one of "
+                "these near-duplicates, or give them one label."
             )
-        except DegenerateGroupError as problem:
-            raise _not_in_general_position(X, training.rows, problem) from None
-
-    def _scores(self, X) -> np.ndarray:
-        scores = self.network_.forward(X)
-        return scores[:, 0] if len(self.classes_) == 2 else scores
-
-
-def _not_in_general_position(X, rows, problem) -> InterpolationError:
-    members, strangers = problem.members, problem.strangers
-    if len(members) == 1:
-        return InterpolationError(
-            f"sample {listed(rows[members])} cannot be told from samples "
-            f"{listed(rows[strangers])} by a hat in double precision. Remove one of "
-            "these near-duplicates, or give them one label."
+        on_it = in_affine_hull(X[members], X[others])
+        named = f"hyperplane through samples {listed(rows[members])}, of one class,"
+        remedy = (
+            "Set degenerate='split' to use smaller groups (and more blocks), or "
+            "perturb the data."
         )
-    on_it = in_affine_hull(X[members], X[strangers])
-    named = f"hyperplane through samples {listed(rows[members])}, of one class,"
-    remedy = (
-        "Set degenerate='split' to use smaller groups (and more blocks), or perturb "
-        "the data."
-    )
-    if on_it.any():
+        if on_it.any():
+            return InterpolationError(
+                f"the samples are not in general position: the {named} also holds "
+                f"samples {listed(rows[others[on_it]])}, exactly. {remedy}"
+            )
         return InterpolationError(
-            f"the samples are not in general position: the {named} also holds "
-            f"samples {listed(rows[strangers[on_it]])}, exactly. {remedy}"
+            f"the {named} comes too close to samples {listed(rows[others])} for double "
+            f"precision, though they are not on it. {remedy}"
         )
-    return InterpolationError(
-        f"the {named} comes too close to samples {listed(rows[strangers])} for double "
-        f"precision, though they are not on it. {remedy}"
-    )

@@ -15,38 +15,29 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from ...network._layer import Layer, frozen
-from ...network._network import Network
-from ...network._storage import check_residual, shapes, storable
-from ..small_relu._network import project
-
-__all__ = ["Hats", "ResidualNetwork", "Steps"]
-
-# Positions that are held at a time.
-_BLOCK_VALUES = 1 << 22
+from ...kernels._memory import blocks_of_rows
+from ...network import Layer, Network
+from ...network._layer import freeze
+from ...network._storage import require, require_shape, storable
+from .._directions import project
 
 
+@storable
 @dataclass(frozen=True)
 class Hats:
-    """The hats of all blocks, one for each.
+    """The hats of all blocks, one for each."""
 
-    Parameters
-    ----------
-    normals : ndarray of shape (n_blocks, n_features)
-        The directions a_k.
-    corners : ndarray of shape (n_blocks, 4)
-        Left foot, left and right shoulder, right foot, increasing.
-    pushes : ndarray of shape (n_blocks,)
-        How far a point on the hat is pushed, in units of the feature's scale.
-    """
-
-    normals: np.ndarray = field(repr=False)
+    normals: np.ndarray = field(repr=False)  # a_k, (n_blocks, n_features)
+    # Left foot, left and right shoulder, right foot, increasing; (n_blocks, 4).
     corners: np.ndarray = field(repr=False)
+    # How far a point on the hat is pushed, in units of the feature's scale.
     pushes: np.ndarray = field(repr=False)
 
     def __post_init__(self):
-        for name in ("normals", "corners", "pushes"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        freeze(self, "normals", "corners", "pushes")
+        require_shape("normals", self.normals, None, None)
+        require_shape("corners", self.corners, len(self.normals), 4)
+        require_shape("pushes", self.pushes, len(self.normals))
 
     def height(self, number: int, positions: np.ndarray) -> np.ndarray:
         """Return how high a hat is: 1 between its shoulders, exactly."""
@@ -62,25 +53,23 @@ class Hats:
         return np.array([rise, -rise, -fall, fall])
 
 
+@storable
 @dataclass(frozen=True)
 class Steps:
     """The last block: which class is read at which position.
 
-    Parameters
-    ----------
-    edges : ndarray of shape (n_classes - 1, 2)
-        Between classes next to each other, where the reading of the one ends, and
-        where that of the other begins.
-    order : ndarray of shape (n_classes,)
-        The class numbers from left to right.
+    Between classes next to each other, `edges` says where the reading of the one ends,
+    and where that of the other begins. `order` holds the class numbers from left to
+    right.
     """
 
-    edges: np.ndarray
-    order: np.ndarray
+    edges: np.ndarray  # (n_classes - 1, 2)
+    order: np.ndarray  # (n_classes,)
 
     def __post_init__(self):
-        for name in ("edges", "order"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        freeze(self, "edges", "order")
+        require_shape("order", self.order, None)
+        require_shape("edges", self.edges, len(self.order) - 1, 2)
 
     @property
     def n_outputs(self) -> int:
@@ -123,19 +112,13 @@ class ResidualNetwork(Network):
     corners: the same function as `layers`, free of the rounding errors of differences
     of steep ReLU nodes.
 
-    Parameters
-    ----------
-    hats : Hats
-        The blocks, in the order of their application.
-    axis : int
-        The feature that pushes change.
-    scale : float
-        A power of two: the feature's position is its value times this.
-    steps : Steps
-        The reading layer.
+    The hats come in the order of their application. `axis` is the feature that pushes
+    change; its position is its value times `scale`, a power of two.
     """
 
     def __init__(self, hats: Hats, axis: int, scale: float, steps: Steps):
+        n_features = hats.normals.shape[1]
+        require(axis in range(n_features), "axis must be a feature")
         self._hats = hats
         self._axis = axis
         self._scale = scale
@@ -233,15 +216,12 @@ class ResidualNetwork(Network):
 
     def forward(self, X) -> np.ndarray:
         """Evaluate the network, each sum in a fixed order; see `Network.forward`."""
-        step = max(1, _BLOCK_VALUES // (self.n_blocks + self.n_inputs))
+        blocks = blocks_of_rows(X.shape[0], self.n_blocks + self.n_inputs)
         with np.errstate(over="ignore"):
-            outputs = [
-                self._steps.forward(self._read(X[start : start + step]))
-                for start in range(0, X.shape[0], step)
-            ]
+            outputs = [self._steps.forward(self._pushed(X[block])) for block in blocks]
         return np.concatenate(outputs)
 
-    def _read(self, rows) -> np.ndarray:
+    def _pushed(self, rows) -> np.ndarray:
         """Return the positions of rows along the feature after all pushes."""
         axis = np.zeros((1, self.n_inputs))
         axis[0, self._axis] = self._scale
@@ -253,8 +233,3 @@ class ResidualNetwork(Network):
             moved = positions[:, number] + pushed * leverage
             pushed += self._hats.pushes[number] * self._hats.height(number, moved)
         return positions[:, -1] + pushed
-
-
-storable(Hats, shapes(normals="n,d", corners="n,4", pushes="n"))
-storable(Steps, shapes(order="c", edges="c-1,2"))
-storable(ResidualNetwork, check_residual)

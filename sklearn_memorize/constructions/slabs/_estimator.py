@@ -1,23 +1,14 @@
-"""The scikit-learn face of Baum's slabs."""
+"""Slabs behind the scikit-learn interface."""
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import sparse
-from sklearn.utils import check_random_state
-
-from ..._estimator._base import BaseMemorizingClassifier, constant_network, dense
 from ..._estimator._messages import listed
-from ..._estimator._sklearn import StrOptions
-from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError
-from ...kernels._threads import one_blas_thread
-from ._construction import DegenerateGroupError, Frame, SlabNetwork, find_slabs
-
-__all__ = ["SlabClassifier"]
+from .._general_position import GeneralPositionClassifier
+from ._construction import build_slab_network
 
 
-class SlabClassifier(BaseMemorizingClassifier):
+class SlabClassifier(GeneralPositionClassifier):
     """Memorize by slabs around hyperplanes through d samples each.
 
     Every class but the largest is cut into groups of d samples. Through each group
@@ -114,75 +105,21 @@ class SlabClassifier(BaseMemorizingClassifier):
     (13, (18, 3))
     """
 
-    _parameter_constraints: dict = {
-        "degenerate": [StrOptions({"split", "raise"})],
-        "conflicts": [StrOptions({"majority", "raise"})],
-        "random_state": ["random_state"],
-    }
+    _construct = staticmethod(build_slab_network)
 
-    def __init__(self, *, degenerate="split", conflicts="majority", random_state=None):
-        self.degenerate = degenerate
-        self.conflicts = conflicts
-        self.random_state = random_state
-
-    def _build(self, training: TrainingSet) -> dict:
-        sizes = np.bincount(training.labels, minlength=training.n_classes)
-        default = int(sizes.argmax())
-        slabs, labels, size = [], [], 0
-        network = constant_network(training.X.shape[1])
-        if training.n_classes > 1:
-            X = training.points()
-            X = dense(X) if sparse.issparse(X) else X
-            # With several threads sums come in another order, and their number would
-            # show in the last digits of the slabs.
-            with one_blas_thread():
-                frame = Frame(X.astype(np.float64))
-                slabs, labels = self._slabs(training, frame, default)
-            size = frame.dimension
-            network = SlabNetwork(slabs, labels, training.n_classes, default)
-        n_groups = sum(-(-n // size) for n in np.delete(sizes, default))
-        return {
-            "network_": network,
-            "default_class_": self.classes_[default],
-            "group_size_": size,
-            "groups_": [training.rows[slab.members] for slab in slabs],
-            "n_split_": len(slabs) - int(n_groups),
-        }
-
-    def _slabs(self, training, frame, default):
-        """Return the slabs of all classes but one, and their class numbers."""
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        rng = np.random.default_rng(seed)
-        slabs, labels = [], []
-        for label in np.delete(np.arange(training.n_classes), default):
-            in_class = training.labels == label
-            members, strangers = np.flatnonzero(in_class), np.flatnonzero(~in_class)
-            try:
-                found = find_slabs(
-                    frame, members, strangers, self.degenerate == "split", rng
-                )
-            except DegenerateGroupError as problem:
-                raise self._not_in_general_position(training, problem) from None
-            slabs += found
-            labels += [label] * len(found)
-        return slabs, np.array(labels)
-
-    def _not_in_general_position(self, training, problem) -> InterpolationError:
-        members = listed(training.rows[problem.members])
-        strangers = listed(training.rows[problem.strangers])
+    @staticmethod
+    def _not_in_general_position(X, rows, problem) -> InterpolationError:
+        members = listed(rows[problem.members])
+        others = listed(rows[problem.others])
         if len(problem.members) == 1:
             return InterpolationError(
-                f"sample {members} cannot be told from samples {strangers} of other "
+                f"sample {members} cannot be told from samples {others} of other "
                 "classes by a hyperplane in double precision. Remove one of these "
                 "near-duplicates, or give them one label."
             )
         return InterpolationError(
             f"the samples are not in general position: the hyperplane through samples "
-            f"{members}, of one class, also contains samples {strangers} of other "
+            f"{members}, of one class, also contains samples {others} of other "
             "classes, up to rounding. Set degenerate='split' to use smaller groups, "
             "or perturb the data."
         )
-
-    def _scores(self, X) -> np.ndarray:
-        scores = self.network_.forward(X)
-        return scores[:, 0] if len(self.classes_) == 2 else scores

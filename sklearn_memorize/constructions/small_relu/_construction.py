@@ -22,12 +22,10 @@ from math import ceil, isqrt
 import numpy as np
 
 from ...exceptions import InterpolationError
-from .._directions import draw_directions, feature_ranges
+from .._directions import draw_directions, feature_ranges, project
 from ._layers import Block, assemble_layers
-from ._network import Cells, SmallReLUNetwork, project
+from ._network import LineFunction, SmallReLUNetwork
 from ._slopes import REMEDY, fit_block, slopes_on_line, zigzag
-
-__all__ = ["build_small_relu_network", "group_shape"]
 
 # The layers are evaluated at this many training samples, those of the steepest nodes.
 _CHECKED_SAMPLES = 4096
@@ -42,36 +40,18 @@ def build_small_relu_network(
     n_projections: int = 10,
     n_layers: int = 3,
 ) -> SmallReLUNetwork:
-    """Build a ReLU network that returns `targets` at the rows of `X`.
+    """Build a ReLU network that returns `targets` at the distinct rows of `X`.
 
-    Parameters
-    ----------
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        Distinct rows.
-    targets : ndarray of shape (n_samples, n_outputs)
-        What to return.
-    rng : Generator
-        Draws the directions.
-    tolerance : float or ndarray of shape (n_outputs,)
-        By how much the layers, evaluated one after the other in double precision, may
-        miss the targets. (The network's own `forward` does not miss them.)
-    n_projections : int
-        Number of random directions to choose from.
-    n_layers : int
-        Number of layers, the output layer included; at least 3.
+    The targets are of shape (n_samples, n_outputs). The layers, evaluated one after the
+    other in double precision, may miss them by `tolerance`; the network's own `forward`
+    does not. The best of `n_projections` random directions is taken.
 
-    Returns
-    -------
-    network : SmallReLUNetwork
-        If `n_layers=3`, with about `2 * sqrt(n_samples)` nodes in each of the two
-        hidden layers. At any depth, with about `4 * n_samples * n_outputs` weights
-        between hidden layers.
+    With `n_layers=3` (the output layer included) there are about 2 sqrt(n_samples)
+    nodes in each of the two hidden layers; at any depth, about
+    `4 * n_samples * n_outputs` weights between hidden layers.
 
-    Raises
-    ------
-    InterpolationError
-        If double precision cannot tell the rows apart on a line, or cannot hold the
-        slopes that it takes.
+    Raises an InterpolationError if double precision cannot tell the rows apart on a
+    line, or cannot hold the slopes that it takes.
     """
     offset, scale = _unit_scale(targets)
     _check_finite(scale, targets)
@@ -80,7 +60,7 @@ def build_small_relu_network(
     with np.errstate(all="ignore"):  # the check below looks at the outputs
         layers = assemble_layers(line.direction, line.blocks, n_layers, offset, scale)
     _check_finite(layers[-1].biases, targets)
-    network = SmallReLUNetwork(layers, line.direction, line.cells, offset, scale)
+    network = SmallReLUNetwork(layers, line.direction, line.function, offset, scale)
     _check_size(network, n_layers, *targets.shape)
     _check_layers(network, X, targets, tolerance, line.steepest_first)
     return network
@@ -126,25 +106,10 @@ def group_shape(n_samples: int, n_outputs: int = 1, n_blocks: int = 1):
     """Choose the number p of groups and their size q.
 
     q is even, and p * q exceeds the number of samples by less than q. Among the
-    narrowest networks, an even p and layers of like width are preferred.
+    narrowest networks, an even p and layers of like width are preferred. Each output
+    has second-layer nodes of its own, and the blocks share the groups.
 
-    Parameters
-    ----------
-    n_samples : int
-        Number of samples.
-    n_outputs : int
-        Number of outputs; each has second-layer nodes of its own.
-    n_blocks : int
-        Number of blocks that share the groups.
-
-    Returns
-    -------
-    p, q : int
-        Number of groups and their size.
-
-    Examples
-    --------
-    >>> from sklearn_memorize.constructions.small_relu import group_shape
+    >>> from sklearn_memorize.constructions.small_relu._construction import group_shape
     >>> group_shape(2000)
     (44, 46)
     """
@@ -170,28 +135,16 @@ def group_shape(n_samples: int, n_outputs: int = 1, n_blocks: int = 1):
 
 @dataclass(frozen=True)
 class _Line:
-    """A direction, and the function of the position that memorizes the values.
+    """A direction, and the function of the position that memorizes the values."""
 
-    Parameters
-    ----------
-    direction : ndarray of shape (n_features,)
-        What is projected on.
-    blocks : list of Block
-        The nodes.
-    cells : Cells
-        The same function, sample by sample.
-    order : ndarray of shape (n_samples,)
-        The samples from left to right.
-    """
-
-    direction: np.ndarray
-    blocks: list[Block]
-    cells: Cells
-    order: np.ndarray
+    direction: np.ndarray  # what is projected on, (n_features,)
+    blocks: list[Block]  # the nodes
+    function: LineFunction  # the same function, sample by sample
+    order: np.ndarray  # the samples from left to right
 
     @property
     def largest_slope(self) -> float:
-        return float(np.abs(self.cells.slopes).max())
+        return float(np.abs(self.function.slopes).max())
 
     @property
     def steepest_first(self) -> np.ndarray:
@@ -254,7 +207,7 @@ def _lay_out(direction, positions, values, n_blocks: int) -> _Line:
     return _Line(
         direction,
         blocks,
-        Cells(anchors.ravel(), padded, slopes, _borders(right, q)),
+        LineFunction(anchors.ravel(), padded, slopes, _borders(right, q)),
         order,
     )
 

@@ -1,19 +1,17 @@
-"""The scikit-learn faces of small ReLU networks."""
+"""Small ReLU networks behind the scikit-learn interface."""
 
 from __future__ import annotations
 
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
+from ..._estimator._callbacks import Progress
 from ..._estimator._regressor import BaseMemorizingRegressor
-from ..._estimator._sklearn import Interval, StrOptions
+from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ._construction import build_small_relu_network
-
-__all__ = ["SmallReLUClassifier", "SmallReLURegressor"]
 
 # How far the layers, evaluated one after the other in double precision, may be off:
 # a quarter of the distance of neighbouring levels; 1 % of the range of the targets.
@@ -27,9 +25,18 @@ _SHARED_CONSTRAINTS = {
 }
 
 
-def _generator(random_state) -> np.random.Generator:
-    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    return np.random.default_rng(seed)
+def _built(estimator, training: TrainingSet, targets, tolerance) -> dict:
+    """Return the network that puts out the targets, as a fitted attribute."""
+    (seed,) = draw_seeds(estimator.random_state, 1)
+    network = build_small_relu_network(
+        training.points(),
+        targets,
+        np.random.default_rng(seed),
+        tolerance=tolerance,
+        n_projections=estimator.n_projections,
+        n_layers=estimator.n_layers,
+    )
+    return {"network_": network}
 
 
 class SmallReLUClassifier(BaseMemorizingClassifier):
@@ -141,20 +148,13 @@ class SmallReLUClassifier(BaseMemorizingClassifier):
         self.conflicts = conflicts
         self.random_state = random_state
 
-    def _build(self, training: TrainingSet) -> dict:
+    def _build(self, training: TrainingSet, progress: Progress):
         if training.n_classes == 1:
-            return {"network_": constant_network(training.X.shape[1])}
+            return {"network_": constant_network(training.X.shape[1])}, None
         highest = training.n_classes - 1
         levels = 2.0 * training.labels / highest - 1.0
-        network = build_small_relu_network(
-            training.points(),
-            levels[:, np.newaxis],
-            _generator(self.random_state),
-            tolerance=_LEVEL_TOLERANCE * 2.0 / highest,
-            n_projections=self.n_projections,
-            n_layers=self.n_layers,
-        )
-        return {"network_": network}
+        tolerance = _LEVEL_TOLERANCE * 2.0 / highest
+        return _built(self, training, levels[:, np.newaxis], tolerance), None
 
     def _class_positions(self, X) -> np.ndarray:
         """Return the output in units of class numbers: c at the level of class c."""
@@ -286,16 +286,9 @@ class SmallReLURegressor(BaseMemorizingRegressor):
         self.conflicts = conflicts
         self.random_state = random_state
 
-    def _build(self, training: TrainingSet) -> dict:
+    def _build(self, training: TrainingSet, progress: Progress):
         targets = training.labels
         spread = targets.max(axis=0) / 2 - targets.min(axis=0) / 2
         rounding = 8.0 * np.spacing(np.abs(targets).max(axis=0) / 2)
-        network = build_small_relu_network(
-            training.points(),
-            targets,
-            _generator(self.random_state),
-            tolerance=2.0 * _RANGE_TOLERANCE * spread + rounding,
-            n_projections=self.n_projections,
-            n_layers=self.n_layers,
-        )
-        return {"network_": network}
+        tolerance = 2.0 * _RANGE_TOLERANCE * spread + rounding
+        return _built(self, training, targets, tolerance), None

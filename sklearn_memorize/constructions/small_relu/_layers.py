@@ -11,26 +11,19 @@ import numpy as np
 
 from ...network import Layer
 
-__all__ = ["Block", "assemble_layers"]
-
 
 @dataclass(frozen=True)
 class Block:
     """Two hidden layers of hard-tanh nodes, for p groups of q samples.
 
-    Parameters
-    ----------
-    left, right : ndarray of shape (p,)
-        Ends of the zones of the groups: where first-layer nodes are not saturated.
-    weights : ndarray of shape (p, q, n_outputs)
-        w_lk: what second-layer node k multiplies first-layer node l by.
-    starts : ndarray of shape (q, n_outputs)
-        Potential of the second-layer nodes to the left of all zones.
+    The first-layer node of a group is not saturated in the zone of the group alone.
     """
 
-    left: np.ndarray
+    left: np.ndarray  # ends of the zones of the groups, (p,)
     right: np.ndarray
+    # w_lk: what second-layer node k multiplies first-layer node l by; (p, q, n_outputs)
     weights: np.ndarray
+    # Potential of the second-layer nodes to the left of all zones; (q, n_outputs)
     starts: np.ndarray
 
     @property
@@ -81,23 +74,11 @@ def assemble_layers(
 
     Hidden layer h holds the first nodes of block h, the second nodes of block h - 1,
     one node that hands on the position as long as a block needs it, and one node for
-    each output that holds the sum of the blocks h - 2 and lower, plus q.
+    each output that holds the sum of the blocks h - 2 and lower, plus q. There are at
+    most `n_layers - 2` blocks, from left to right.
 
-    Parameters
-    ----------
-    direction : ndarray of shape (n_features,)
-        The position of an input is its product with this.
-    blocks : list of Block
-        From left to right, at most `n_layers - 2`.
-    n_layers : int
-        Number of layers, the output layer included.
-    offset, scale : ndarray of shape (n_outputs,)
-        The output is `offset + scale * (sum of all nodes - 1)`.
-
-    Returns
-    -------
-    layers : list of Layer
-        From the inputs to the outputs.
+    The position of an input is its product with the direction, and the output is
+    `offset + scale * (sum of all nodes - 1)`.
     """
     # All later zones lie to the right of `origin`, so that ReLU hands positions on.
     origin = blocks[0].right[-1]

@@ -5,93 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
-from ... import kernels
-from ...network._layer import frozen
-from ...network._network import LayeredNetwork
-from ...network._storage import check_small_relu, shapes, storable
-
-__all__ = ["Cells", "SmallReLUNetwork", "project"]
-
-# Rows are projected in blocks of about this many values.
-_BLOCK_VALUES = 1 << 22
+from ...network import LayeredNetwork
+from ...network._layer import freeze, frozen
+from ...network._storage import require_shape, storable
+from .._directions import project
 
 
-def project(X, directions: np.ndarray) -> np.ndarray:
-    """Return `X @ directions.T`, each entry summed over the features in order.
-
-    The zeros of a row add nothing, so that a dense row and its sparse copy have the
-    same projection to the last bit, alone or among others.
-
-    Parameters
-    ----------
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        The rows.
-    directions : ndarray of shape (n_directions, n_features)
-        What to project on.
-
-    Returns
-    -------
-    projections : ndarray of shape (n_samples, n_directions)
-        The projections; where the sum overflows in both directions, 0.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        if sparse.issparse(X):
-            projections = _project_sparse(X, directions)
-        else:
-            projections = _project_dense(X, directions)
-    return np.nan_to_num(projections, nan=0.0)
-
-
-def _project_dense(X, directions) -> np.ndarray:
-    step = max(1, _BLOCK_VALUES // max(1, X.shape[1]))
-    blocks = [
-        kernels.ordered_product(X[start : start + step], directions)
-        for start in range(0, X.shape[0], step)
-    ]
-    return np.concatenate(blocks)
-
-
-def _project_sparse(X, directions) -> np.ndarray:
-    if not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
-    row_of_entry = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-    projections = np.empty((X.shape[0], len(directions)))
-    for number, direction in enumerate(directions):
-        # bincount adds from left to right, as ordered_product does.
-        terms = X.data.astype(np.float64) * direction[X.indices]
-        projections[:, number] = np.bincount(row_of_entry, terms, X.shape[0])
-    return projections
-
-
+@storable
 @dataclass(frozen=True)
-class Cells:
-    """What the network does on a line, cell by cell.
+class LineFunction:
+    """What the network does on a line, sample by sample.
 
-    Parameters
-    ----------
-    anchors : ndarray of shape (n_anchors,)
-        Increasing positions on the line, one for each memorized sample (and the
-        padding of the last group).
-    values : ndarray of shape (n_anchors, n_outputs)
-        What the network says there, within [-1, 1].
-    slopes : ndarray of shape (n_anchors, n_outputs)
-        Slope of the second-layer node that is responsible for the anchor.
-    borders : ndarray of shape (n_anchors - 1,)
-        Where one group ends and the next begins, for neighbouring anchors of
-        different groups; NaN for neighbours in one group.
+    There is one anchor for each memorized sample, and for the padding of the last
+    group. An anchor has the slope of the second-layer node that is responsible for it.
     """
 
-    anchors: np.ndarray
-    values: np.ndarray
-    slopes: np.ndarray
+    anchors: np.ndarray  # increasing positions, (n_anchors,)
+    values: np.ndarray  # what the network says there in [-1, 1], (n_anchors, n_outputs)
+    slopes: np.ndarray  # (n_anchors, n_outputs)
+    # Where one group ends and the next begins, for neighbouring anchors of different
+    # groups; NaN for neighbours in one group. (n_anchors - 1,)
     borders: np.ndarray
 
     def __post_init__(self):
-        for name in ("anchors", "values", "slopes", "borders"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        freeze(self, "anchors", "values", "slopes", "borders")
+        require_shape("anchors", self.anchors, None)
+        require_shape("values", self.values, len(self.anchors), None)
+        require_shape("slopes", self.slopes, *self.values.shape)
+        require_shape("borders", self.borders, len(self.anchors) - 1)
 
     def evaluate(self, positions: np.ndarray) -> np.ndarray:
         """Return the outputs, of shape (n_positions, n_outputs)."""
@@ -119,28 +61,26 @@ class SmallReLUNetwork(LayeredNetwork):
     """A ReLU network that reads its input through one projection.
 
     Between two neighbouring samples on the line all second-layer nodes are saturated
-    but two. `forward` finds the cell, and evaluates these two around their samples:
+    but two. `forward` finds these two, and evaluates them around their samples:
     the same function as `layers`, without the rounding errors of large sums. At a
     memorized sample it returns the memorized value to the last bit, whereas the
     layers, evaluated one after the other in double precision, carry an error of about
     the largest slope times the spacing of floating-point numbers.
 
-    Parameters
-    ----------
-    layers : sequence of Layer
-        The textbook form.
-    direction : ndarray of shape (n_features,)
-        What the inputs are projected on.
-    cells : Cells
-        The function of the projection, with values in [-1, 1].
-    offset, scale : ndarray of shape (n_outputs,)
-        The output is `offset + scale * value`.
+    `layers` is the textbook form. The inputs are projected on `direction`, and the
+    output is `offset + scale * function(projection)`, with one offset and one scale for
+    each output.
     """
 
-    def __init__(self, layers, direction, cells: Cells, offset, scale):
+    def __init__(self, layers, direction, function: LineFunction, offset, scale):
         super().__init__(layers)
+        n_outputs = self.widths[-1]
+        require_shape("direction", direction, self.n_inputs)
+        require_shape("offset", offset, n_outputs)
+        require_shape("scale", scale, n_outputs)
+        require_shape("values", function.values, None, n_outputs)
         self._direction = frozen(direction)
-        self._cells = cells
+        self._function = function
         self._offset = frozen(offset)
         self._scale = frozen(scale)
 
@@ -152,19 +92,15 @@ class SmallReLUNetwork(LayeredNetwork):
     @property
     def smallest_gap(self) -> float:
         """Smallest distance of two samples on the line."""
-        anchors = self._cells.anchors
+        anchors = self._function.anchors
         return float(np.diff(anchors).min()) if len(anchors) > 1 else np.inf
 
     @property
     def largest_slope(self) -> float:
         """Largest slope of a second-layer node along the line."""
-        return float(np.abs(self._cells.slopes).max())
+        return float(np.abs(self._function.slopes).max())
 
     def forward(self, X) -> np.ndarray:
         positions = project(X, self._direction[np.newaxis])[:, 0]
         with np.errstate(over="ignore"):
-            return self._offset + self._scale * self._cells.evaluate(positions)
-
-
-storable(Cells, shapes(anchors="n", values="n,k", slopes="n,k", borders="n-1"))
-storable(SmallReLUNetwork, check_small_relu)
+            return self._offset + self._scale * self._function.evaluate(positions)

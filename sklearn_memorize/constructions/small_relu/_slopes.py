@@ -7,8 +7,6 @@ import numpy as np
 from ...exceptions import InterpolationError
 from ._layers import Block
 
-__all__ = ["REMEDY", "fit_block", "slopes_on_line", "zigzag"]
-
 # A node is saturated at the neighbours of its own sample if |slope| * gap >= 2; the
 # slopes are chosen for this much instead.
 _SATURATION = 2.5

@@ -1,0 +1,37 @@
+"""Hyperplanes with exact signs, followed by a circuit of integer weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...kernels._memory import blocks_of_rows
+from ...network import Layer, Network
+from ...network._storage import require
+
+
+class DeepThresholdNetwork(Network):
+    """A `HyperplaneLayer`, and a `LayeredNetwork` of integer weights that reads it.
+
+    All that follows the signs is exact in double precision.
+    """
+
+    def __init__(self, hyperplanes, circuit):
+        agree = hyperplanes.n_hyperplanes == circuit.n_inputs
+        require(agree, "the circuit must read all hyperplanes")
+        self.hyperplanes = hyperplanes
+        self.circuit = circuit
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The hyperplanes and the layers of the circuit, in textbook form."""
+        return (self.hyperplanes.layer(), *self.circuit.layers)
+
+    @property
+    def _stages(self) -> tuple:
+        return (self.hyperplanes, *self.circuit.layers)
+
+    def forward(self, X) -> np.ndarray:
+        """Evaluate the network with exact signs; see `Network.forward`."""
+        blocks = blocks_of_rows(X.shape[0], max(self.circuit.widths))
+        signs = (self.hyperplanes.signs(X[block]) * 1.0 for block in blocks)
+        return np.concatenate([self.circuit.forward(rows) for rows in signs])
