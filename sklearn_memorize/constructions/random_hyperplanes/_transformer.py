@@ -23,9 +23,7 @@ from ..._estimator._messages import (
 )
 from ..._estimator._sklearn import Interval, _fit_context, draw_seeds
 from ..._estimator._storage import PersistentMixin
-from ._construction import HyperplaneStream, enclosing_ball
-
-__all__ = ["RandomThresholdTransformer"]
+from ._drawing import HyperplaneStream, enclosing_ball
 
 
 class RandomThresholdTransformer(
