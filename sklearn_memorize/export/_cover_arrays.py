@@ -13,8 +13,6 @@ from ..constructions.random_hyperplanes._relu_codes import ReLUCodes
 from ..exact._signs import _leading_bits
 from ..network._layer import Layer
 
-__all__ = ["CoverArrays", "around_shift"]
-
 
 def around_shift(
     hyperplanes: HyperplaneLayer, activation

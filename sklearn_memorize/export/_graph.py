@@ -14,8 +14,6 @@ from ..kernels._memory import check_room
 from ..network import Layer
 from ._cover_arrays import CoverArrays, around_shift
 
-__all__ = ["Graph"]
-
 _TYPES = {
     "float64": TensorProto.DOUBLE,
     "float32": TensorProto.FLOAT,

@@ -7,8 +7,6 @@ from sklearn.utils.validation import check_is_fitted
 
 import sklearn_memorize
 
-__all__ = ["register_onnx_converters", "to_onnx"]
-
 _PREFIX = "SklearnMemorize"
 # Pipelines ask every classifier for a zipmap; scores are a matrix here in any case.
 _OPTIONS = {"single_precision": [False, True], "zipmap": [True, False, "columns"]}

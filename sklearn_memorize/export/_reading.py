@@ -14,9 +14,6 @@ from ..constructions.random_hyperplanes._network import CoverNetwork
 from ..constructions.small_relu._estimator import SmallReLUClassifier
 from ..network import Network
 
-__all__ = ["Reading"]
-
-
 Outputs = Literal["constant", "scores", "difference", "levels", "targets"]
 
 

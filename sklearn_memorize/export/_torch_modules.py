@@ -20,15 +20,6 @@ from ..constructions.random_hyperplanes._network import Covering, CoverNetwork
 from ..kernels._memory import check_room
 from ._cover_arrays import CoverArrays, around_shift
 
-__all__ = [
-    "CellsModule",
-    "CoverModule",
-    "LargestMarginModule",
-    "LayersModule",
-    "Neurons",
-    "ReadModule",
-]
-
 
 class _Step(torch.autograd.Function):
     """1 for t > 0, else 0; with the gradient of 1/2 + t / (2 (width + |t|))."""

@@ -13,15 +13,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from .._estimator._sklearn import Interval, validate_params
 from ..exact._closest_pairs import closest_pair
 
-__all__ = [
-    "GaussianWidth",
-    "Separation",
-    "check_labelled",
-    "gaussian_width",
-    "radius",
-    "separation",
-]
-
 # Random directions are drawn in blocks of about this many values.
 _BLOCK_VALUES = 1 << 22
 # Larger coordinates are refused.

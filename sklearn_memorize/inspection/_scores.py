@@ -16,8 +16,6 @@ from .. import MemorizingClassifier
 from .._estimator._sklearn import HasMethods, Interval, _safe_indexing, validate_params
 from ..exceptions import ConflictingLabelsWarning, InterpolationWarning
 
-__all__ = ["memorization_scores"]
-
 
 @validate_params(
     {

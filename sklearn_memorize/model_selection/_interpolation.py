@@ -10,8 +10,6 @@ from .._estimator._sklearn import HasMethods, Interval, validate_params
 from ._measure import fit_once, summarize
 from ._tasks import check_data, draw_seeds, run_tasks, seeded
 
-__all__ = ["interpolation_study"]
-
 
 @validate_params(
     {

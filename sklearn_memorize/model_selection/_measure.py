@@ -13,16 +13,6 @@ from sklearn.utils import Bunch
 
 from ..exceptions import InterpolationError, InterpolationWarning
 
-__all__ = [
-    "SIZES",
-    "as_column",
-    "fit_once",
-    "fit_timed",
-    "fitted_sizes",
-    "misfits_are_counted",
-    "summarize",
-]
-
 SIZES = ("n_hyperplanes", "second_layer_width", "n_neurons", "n_parameters")
 
 

@@ -11,8 +11,6 @@ from .._estimator._sklearn import HasMethods, Interval, _safe_indexing, validate
 from ._measure import fit_once, summarize
 from ._tasks import check_data, draw_seeds, run_tasks, seeded
 
-__all__ = ["sample_size_study"]
-
 
 @validate_params(
     {

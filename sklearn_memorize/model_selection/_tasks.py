@@ -18,8 +18,6 @@ from sklearn.utils.validation import check_memory
 from .._estimator._dask import again_if_lost
 from ._measure import misfits_are_counted
 
-__all__ = ["check_data", "check_progress", "draw_seeds", "run_tasks", "seeded"]
-
 
 def check_data(X, y):
     """Check what a study itself needs; what else the classifiers need they check."""
