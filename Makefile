@@ -24,7 +24,7 @@ ARGS ?=
 python := $(VENV)/bin/python
 
 # The extras (setup.cfg) that each kind of work needs.
-extras_demo := fast,plot,progress
+extras_demo := demo
 extras_test := fast,plot,progress,test
 extras_extras := $(extras_test),dask,onnx,skops,torch
 extras_docs := docs,test,onnx,torch

@@ -56,33 +56,17 @@ def run_tasks(
 ) -> list[dict]:
     """Return `measure(X, y, key, **task)` for each task, in order.
 
-    Parameters
-    ----------
-    measure : callable
-        A function at the top of a module, so that workers and the cache can name it.
-    X, y : array-like
-        The data. They are hashed once, not once a task; `key` holds the hash, and the
-        versions of the libraries at work.
-    tasks : sequence of dict
-        The keyword arguments of each call, `estimator` among them.
-    n_jobs : int or None
-        Number of tasks at a time, as joblib counts.
-    cache : None, str, path-like or joblib.Memory
-        Where finished tasks are kept; a task that is found there is not run again.
-    progress : bool
-        Whether to show a progress bar.
-
-    Returns
-    -------
-    results : list of dict
-        The results, in the order of the tasks.
+    `measure` is a function at the top of a module, so that workers and the cache can
+    name it. The data are hashed once, not once a task: `key` holds the hash, and the
+    versions of the libraries at work. Finished tasks are kept in the folder or
+    `joblib.Memory` that `cache` names, and not run again.
     """
     check_progress(progress)
     data_key = None
     if cache is not None:
         data_key = joblib.hash((X, y))
         cached = check_memory(_as_memory(cache)).cache(measure, ignore=["X", "y"])
-        measure = _Recalling(cached)
+        measure = _CachedCall(cached)
     results: list[dict] = []
 
     def run_the_rest() -> None:
@@ -103,7 +87,7 @@ def run_tasks(
     return results
 
 
-class _Recalling:
+class _CachedCall:
     """Call a cached function; a plain object, which any joblib backend can send."""
 
     def __init__(self, cached):
