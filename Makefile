@@ -107,7 +107,7 @@ constraints: $(VENV)/.ready-lint
 	    --output-file constraints.txt setup.cfg
 
 clean:
-	rm -rf $(VENV) $(VENV)-matrix-* build dist *.egg-info docs/_build docs/api docs/auto_examples
+	rm -rf $(VENV) $(VENV)-matrix-* build dist *.egg-info docs/_build docs/api docs/generated docs/auto_examples
 	rm -rf docs/sg_execution_times.rst experiments/output
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find sklearn_memorize tests -name __pycache__ -type d -prune -exec rm -rf {} +
