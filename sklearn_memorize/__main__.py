@@ -311,7 +311,7 @@ def _draw(model, data: LabelledData, study: Bunch | None, path: Path) -> None:
     if data.image_shape is None:
         charts = figure
     else:
-        centers, charts = figure.subfigures(1, 2)
+        centers, charts = figure.subfigures(1, 2, squeeze=False)[0]
         _draw_centers(centers, model, data)
     axes = charts.subplots(1 if study is None else 2, 1, squeeze=False)[:, 0]
     CoverageDisplay.from_estimator(model, data.X, data.y, ax=axes[0])

@@ -17,8 +17,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._estimator._sklearn import validate_params
 from .._estimator._conflicts import resolve_labels
+from .._estimator._sklearn import validate_params
 from .._estimator._training_set import distinct_rows
 from ..constructions import all_constructions, all_estimators
 from ..constructions._record import Prediction
