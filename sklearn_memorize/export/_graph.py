@@ -187,7 +187,7 @@ class Graph:
     def vote(self, fires, margins, quorum: int, n_classes: int) -> str:
         """Add up margins; raise the score of a class that fires alone above all.
 
-        The rule is that of `CoverNetwork.vote`, whose docstring gives the reason.
+        The rule is that of `CoverNetwork`, whose docstring gives the reason.
         """
         scores = self._total(margins)
         n_times = self._total(fires)

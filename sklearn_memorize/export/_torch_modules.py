@@ -205,7 +205,7 @@ class CoverModule(nn.Module):
         return self.third(torch.cat(fires, dim=1))
 
     def _vote(self, X):
-        """Return the scores by `CoverNetwork.vote`, whose docstring gives the rule."""
+        """Return the scores by the rule that the docstring of `CoverNetwork` gives."""
         n_times, scores = 0, 0.0
         for cover in self.coverings:
             fires, margins = cover.votes(X)
