@@ -25,7 +25,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils import Bunch
 
-from . import MemorizingClassifier, __version__, kernels
+from . import kernels
+from ._estimator._version import __version__
+from .constructions.random_hyperplanes import MemorizingClassifier
 from .datasets._labelled_file import DataError, LabelledData, read_labelled
 from .exceptions import InterpolationError
 from .model_selection import compare_generalization

@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.utils import check_array, check_random_state, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 
+from .._estimator._messages import check_progress
 from .._estimator._sklearn import Interval, validate_params
 from ..exact._closest_pairs import closest_pair
-from ..model_selection._tasks import check_progress
 
 # Random directions are drawn in blocks of about this many values.
 _BLOCK_VALUES = 1 << 22

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from importlib.util import find_spec
 
 import joblib
 import numpy as np
@@ -16,6 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
 from .._estimator._dask import again_if_lost
+from .._estimator._messages import check_progress
 from ._measure import misfits_are_counted
 
 
@@ -110,12 +110,3 @@ def _versions(estimator) -> tuple[str, ...]:
         f"{name} {getattr(sys.modules.get(name), '__version__', '')}"
         for name in sorted({own, "sklearn", "sklearn_memorize"})
     )
-
-
-def check_progress(progress: bool) -> None:
-    """Say what to install if a progress bar is asked for and cannot be shown."""
-    if progress and find_spec("rich") is None:
-        raise ImportError(
-            "progress=True shows a bar with rich, which is not installed. Install it "
-            "with `pip install sklearn-memorize[progress]`, or set progress=False."
-        )
