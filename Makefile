@@ -24,7 +24,7 @@ ARGS ?=
 python := $(VENV)/bin/python
 
 # The extras (setup.cfg) that each kind of work needs.
-extras_demo := fast,plot,progress
+extras_demo := demo
 extras_test := fast,plot,progress,test
 extras_extras := $(extras_test),dask,onnx,skops,torch
 extras_docs := docs,test,onnx,torch
@@ -107,7 +107,7 @@ constraints: $(VENV)/.ready-lint
 	    --output-file constraints.txt setup.cfg
 
 clean:
-	rm -rf $(VENV) $(VENV)-matrix-* build dist *.egg-info docs/_build docs/api docs/auto_examples
+	rm -rf $(VENV) $(VENV)-matrix-* build dist *.egg-info docs/_build docs/api docs/generated docs/auto_examples
 	rm -rf docs/sg_execution_times.rst experiments/output
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find sklearn_memorize tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -30,17 +30,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 
-from sklearn_memorize import (
-    BitExtractionClassifier,
-    DeepThresholdClassifier,
-    MemorizingClassifier,
-    NearbySetClassifier,
-    RandomReLUClassifier,
-    ResidualMemorizingClassifier,
-    SlabClassifier,
-    SmallReLUClassifier,
-    SmallReLURegressor,
-)
+from sklearn_memorize.constructions import all_estimators
 from sklearn_memorize.exceptions import InterpolationError
 from sklearn_memorize.inspection._capacity import bits_per_parameter
 
@@ -91,23 +81,28 @@ DATA = {
     "random-2k": cache(lambda: random_labels(2_000)),
     "random-10k": cache(lambda: random_labels(10_000)),
 }
-CONSTRUCTIONS = {
-    "MemorizingClassifier": MemorizingClassifier(random_state=0),
-    "MemorizingClassifier, n_draws=1": MemorizingClassifier(n_draws=1, random_state=0),
-    "NearbySetClassifier": NearbySetClassifier(),
-    "SmallReLUClassifier": SmallReLUClassifier(random_state=0),
-    "SmallReLURegressor": SmallReLURegressor(random_state=0),
-    "SmallReLURegressor, float32 samples": SmallReLURegressor(random_state=0),
-    "DeepThresholdClassifier": DeepThresholdClassifier(random_state=0),
-    "SlabClassifier": SlabClassifier(random_state=0),
-    "ResidualMemorizingClassifier": ResidualMemorizingClassifier(random_state=0),
-    "RandomReLUClassifier": RandomReLUClassifier(random_state=0),
-    "RandomReLUClassifier, maximum_margin=False": RandomReLUClassifier(
-        maximum_margin=False, random_state=0
-    ),
-    "BitExtractionClassifier": BitExtractionClassifier(random_state=0),
-    "1 nearest neighbour": KNeighborsClassifier(n_neighbors=1),
+# Beside each estimator as it comes: rows with other parameters, or other data.
+VARIANTS = {
+    "MemorizingClassifier": {"n_draws=1": {"n_draws": 1}},
+    "SmallReLURegressor": {"float32 samples": {}},
+    "RandomReLUClassifier": {"maximum_margin=False": {"maximum_margin": False}},
 }
+
+
+def constructions():
+    """Return what is measured, by the name of its row."""
+    found = {}
+    for kind in all_estimators():
+        if not hasattr(kind, "predict"):
+            continue
+        seed = {"random_state": 0} if "random_state" in kind().get_params() else {}
+        found[kind.__name__] = kind(**seed)
+        for variant, parameters in VARIANTS.get(kind.__name__, {}).items():
+            found[f"{kind.__name__}, {variant}"] = kind(**seed, **parameters)
+    return found | {"1 nearest neighbour": KNeighborsClassifier(n_neighbors=1)}
+
+
+CONSTRUCTIONS = constructions()
 # What is not measured, and why.
 LEFT_OUT = {
     "mnist-10k/RandomReLUClassifier": "not run, to save time",

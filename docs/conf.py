@@ -10,6 +10,7 @@ import sklearn_memorize
 sys.path.insert(0, str(Path(__file__).parent))
 
 from api_page import write_api_page  # noqa: E402
+from constructions_page import write_constructions  # noqa: E402
 
 project = "sklearn_memorize"
 author = "The sklearn_memorize developers"
@@ -27,7 +28,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "generated"]
 # `name` is code.
 default_role = "literal"
 
@@ -77,3 +78,4 @@ def _keep_text_of_inherited_reference(app, environment, node, text):
 os.environ["SKLEARN_MEMORIZE_DOCS"] = ".."
 
 write_api_page(Path(__file__).parent / "api" / "index.rst")
+write_constructions(Path(__file__).parent / "generated")

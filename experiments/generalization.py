@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from _mnist import load_digits as load_mnist
 from sklearn import datasets
+from sklearn.base import is_classifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import train_test_split
@@ -29,8 +30,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-import sklearn_memorize
 from sklearn_memorize import MemorizingClassifier
+from sklearn_memorize.constructions import all_estimators
 from sklearn_memorize.model_selection import compare_generalization
 from sklearn_memorize.plotting import GeneralizationDisplay
 
@@ -69,11 +70,7 @@ TABLES = {
 
 def classifiers():
     """Return all classifiers by name: the package's own first."""
-    own = {
-        name: getattr(sklearn_memorize, name)()
-        for name in sklearn_memorize.__all__
-        if name.endswith("Classifier")
-    }
+    own = {kind.__name__: kind() for kind in all_estimators() if is_classifier(kind())}
     return {
         **own,
         "MemorizingClassifier, 1 draw": MemorizingClassifier(n_draws=1),

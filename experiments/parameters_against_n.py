@@ -25,22 +25,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from sklearn_memorize import (
-    BitExtractionClassifier,
-    DeepThresholdClassifier,
-    MemorizingClassifier,
-    NearbySetClassifier,
-    RandomReLUClassifier,
-    ResidualMemorizingClassifier,
-    SlabClassifier,
-    SmallReLUClassifier,
-)
-from sklearn_memorize.constructions.bit_extraction._construction import (
-    predict_bit_extraction,
-)
+from sklearn_memorize import MemorizingClassifier, NearbySetClassifier
+from sklearn_memorize.constructions import all_constructions
 from sklearn_memorize.datasets import make_two_moons
 from sklearn_memorize.inspection._capacity import bits_per_parameter
-from sklearn_memorize.inspection._predictions import PREDICTIONS
 
 HERE = Path(__file__).parent
 NAME = "parameters_against_n"
@@ -82,9 +70,10 @@ class Data:
 
     n_samples: int
     n_features = N_FEATURES
+    n_classes = N_CLASSES
     rank = N_FEATURES
-    classes = range(N_CLASSES)
-    distance = delta = math.nan
+    distance = delta = omega = math.nan
+    n_own_balls = n_rest_balls = np.ones(N_CLASSES)
 
     @property
     def n_given(self):
@@ -95,73 +84,55 @@ class Data:
         return np.full(N_CLASSES, self.n_samples // N_CLASSES)
 
 
-def by_theorem(name, depth):
-    """Return the function from N to the sizes that the theorem names."""
-
-    def sizes(n_samples):
-        prediction = PREDICTIONS[name](Data(n_samples), None)
-        assert prediction.kind == "at most"
-        n_neurons = round(prediction.n_neurons)
-        return round(prediction.n_parameters), n_neurons, depth(n_samples), 64.0
-
-    return sizes
-
-
-def bit_extraction(n_samples):
-    sizes = predict_bit_extraction(n_samples, N_FEATURES, N_CLASSES)
-    return sizes.n_parameters, sizes.n_neurons, sizes.depth, sizes.bits_per_weight
-
-
 @dataclass(frozen=True)
-class Construction:
-    """An estimator, its data, and its formula if it has one without open constants."""
+class Case:
+    """An estimator, its data, and what its theorem predicts for random labels."""
 
     estimator: object
     data: object = random_labels
-    formula: object = None
+    predict_size: object = None
+
+
+# Each network as its theorem has it, and without what only costs time here.
+PARAMETERS = {"random_state": 0, "n_draws": 1, "maximum_margin": False}
+
+
+def as_in_its_theorem(construction):
+    """Return the construction's first estimator."""
+    estimator = construction.estimators[0]()
+    known = PARAMETERS.keys() & estimator.get_params().keys()
+    return estimator.set_params(**{name: PARAMETERS[name] for name in known})
 
 
 CONSTRUCTIONS = {
-    "bit extraction": Construction(
-        BitExtractionClassifier(random_state=0), formula=bit_extraction
-    ),
-    "small ReLU": Construction(
-        SmallReLUClassifier(random_state=0),
-        formula=by_theorem("SmallReLUClassifier", lambda n: 3),
-    ),
-    "slabs": Construction(
-        SlabClassifier(random_state=0),
-        formula=by_theorem("SlabClassifier", lambda n: 2),
-    ),
-    "residual": Construction(
-        ResidualMemorizingClassifier(random_state=0),
-        formula=by_theorem(
-            "ResidualMemorizingClassifier",
-            lambda n: round(n / N_FEATURES) + N_CLASSES + 2,
-        ),
-    ),
-    "deep threshold": Construction(DeepThresholdClassifier(random_state=0)),
-    "random ReLU": Construction(
-        RandomReLUClassifier(maximum_margin=False, random_state=0)
-    ),
-    "random hyperplanes": Construction(MemorizingClassifier(n_draws=1, random_state=0)),
-    "nearby set": Construction(
-        NearbySetClassifier(),
-        formula=by_theorem("NearbySetClassifier", lambda n: 3),
-    ),
-    "random hyperplanes, moons": Construction(
+    construction.name: Case(
+        as_in_its_theorem(construction), predict_size=construction.predict_size
+    )
+    for construction in all_constructions()
+} | {
+    "random hyperplanes, moons": Case(
         MemorizingClassifier(n_draws=1, random_state=0), moons_with_a_gap
     ),
-    "nearby set, moons": Construction(NearbySetClassifier(), moons_with_a_gap),
+    "nearby set, moons": Case(NearbySetClassifier(), moons_with_a_gap),
 }
+
+
+def formula(name, n_samples):
+    """Return the sizes that the theorem names, None where it leaves constants open."""
+    predict_size = CONSTRUCTIONS[name].predict_size
+    prediction = predict_size and predict_size(Data(n_samples), None)
+    if not prediction or prediction.depth is None:
+        return None
+    parameters, neurons = round(prediction.n_parameters), round(prediction.n_neurons)
+    return parameters, neurons, prediction.depth, prediction.bits_per_weight
 
 
 def build(name, n_samples):
     """Return the row of a network that is built."""
-    construction = CONSTRUCTIONS[name]
-    X, y = construction.data(n_samples)
+    case = CONSTRUCTIONS[name]
+    X, y = case.data(n_samples)
     start = time.process_time()
-    model = construction.estimator.fit(X, y)
+    model = case.estimator.fit(X, y)
     seconds = time.process_time() - start
     network = model.network_
     # The longest weight where weights are integers of unlike length, else the mean.
@@ -182,16 +153,12 @@ def build(name, n_samples):
 def predict(name, built):
     """Return the rows of networks that are too large to build."""
     rows = []
-    formula = CONSTRUCTIONS[name].formula
     sizes_left = [n for n in BUILT_SIZES if n > built[-1]["N"]]
     for n_samples in (*sizes_left, *PREDICTED_SIZES):
         row = dict.fromkeys(COLUMNS, "") | {"construction": name, "N": n_samples}
-        if formula is not None:
-            sizes = formula(n_samples)
-            row["how"] = FORMULA
-        else:
-            sizes = carried_on(built, n_samples)
-            row["how"] = CARRIED_ON
+        sizes, row["how"] = formula(name, n_samples), FORMULA
+        if sizes is None:
+            sizes, row["how"] = carried_on(built, n_samples), CARRIED_ON
         keys = ("parameters", "neurons", "depth", "bits per weight")
         rows.append(row | dict(zip(keys, sizes, strict=True)))
     return rows
@@ -241,7 +208,8 @@ def plot(rows):
     figure, axes = plt.subplots(1, 3, figsize=(14, 6), layout="constrained")
     panels = ("parameters", "depth", "bits per weight")
     for ax, key in zip(axes, panels, strict=True):
-        for name, (color, marker) in STYLES.items():
+        for name in CONSTRUCTIONS:
+            color, marker = STYLES.get(name, ("#F0E442", "."))
             of_name = [row for row in rows if row["construction"] == name]
             if not of_name:
                 continue

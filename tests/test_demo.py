@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits, load_iris
 
-from sklearn_memorize._demo import main
+from sklearn_memorize.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -59,7 +59,7 @@ def test_a_csv_file_is_memorized_compared_and_drawn(iris_csv, tmp_path, capsys):
 def test_the_comparison_names_four_classifiers_that_learn_something(iris_csv, capsys):
     main(["--data", str(iris_csv), "--target", "species", "--no-picture"])
     said = capsys.readouterr().out
-    row = r"^  ({}) +(\d\.\d+) +(\d\.\d+) \+- \d\.\d+ +\d+\.\d+ +\d+\.\d+$"
+    row = r"^  ({}) +(\d\.\d+) +(\d\.\d+) +\(\d\.\d+ to \d\.\d+\) +\d+\.\d+ +\d+\.\d+$"
     accuracy = {}
     for name in (
         "MemorizingClassifier",
@@ -110,7 +110,7 @@ def test_a_class_with_one_sample_is_memorized_and_not_cross_validated(tmp_path, 
     assert main(["--data", str(path), "--no-picture"]) == 0
     said = capsys.readouterr().out
     assert "3 of 3 training samples" in said
-    assert "No cross-validation: class 1 has a single sample." in said
+    assert "No cross-validation: class 1 has one sample." in said
 
 
 @pytest.mark.parametrize(
@@ -118,12 +118,12 @@ def test_a_class_with_one_sample_is_memorized_and_not_cross_validated(tmp_path, 
     [
         ("a,b,y\n1,2,0\n3,4,1\n", "z", "no column is named 'z'; there are 'a', 'b'"),
         ("a,y,y\n1,2,0\n3,4,1\n", "y", "several columns are named 'y'"),
-        ("a,b,y\n1,two,0\n3,4,1\n", "y", "line 2, column 'b': 'two' is not a number"),
-        ("a,b,y\n1,2,0\n3,,1\n", "y", "line 3, column 'b': the value is missing"),
-        ("a,b,y\n1,2,0\n3,NaN,1\n", "y", "line 3, column 'b': the value is missing"),
+        ("a,b,y\n1,two,0\n3,4,1\n", "y", "sample 1, column 'b': 'two' is not a number"),
+        ("a,b,y\n1,2,0\n3,,1\n", "y", "sample 2, column 'b': the value is missing"),
+        ("a,b,y\n1,2,0\n3,NaN,1\n", "y", "sample 2, column 'b': the value is missing"),
         ("a,b,y\n1,2,0\n3,inf,1\n", "y", "'inf' is not a finite number"),
-        ("a,b,y\n1,2,0\n3,4,\n", "y", "line 3: the target is missing"),
-        ("a,b,y\n1,2,0\n3,4\n", "y", "line 3: 2 values for 3 columns"),
+        ("a,b,y\n1,2,0\n3,4,\n", "y", "sample 2: the target is missing"),
+        ("a,b,y\n1,2,0\n3,4\n", "y", "sample 2: the target is missing"),
         ("a,b,y\n1,2,0.5\n3,4,1\n", "y", "not a class but a real number, such as 0.5"),
         ("a,b,y\n1,2,0\n3,4,0\n", "y", "all labels are equal"),
         ("a;b;y\n1;2;0\n3;4;1\n", None, "columns are separated by commas"),

@@ -1,5 +1,6 @@
 """Radius, separation and Gaussian width: known answers, exactness, invariance."""
 
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -126,9 +127,7 @@ def test_progress_is_shown(capsys):
 
 
 def test_progress_without_rich_is_an_error(monkeypatch):
-    from sklearn_memorize.inspection import _geometry
-
-    monkeypatch.setattr(_geometry, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "rich", None)
     with pytest.raises(ImportError, match="progress=False"):
         separation([[0.0], [1.0]], [0, 1], progress=True)
 

@@ -28,7 +28,7 @@ from sklearn_memorize.model_selection import (
 )
 from sklearn_memorize.model_selection._generalization import noisy_labels
 from sklearn_memorize.model_selection._measure import fitted_sizes
-from sklearn_memorize.model_selection._sample_size import stratified_order
+from sklearn_memorize.model_selection._studies import stratified_order
 
 X, y = make_two_moons(60, noise=0.2, random_state=0)
 

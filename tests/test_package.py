@@ -97,7 +97,7 @@ def test_the_wheel_needs_scikit_learn_numpy_scipy_joblib_alone(metadata):
 
 
 def test_every_extra_is_there(metadata):
-    extras = "fast plot progress onnx skops torch dask test docs dev"
+    extras = "fast plot progress demo onnx skops torch dask test docs dev"
     assert set(metadata.get_all("Provides-Extra")) == set(extras.split())
 
 

@@ -2,28 +2,26 @@
 
 from sklearn.base import clone
 
-import sklearn_memorize
+from sklearn_memorize.constructions import all_estimators
 
 from ._samples import samples
 
-_ESTIMATORS = [
-    name
-    for name in sklearn_memorize.__all__
-    if name.endswith(("Classifier", "Regressor"))
-]
+_ESTIMATORS = {
+    kind.__name__: kind for kind in all_estimators() if hasattr(kind, "predict")
+}
 
 
 class Digits:
     """The first 500 digits, with the default parameters."""
 
     param_names = ["estimator"]
-    params = [_ESTIMATORS]
+    params = [list(_ESTIMATORS)]
     timeout = 120
 
     def setup(self, estimator):
         X, y = samples("digits")
         self.X, self.y, self.X_test = X[:500], y[:500], X[500:]
-        model = getattr(sklearn_memorize, estimator)()
+        model = _ESTIMATORS[estimator]()
         if "random_state" in model.get_params():
             model.set_params(random_state=0)
         self.model = model.fit(self.X, self.y)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from importlib.util import find_spec
 from numbers import Integral
 
 import numpy as np
@@ -66,3 +67,12 @@ def listed(rows) -> str:
     shown = ", ".join(str(row) for row in rows[:_MOST_ROWS])
     more = len(rows) - _MOST_ROWS
     return f"[{shown}, and {more} more]" if more > 0 else f"[{shown}]"
+
+
+def check_progress(progress: bool) -> None:
+    """Say what to install if a progress bar is asked for and cannot be shown."""
+    if progress and find_spec("rich") is None:
+        raise ImportError(
+            "progress=True shows a bar with rich, which is not installed. Install it "
+            "with `pip install sklearn-memorize[progress]`, or set progress=False."
+        )

@@ -1,36 +1,27 @@
 """The constructions, one folder for each paper.
 
 Each folder holds the estimator (parameters, docs), the construction (arrays in,
-network out, formulas beside the code) and, where it has one of its own, the network.
-`all_estimators` lists what is public of them: common tests, benchmarks, reports and
-documentation read their lists from there.
+network out, formulas beside the code), the size that its theorem predicts, and, where
+it has one of its own, the network. `_registry.py` lists the folders; reports, tables,
+benchmarks, exporters and tests take what is there from the two functions below.
 """
 
-from .bit_extraction import BitExtractionClassifier
-from .deep_threshold import DeepThresholdClassifier
-from .nearby_set import NearbySetClassifier
-from .random_hyperplanes import MemorizingClassifier, RandomThresholdTransformer
-from .random_relu import RandomReLUClassifier
-from .residual import ResidualMemorizingClassifier
-from .slabs import SlabClassifier
-from .small_relu import SmallReLUClassifier, SmallReLURegressor
+import sys
 
-__all__ = ["all_estimators"]
+from . import _registry
+from ._record import Construction
 
-_ESTIMATORS = (
-    MemorizingClassifier,
-    NearbySetClassifier,
-    SmallReLUClassifier,
-    SmallReLURegressor,
-    DeepThresholdClassifier,
-    SlabClassifier,
-    BitExtractionClassifier,
-    ResidualMemorizingClassifier,
-    RandomReLUClassifier,
-    RandomThresholdTransformer,
-)
+__all__ = ["all_constructions", "all_estimators"]
 
 
 def all_estimators() -> tuple[type, ...]:
-    """Return the estimator classes of all constructions."""
-    return _ESTIMATORS
+    """Return the public estimator classes of all constructions, in order."""
+    return tuple(kind for kind in vars(_registry).values() if isinstance(kind, type))
+
+
+def all_constructions() -> tuple[Construction, ...]:
+    """Return what each folder says about itself, in order."""
+    folders = dict.fromkeys(
+        estimator.__module__.rpartition(".")[0] for estimator in all_estimators()
+    )
+    return tuple(sys.modules[folder].CONSTRUCTION for folder in folders)

@@ -10,8 +10,6 @@ from sklearn.utils import check_random_state
 
 from .._estimator._sklearn import Interval, validate_params
 
-__all__ = ["make_parallel_lines", "make_two_moons"]
-
 
 @validate_params(
     {

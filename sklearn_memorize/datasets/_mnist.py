@@ -11,8 +11,6 @@ import numpy as np
 from sklearn.datasets import fetch_openml
 from sklearn.utils import Bunch
 
-__all__ = ["fetch_mnist"]
-
 _PARTS = (("train", 60_000), ("t10k", 10_000))
 _IMAGES_MAGIC = 0x00000803  # unsigned bytes, three dimensions
 _LABELS_MAGIC = 0x00000801  # unsigned bytes, one dimension

@@ -22,8 +22,6 @@ from ._cover_arrays import CoverArrays
 from ._graph import Graph
 from ._reading import Reading
 
-__all__ = ["convert", "parse", "set_types"]
-
 
 def parse(scope, model, inputs, custom_parsers=None):
     """Declare the outputs of an estimator; skl2onnx calls this a parser."""

@@ -13,8 +13,6 @@ from ..constructions.random_hyperplanes._relu_codes import ReLUCodes
 from ..exact._signs import _leading_bits
 from ..network._layer import Layer
 
-__all__ = ["CoverArrays", "around_shift"]
-
 
 def around_shift(
     hyperplanes: HyperplaneLayer, activation
@@ -23,21 +21,7 @@ def around_shift(
 
     Far from the origin `<w, x>` and `b` are large and nearly cancel; rounded, they
     lose the sign. `<w, x - shift> + (b + <w, shift>)` does not, where the last term is
-    rounded once.
-
-    Parameters
-    ----------
-    hyperplanes : HyperplaneLayer
-        The hyperplanes.
-    activation : {"threshold", "relu"}
-        Their activation.
-
-    Returns
-    -------
-    layer : Layer
-        What to evaluate at `x - shift`.
-    shift : ndarray of shape (n_features,) or None
-        None where the data lie around the origin.
+    rounded once. The shift is None where the data lie around the origin.
     """
     layer, shift = hyperplanes.layer(activation), hyperplanes.shift
     if shift is None or not shift.any():
@@ -57,12 +41,7 @@ def around_shift(
 class CoverArrays:
     """The arrays that one covering is evaluated with, in the units of the data.
 
-    Parameters
-    ----------
-    covering : Covering
-        The covering.
-    n_votes : int
-        Number of margins of a class that are averaged.
+    `n_votes` margins of a class are averaged.
     """
 
     covering: Covering

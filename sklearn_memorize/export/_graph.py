@@ -14,8 +14,6 @@ from ..kernels._memory import check_room
 from ..network import Layer
 from ._cover_arrays import CoverArrays, around_shift
 
-__all__ = ["Graph"]
-
 _TYPES = {
     "float64": TensorProto.DOUBLE,
     "float32": TensorProto.FLOAT,
@@ -28,14 +26,9 @@ _LOWEST_BOUND = -(2**30)
 
 
 class Graph:
-    """Writes nodes and constants into a container of skl2onnx.
+    """Writes nodes and constants into what skl2onnx hands to a converter.
 
-    Parameters
-    ----------
-    scope, container : Scope, ModelComponentContainer
-        What skl2onnx hands to a converter.
-    real : {"float64", "float32"}
-        What real numbers are computed in.
+    `real` ("float64" or "float32") is what real numbers are computed in.
     """
 
     def __init__(self, scope, container, real: str):
@@ -74,9 +67,9 @@ class Graph:
         """Return the name of a real constant."""
         return self.constant(np.asarray(value, dtype=self.real))
 
-    def cast(self, value: str, kind) -> str:
+    def cast(self, value: str, dtype) -> str:
         """Convert to another type."""
-        return self.add("Cast", value, to=_TYPES[np.dtype(kind).name])
+        return self.add("Cast", value, to=_TYPES[np.dtype(dtype).name])
 
     def sum(self, value: str, axis: int, keepdims: bool = False) -> str:
         """Sum over an axis."""
@@ -155,8 +148,8 @@ class Graph:
         seats = self.constant(arrays.seats)
         by_class = self.add("Gather", margins, seats, axis=1)
         largest = self.largest(by_class, arrays.counted.shape[1])[0]
-        kind = self.real if arrays.is_relu else np.dtype(np.int32)
-        zero = self.constant(np.zeros((), dtype=kind))
+        number = self.real if arrays.is_relu else np.dtype(np.int32)
+        zero = self.constant(np.zeros((), dtype=number))
         counted = self.constant(arrays.counted)
         sums = self.sum(self.add("Where", counted, largest, zero), 2)
         quotients = self.add(
@@ -192,7 +185,10 @@ class Graph:
         return self.add("Sub", self.number(bounds), counts)
 
     def vote(self, fires, margins, quorum: int, n_classes: int) -> str:
-        """Add up margins; raise the score of a class that fires alone above all."""
+        """Add up margins; raise the score of a class that fires alone above all.
+
+        The rule is that of `CoverNetwork`, whose docstring gives the reason.
+        """
         scores = self._total(margins)
         n_times = self._total(fires)
         most, numbers = self.largest(n_times, 1)

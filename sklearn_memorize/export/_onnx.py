@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-import sklearn_memorize
-
-__all__ = ["register_onnx_converters", "to_onnx"]
+from .._estimator._version import __version__
+from ..constructions import all_estimators
 
 _PREFIX = "SklearnMemorize"
 # Pipelines ask every classifier for a zipmap; scores are a matrix here in any case.
@@ -36,20 +35,15 @@ def register_onnx_converters() -> None:
         raise ImportError(
             "ONNX models need skl2onnx: pip install 'sklearn-memorize[onnx]'"
         ) from error
-    for kind in _estimators():
+    for estimator in all_estimators():
         update_registered_converter(
-            kind,
-            _PREFIX + kind.__name__,
+            estimator,
+            _PREFIX + estimator.__name__,
             _converters.set_types,
             _converters.convert,
             parser=_converters.parse,
             options=_OPTIONS,
         )
-
-
-def _estimators() -> list[type]:
-    public = [getattr(sklearn_memorize, name) for name in sklearn_memorize.__all__]
-    return [kind for kind in public if hasattr(kind, "fit")]
 
 
 def to_onnx(model, *, dtype=np.float64, single_precision: bool = False):
@@ -103,16 +97,17 @@ def to_onnx(model, *, dtype=np.float64, single_precision: bool = False):
     from skl2onnx.common import data_types
 
     check_is_fitted(model)
-    kinds = {np.float64: "DoubleTensorType", np.float32: "FloatTensorType"}
-    kind = kinds.get(np.dtype(dtype).type)
-    if kind is None:
+    tensors = {np.float64: "DoubleTensorType", np.float32: "FloatTensorType"}
+    tensor = tensors.get(np.dtype(dtype).type)
+    if tensor is None:
         raise ValueError(f"dtype must be numpy.float64 or numpy.float32, got {dtype!r}")
-    tensor = getattr(data_types, kind)
-    options = {kind: {"single_precision": single_precision} for kind in _estimators()}
+    input_type = getattr(data_types, tensor)([None, model.n_features_in_])
+    options = {
+        estimator: {"single_precision": single_precision}
+        for estimator in all_estimators()
+    }
     onnx_model = skl2onnx.to_onnx(
-        model,
-        initial_types=[("X", tensor([None, model.n_features_in_]))],
-        options=options,
+        model, initial_types=[("X", input_type)], options=options
     )
-    set_model_props(onnx_model, {"sklearn_memorize": sklearn_memorize.__version__})
+    set_model_props(onnx_model, {"sklearn_memorize": __version__})
     return onnx_model

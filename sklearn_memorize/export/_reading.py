@@ -14,9 +14,6 @@ from ..constructions.random_hyperplanes._network import CoverNetwork
 from ..constructions.small_relu._estimator import SmallReLUClassifier
 from ..network import Network
 
-__all__ = ["Reading"]
-
-
 Outputs = Literal["constant", "scores", "difference", "levels", "targets"]
 
 
@@ -24,20 +21,11 @@ Outputs = Literal["constant", "scores", "difference", "levels", "targets"]
 class Reading:
     """What the outputs of the network mean.
 
-    Parameters
-    ----------
-    network : Network
-        The network.
-    outputs : {"constant", "scores", "difference", "levels", "targets"}
-        Nothing, as there is one class; one score for each class; one number, positive
-        for the second class; one number, on one of `n_classes` levels from -1 to 1;
-        the targets of a regressor.
-    n_classes : int
-        Number of classes; 0 for a regressor.
-    n_votes : int or None, default=None
-        How a network of coverings is read: by so many votes, or by the paper's rule.
-    is_one_sided : bool, default=False
-        Whether coverings of one class are read: by the largest margin.
+    "constant": nothing, as there is one class. "scores": one score for each class.
+    "difference": one number, positive for the second class. "levels": one number, on
+    one of `n_classes` levels from -1 to 1. "targets": those of a regressor, which has 0
+    classes. A network of coverings is read by `n_votes` votes, or by the paper's rule
+    if that is None; coverings of one class (`is_one_sided`) by the largest margin.
     """
 
     network: Network

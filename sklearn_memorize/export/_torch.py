@@ -5,8 +5,6 @@ from __future__ import annotations
 from ..network._network import torch_modules
 from ._reading import Reading
 
-__all__ = ["to_torch"]
-
 
 def to_torch(estimator):
     """Return the network of a fitted estimator as a PyTorch module.

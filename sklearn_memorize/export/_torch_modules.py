@@ -20,15 +20,6 @@ from ..constructions.random_hyperplanes._network import Covering, CoverNetwork
 from ..kernels._memory import check_room
 from ._cover_arrays import CoverArrays, around_shift
 
-__all__ = [
-    "CellsModule",
-    "CoverModule",
-    "LargestMarginModule",
-    "LayersModule",
-    "Neurons",
-    "ReadModule",
-]
-
 
 class _Step(torch.autograd.Function):
     """1 for t > 0, else 0; with the gradient of 1/2 + t / (2 (width + |t|))."""
@@ -48,16 +39,8 @@ class _Step(torch.autograd.Function):
 class Neurons(nn.Module):
     """One layer, `s(X @ weights.T + biases)`.
 
-    Parameters
-    ----------
-    weights : ndarray or CSR array of shape (n_neurons, n_inputs)
-        One row for each neuron.
-    biases : ndarray of shape (n_neurons,)
-        One bias for each neuron.
-    activation : {"threshold", "relu", "identity"}
-        `s`. Thresholds have a surrogate gradient, that of
-        `1/2 + t / (2 (width + |t|))`, whose `width` is an attribute; it starts at the
-        root of the mean square of the biases.
+    Thresholds have a surrogate gradient, that of `1/2 + t / (2 (width + |t|))`, whose
+    `width` is an attribute; it starts at the root of the mean square of the biases.
     """
 
     def __init__(self, weights, biases, activation):
@@ -105,13 +88,7 @@ class _Hyperplanes(Neurons):
 
 
 class LayersModule(nn.Module):
-    """Layers one after the other.
-
-    Parameters
-    ----------
-    layers : sequence of Layer or HyperplaneLayer
-        From the inputs to the outputs. Hyperplanes are followed by thresholds.
-    """
+    """Layers one after the other; hyperplanes are followed by thresholds."""
 
     def __init__(self, layers):
         super().__init__()
@@ -134,14 +111,8 @@ class CellsModule(nn.Module):
     """The cells around the centers of a nearby set, and the score of each class.
 
     The score of a class is the sum of its positive cells; where there are none, the
-    largest value of a cell before its ReLU.
-
-    Parameters
-    ----------
-    layers : sequence of Layer
-        Hyperplanes and cells, written out.
-    labels : ndarray of shape (n_cells,)
-        Class number of each cell, in increasing order.
+    largest value of a cell before its ReLU. `layers` are hyperplanes and cells, written
+    out; `labels` are the class numbers of the cells, in increasing order.
     """
 
     def __init__(self, layers, labels):
@@ -212,15 +183,7 @@ class _Cover(nn.Module):
 
 
 class CoverModule(nn.Module):
-    """Coverings side by side, read by the paper's rule or by their margins.
-
-    Parameters
-    ----------
-    network : CoverNetwork
-        The network.
-    n_votes : int or None, default=None
-        None: `forward` of the network. Else `vote` with that many votes.
-    """
+    """Coverings side by side: `forward` of the network, or `vote` with `n_votes`."""
 
     def __init__(self, network: CoverNetwork, n_votes: int | None = None):
         super().__init__()
@@ -242,6 +205,7 @@ class CoverModule(nn.Module):
         return self.third(torch.cat(fires, dim=1))
 
     def _vote(self, X):
+        """Return the scores by the rule that the docstring of `CoverNetwork` gives."""
         n_times, scores = 0, 0.0
         for cover in self.coverings:
             fires, margins = cover.votes(X)
@@ -259,13 +223,7 @@ class CoverModule(nn.Module):
 
 
 class LargestMarginModule(nn.Module):
-    """The largest margin of a class over all coverings, (n_samples, 1).
-
-    Parameters
-    ----------
-    network : CoverNetwork
-        A network that covers one class.
-    """
+    """The largest margin over all coverings of one class, (n_samples, 1)."""
 
     def __init__(self, network: CoverNetwork):
         super().__init__()
@@ -279,19 +237,7 @@ class LargestMarginModule(nn.Module):
 
 
 class ReadModule(nn.Module):
-    """What the outputs of a network mean: a score for each class, or targets.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        The network.
-    outputs : {"constant", "scores", "difference", "levels", "targets"}
-        Nothing, as there is one class; one score for each class; one number, positive
-        for the second class; one number, on one of `n_classes` levels from -1 to 1;
-        the targets of a regressor.
-    n_classes : int
-        Number of classes.
-    """
+    """A score for each class, or targets, from the outputs that a `Reading` names."""
 
     def __init__(self, network: nn.Module, outputs, n_classes: int):
         super().__init__()

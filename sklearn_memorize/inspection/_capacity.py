@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import html
+import math
 import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-import sklearn_memorize
-
+from .._estimator._conflicts import resolve_labels
 from .._estimator._sklearn import validate_params
+from .._estimator._training_set import distinct_rows
+from ..constructions import all_constructions, all_estimators
+from ..constructions._record import Prediction
 from ..exceptions import ConflictingLabelsWarning, InterpolationError
-from ._predictions import PREDICTIONS, Geometry, Prediction
+from ._covering import MutualCovering, mutual_covering
+from ._geometry import check_labelled, radius, separation
 
-__all__ = ["CapacityReport", "CapacityRow", "bits_per_parameter", "capacity_report"]
-
+# Number of Gaussian vectors that estimate the widths of the balls.
+_N_DIRECTIONS = 100
+_SMALLEST = math.ulp(0.0)
 _UNKNOWN = Prediction("not known here", None, "", "up to constants", None, None)
 _SIGNS = {"at most": "≤ ", "up to constants": "~ "}
 _FOOTNOTES = (
@@ -244,7 +251,7 @@ def capacity_report(X, y, constructions=None, *, random_state=0):
     >>> [(row.construction, row.interpolates) for row in report.rows]
     [('NearbySetClassifier', True), ('SmallReLUClassifier', True)]
     """
-    geometry = Geometry(X, y, random_state)
+    geometry = MeasuredGeometry(X, y, random_state)
     if len(np.unique(geometry.labels)) < 2:
         raise ValueError("y has one class only; there is nothing to memorize.")
     rows = []
@@ -253,11 +260,86 @@ def capacity_report(X, y, constructions=None, *, random_state=0):
     return CapacityReport(tuple(rows), _summary(geometry))
 
 
-def _summary(geometry: Geometry) -> str:
+class MeasuredGeometry:
+    """What theorems ask about labelled data, computed when they do.
+
+    Identical samples count once, with the label that most of them carry.
+    """
+
+    def __init__(self, X, y, random_state):
+        X, names, labels = check_labelled(X, y)
+        first, inverse = distinct_rows(X)
+        self.n_classes = len(names)
+        self.n_given = len(X)
+        self.X = X[first]
+        self.labels, self.n_conflicts = resolve_labels(
+            inverse, labels, None, len(first)
+        )
+        self.n_samples, self.n_features = self.X.shape
+        self._seeds = check_random_state(random_state).randint(2**31 - 1, size=2)
+
+    @property
+    def class_sizes(self) -> np.ndarray:
+        """Number of distinct samples of each class; a class may have lost all."""
+        return np.bincount(self.labels, minlength=self.n_classes)
+
+    @cached_property
+    def radius(self) -> float:
+        """R, the largest distance from the mean."""
+        return radius(self.X)
+
+    @cached_property
+    def distance(self) -> float:
+        """The smallest distance between different labels."""
+        return separation(self.X, self.labels).distance
+
+    @property
+    def delta(self) -> float:
+        """The same in units of the radius."""
+        if self.radius == 0:
+            return math.inf
+        return max(self.distance / self.radius, _SMALLEST)  # it may underflow
+
+    @cached_property
+    def covering(self) -> MutualCovering:
+        """A mutual covering of each class and the rest."""
+        return mutual_covering(self.X, self.labels, random_state=int(self._seeds[0]))
+
+    @property
+    def n_own_balls(self) -> np.ndarray:
+        """M- of each class."""
+        return self.covering.n_own
+
+    @property
+    def n_rest_balls(self) -> np.ndarray:
+        """M+ of each class."""
+        return self.covering.n_rest
+
+    @cached_property
+    def omega(self) -> float:
+        """Largest Gaussian width of a ball's members, in units of the radius."""
+        rng = np.random.default_rng(int(self._seeds[1]))
+        directions = rng.standard_normal((self.n_features, _N_DIRECTIONS))
+        heights = (self.X - self.X.mean(axis=0)) @ directions
+        covers = [c for pair in self.covering.coverings for c in (pair.own, pair.rest)]
+        widths = [
+            (heights[ball].max(axis=0) - heights[center]).mean()
+            for cover in covers
+            for center, ball in zip(cover.centers, cover.members, strict=True)
+        ]
+        return max(widths) / self.radius
+
+    @cached_property
+    def rank(self) -> int:
+        """Dimension of the affine hull of the samples."""
+        return int(np.linalg.matrix_rank(self.X - self.X.mean(axis=0)))
+
+
+def _summary(geometry: MeasuredGeometry) -> str:
     parts = [
         f"{geometry.n_samples:,} distinct samples (of {geometry.n_given:,})",
         f"{geometry.n_features:,} features",
-        f"{len(geometry.classes)} classes",
+        f"{geometry.n_classes} classes",
         f"radius {geometry.radius:.4g}",
         f"class distance {geometry.distance:.4g}",
     ]
@@ -270,8 +352,8 @@ def _named(constructions, random_state) -> dict:
     if isinstance(constructions, Mapping):
         return dict(constructions)
     if constructions is None:
-        known = [name for name in PREDICTIONS if hasattr(sklearn_memorize, name)]
-        constructions = [getattr(sklearn_memorize, name)() for name in known]
+        constructions = [kind() for kind in all_estimators()]
+        constructions = [each for each in constructions if is_classifier(each)]
         for estimator in constructions:
             # Each network as its theorem has it: one draw of hyperplanes.
             fixed = {"random_state": random_state, "n_draws": 1}
@@ -285,7 +367,7 @@ def _named(constructions, random_state) -> dict:
     return named
 
 
-def _measure(name: str, estimator, X, y, geometry: Geometry) -> CapacityRow:
+def _measure(name: str, estimator, X, y, geometry: MeasuredGeometry) -> CapacityRow:
     built: dict = {}
     try:
         estimator, seconds = _fitted(estimator, X, y)
@@ -306,8 +388,7 @@ def _measure(name: str, estimator, X, y, geometry: Geometry) -> CapacityRow:
             "fit_seconds": seconds,
             "interpolates": bool(estimator.interpolates_),
         }
-    predict = PREDICTIONS.get(type(estimator).__name__)
-    prediction = _UNKNOWN if predict is None else predict(geometry, estimator)
+    prediction = _predict(estimator, geometry)
     return CapacityRow(
         construction=name,
         assumption=prediction.assumption,
@@ -318,6 +399,13 @@ def _measure(name: str, estimator, X, y, geometry: Geometry) -> CapacityRow:
         predicted_parameters=prediction.n_parameters,
         **built,
     )
+
+
+def _predict(estimator, geometry: MeasuredGeometry) -> Prediction:
+    for construction in all_constructions():
+        if type(estimator) in construction.estimators:
+            return construction.predict_size(geometry, estimator)
+    return _UNKNOWN
 
 
 def _fitted(estimator, X, y):
@@ -337,22 +425,11 @@ def _fitted(estimator, X, y):
 
 
 def bits_per_parameter(network) -> float | None:
-    """Return how many bits a nonzero weight or bias takes, on the mean.
+    """Return how many bits a nonzero weight or bias takes on the mean; None of none.
 
     Integers take the bits of the largest one of their layer, and one for the sign if
     any is negative; other numbers those of the smallest floating point type that holds
-    all of their layer.
-
-    Parameters
-    ----------
-    network : Network
-        The network.
-
-    Returns
-    -------
-    bits : float or None
-        The mean over all nonzero weights and biases, None if there are none. Networks
-        that are too large to be written out say it themselves.
+    all of their layer. Networks that are too large to be written out say it themselves.
     """
     known = getattr(network, "bits_per_parameter", None)
     if known is not None:

@@ -13,8 +13,6 @@ from ..exact._closest_pairs import nearest_distances
 from ..exact._distances import PointSet, Scaling, squared_distances
 from ._geometry import check_labelled, radius
 
-__all__ = ["Cover", "MutualCovering", "OneVsRestCovering", "mutual_covering"]
-
 # Candidates for centers are compared with all points of their side in blocks.
 _BLOCK_DISTANCES = 1 << 22
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 8, 256

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from numbers import Integral
 from typing import NamedTuple
 
@@ -10,17 +9,9 @@ import numpy as np
 from sklearn.utils import check_array, check_random_state, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 
+from .._estimator._messages import check_progress
 from .._estimator._sklearn import Interval, validate_params
 from ..exact._closest_pairs import closest_pair
-
-__all__ = [
-    "GaussianWidth",
-    "Separation",
-    "check_labelled",
-    "gaussian_width",
-    "radius",
-    "separation",
-]
 
 # Random directions are drawn in blocks of about this many values.
 _BLOCK_VALUES = 1 << 22
@@ -169,19 +160,16 @@ def separation(X, y, *, n_jobs=None, progress=False):
     Separation(distance=2.0, pair=(1, 2))
     """
     X, _, labels = check_labelled(X, y)
-    track = _tracker("Comparing labels") if progress else iter
+    check_progress(progress)
+    track = _track_labels if progress else iter
     return Separation(*closest_pair(X, labels, n_jobs=n_jobs, track=track))
 
 
-def _tracker(description: str):
-    if find_spec("rich") is None:
-        raise ImportError(
-            "progress=True shows a bar with rich, which is not installed. Install it "
-            "with `pip install sklearn-memorize[progress]`, or set progress=False."
-        )
+def _track_labels(steps):
+    """Go through the steps behind a progress bar."""
     from rich.progress import track
 
-    return lambda steps: track(steps, description=description)
+    return track(steps, description="Comparing labels")
 
 
 @validate_params(

@@ -12,11 +12,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import column_or_1d
 
-from .. import MemorizingClassifier
 from .._estimator._sklearn import HasMethods, Interval, _safe_indexing, validate_params
+from ..constructions.random_hyperplanes import MemorizingClassifier
 from ..exceptions import ConflictingLabelsWarning, InterpolationWarning
-
-__all__ = ["memorization_scores"]
 
 
 @validate_params(

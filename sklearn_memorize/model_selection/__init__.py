@@ -1,7 +1,6 @@
 """Repeated, parallel, resumable experiments over any scikit-learn classifier."""
 
 from ._generalization import compare_generalization
-from ._interpolation import interpolation_study
-from ._sample_size import sample_size_study
+from ._studies import interpolation_study, sample_size_study
 
 __all__ = ["compare_generalization", "interpolation_study", "sample_size_study"]

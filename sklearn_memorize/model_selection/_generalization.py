@@ -18,8 +18,6 @@ from ..exceptions import InterpolationError
 from ._measure import as_column, fit_timed, fitted_sizes
 from ._tasks import check_data, draw_seeds, run_tasks, seeded
 
-__all__ = ["compare_generalization"]
-
 _ACCURACIES = ("test_accuracy", "true_test_accuracy")
 _MEANS = (
     "train_accuracy",

@@ -13,16 +13,6 @@ from sklearn.utils import Bunch
 
 from ..exceptions import InterpolationError, InterpolationWarning
 
-__all__ = [
-    "SIZES",
-    "as_column",
-    "fit_once",
-    "fit_timed",
-    "fitted_sizes",
-    "misfits_are_counted",
-    "summarize",
-]
-
 SIZES = ("n_hyperplanes", "second_layer_width", "n_neurons", "n_parameters")
 
 
@@ -50,23 +40,10 @@ def fit_timed(estimator, X, y) -> float:
 
 
 def fit_once(X, y, estimator) -> dict[str, float]:
-    """Fit an unfitted estimator and measure it on the training set.
+    """Fit, and measure on the training set; what could not be measured is NaN.
 
-    Parameters
-    ----------
-    X : array-like or sparse matrix of shape (n_samples, n_features)
-        Training samples.
-    y : ndarray of shape (n_samples,)
-        Labels.
-    estimator : classifier
-        What to fit.
-
-    Returns
-    -------
-    measured : dict
-        `interpolates` (0 or 1), `train_accuracy`, `fit_time` in seconds, and the
-        sizes. An `InterpolationError` counts as not interpolating; what could not be
-        measured is NaN.
+    Returns `interpolates` (0 or 1; 0 for an `InterpolationError`), `train_accuracy`,
+    `fit_time` in seconds, and the sizes.
     """
     try:
         fit_time = fit_timed(estimator, X, y)
@@ -129,17 +106,8 @@ def summarize(
 ) -> Bunch:
     """Return one row a setting: how often it interpolates, means and deviations.
 
-    Parameters
-    ----------
-    settings : sequence of dict
-        The columns that name each setting.
-    runs : sequence of sequences of dict
-        For each setting, what `fit_once` returned in each repetition.
-
-    Returns
-    -------
-    study : Bunch of ndarray of shape (n_settings,)
-        One array for each column.
+    `settings`: the columns that name each setting; `runs`: for each of them, what
+    `fit_once` returned in each repetition. One array for each column.
     """
     study = Bunch()
     for name in dict.fromkeys(name for setting in settings for name in setting):

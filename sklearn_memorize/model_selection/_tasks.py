@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from importlib.util import find_spec
 
 import joblib
 import numpy as np
@@ -16,9 +15,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
 from .._estimator._dask import again_if_lost
+from .._estimator._messages import check_progress
 from ._measure import misfits_are_counted
-
-__all__ = ["check_data", "check_progress", "draw_seeds", "run_tasks", "seeded"]
 
 
 def check_data(X, y):
@@ -58,33 +56,17 @@ def run_tasks(
 ) -> list[dict]:
     """Return `measure(X, y, key, **task)` for each task, in order.
 
-    Parameters
-    ----------
-    measure : callable
-        A function at the top of a module, so that workers and the cache can name it.
-    X, y : array-like
-        The data. They are hashed once, not once a task; `key` holds the hash, and the
-        versions of the libraries at work.
-    tasks : sequence of dict
-        The keyword arguments of each call, `estimator` among them.
-    n_jobs : int or None
-        Number of tasks at a time, as joblib counts.
-    cache : None, str, path-like or joblib.Memory
-        Where finished tasks are kept; a task that is found there is not run again.
-    progress : bool
-        Whether to show a progress bar.
-
-    Returns
-    -------
-    results : list of dict
-        The results, in the order of the tasks.
+    `measure` is a function at the top of a module, so that workers and the cache can
+    name it. The data are hashed once, not once a task: `key` holds the hash, and the
+    versions of the libraries at work. Finished tasks are kept in the folder or
+    `joblib.Memory` that `cache` names, and not run again.
     """
     check_progress(progress)
     data_key = None
     if cache is not None:
         data_key = joblib.hash((X, y))
         cached = check_memory(_as_memory(cache)).cache(measure, ignore=["X", "y"])
-        measure = _Recalling(cached)
+        measure = _CachedCall(cached)
     results: list[dict] = []
 
     def run_the_rest() -> None:
@@ -105,7 +87,7 @@ def run_tasks(
     return results
 
 
-class _Recalling:
+class _CachedCall:
     """Call a cached function; a plain object, which any joblib backend can send."""
 
     def __init__(self, cached):
@@ -128,12 +110,3 @@ def _versions(estimator) -> tuple[str, ...]:
         f"{name} {getattr(sys.modules.get(name), '__version__', '')}"
         for name in sorted({own, "sklearn", "sklearn_memorize"})
     )
-
-
-def check_progress(progress: bool) -> None:
-    """Say what to install if a progress bar is asked for and cannot be shown."""
-    if progress and find_spec("rich") is None:
-        raise ImportError(
-            "progress=True shows a bar with rich, which is not installed. Install it "
-            "with `pip install sklearn-memorize[progress]`, or set progress=False."
-        )

@@ -7,8 +7,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._style import check_matplotlib, color, get_axes
 
-__all__ = ["CoverageDisplay"]
-
 
 class CoverageDisplay:
     """How many training samples each second-layer neuron covers, largest first.

@@ -9,8 +9,6 @@ import numpy as np
 from ..model_selection import compare_generalization
 from ._style import MARKERS, check_matplotlib, color, get_axes, label_of
 
-__all__ = ["GeneralizationDisplay"]
-
 
 class GeneralizationDisplay:
     """Accuracies of classifiers side by side, with confidence intervals.

@@ -8,8 +8,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._style import MARKERS, check_matplotlib, color, get_axes
 
-__all__ = ["HyperplaneDisplay"]
-
 # Points of the grid that go through the network at a time.
 _BLOCK = 4096
 

@@ -7,8 +7,6 @@ import numpy as np
 from ..model_selection import interpolation_study
 from ._style import check_matplotlib, get_axes, label_of, short
 
-__all__ = ["InterpolationDisplay"]
-
 # Cells of a heat map are labelled with their values up to this many.
 _MAX_ANNOTATED = 150
 

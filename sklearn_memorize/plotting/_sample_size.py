@@ -7,8 +7,6 @@ import numpy as np
 from ..model_selection import sample_size_study
 from ._style import MARKERS, check_matplotlib, color, get_axes, label_of, short
 
-__all__ = ["SampleSizeDisplay"]
-
 
 class SampleSizeDisplay:
     """Size or time against the number of training samples.

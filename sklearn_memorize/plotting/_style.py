@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "COLORS",
-    "MARKERS",
-    "check_matplotlib",
-    "color",
-    "get_axes",
-    "label_of",
-    "short",
-]
-
 # M. Okabe, K. Ito, "Color universal design", 2008; gray in place of its yellow, which
 # is hard to see on white.
 COLORS = (

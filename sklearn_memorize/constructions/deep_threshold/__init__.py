@@ -1,5 +1,34 @@
-"""Deep threshold networks (Rajput, Sreenivasan, Papailiopoulos and Karbasi, 2021)."""
+r"""Deep threshold networks.
 
+Theorem
+   Samples on the unit sphere at distances of at least :math:`\delta`, with two labels,
+   are memorized by :math:`\tilde O(1 / \delta + \sqrt N)` threshold units with
+   :math:`\tilde O(d / \delta + N)` weights, which are Gaussian in the first layer and
+   integers in all others. Up to constants and logarithms.
+Test data
+   Nothing is promised, and it shows: parities tear near codes apart, and what a new
+   code finds in the table is arbitrary. Expect little more than chance.
+"""
+
+from .._record import Construction, Paper
+from ._construction import deep_threshold_network
 from ._estimator import DeepThresholdClassifier
+from ._network import DeepThresholdNetwork
+from ._theorem import predict_size
 
 __all__ = ["DeepThresholdClassifier"]
+
+CONSTRUCTION = Construction(
+    name="deep threshold",
+    estimators=(DeepThresholdClassifier,),
+    network="deep, threshold units, integer weights",
+    paper=Paper(
+        "S. Rajput, K. Sreenivasan, D. Papailiopoulos, A. Karbasi",
+        "An exponential improvement on the memorization capacity of deep "
+        "threshold networks",
+        "NeurIPS 2021",
+        "https://arxiv.org/abs/2106.07724",
+    ),
+    code=(deep_threshold_network, DeepThresholdNetwork),
+    predict_size=predict_size,
+)

@@ -1,5 +1,35 @@
-"""Memorization that generalizes: cells around the points of a nearby set."""
+r"""Cells around a nearby set.
 
+Theorem
+   A three-layer network of :math:`O(N^2 d)` parameters, built in polynomial time,
+   memorizes the samples: one cell around each center of a set that comes within
+   :math:`\delta / 3.1` of every sample with a center of the sample's own label.
+Test data
+   The only guarantee here. If every point of the distribution's support has a point of
+   a finite set :math:`S` of its own label within :math:`\delta / 3.1`, and :math:`N \ge
+   (|S| / \epsilon) \ln(|S| / \eta)`, the accuracy is at least :math:`1 - \epsilon` with
+   probability :math:`1 - \eta`. No finite sample tells whether such a set is small
+   enough to help.
+"""
+
+from .._record import Construction, Paper
+from ._construction import greedy_cover
 from ._estimator import NearbySetClassifier
+from ._network import NearbySetNetwork
+from ._theorem import predict_size
 
 __all__ = ["NearbySetClassifier"]
+
+CONSTRUCTION = Construction(
+    name="nearby set",
+    estimators=(NearbySetClassifier,),
+    network="a ReLU cell around each center",
+    paper=Paper(
+        "L. Yu, X.-S. Gao, L. Zhang, Y. Miao",
+        "Generalizability of memorization neural networks",
+        "NeurIPS 2024",
+        "https://arxiv.org/abs/2411.00372",
+    ),
+    code=(greedy_cover, NearbySetNetwork),
+    predict_size=predict_size,
+)

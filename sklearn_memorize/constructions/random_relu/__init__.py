@@ -1,5 +1,33 @@
-"""Random ReLU features made linearly separable."""
+r"""Random ReLU features.
 
+Theorem
+   A layer of random ReLU features makes two classes linearly separable, with high
+   probability, once its width exceeds a mutual complexity of the classes (covering
+   numbers at the scale of :math:`\delta`, Gaussian mean widths of the pieces). Up to
+   constants. :math:`N` does not appear, but :math:`N` neurons always do.
+Test data
+   Separation of whole regions around the samples, but no accuracy, is promised. It does
+   well in the table, though not as well as the nearest neighbour.
+"""
+
+from .._record import Construction, Paper
+from ._construction import separate
 from ._estimator import RandomReLUClassifier
+from ._network import RandomReLUNetwork
+from ._theorem import predict_size
 
 __all__ = ["RandomReLUClassifier"]
+
+CONSTRUCTION = Construction(
+    name="random ReLU",
+    estimators=(RandomReLUClassifier,),
+    network="random ReLU features, made separable",
+    paper=Paper(
+        "S. Dirksen, M. Genzel, L. Jacques, A. Stollenwerk",
+        "The separation capacity of random neural networks",
+        "JMLR 2022",
+        "https://arxiv.org/abs/2108.00207",
+    ),
+    code=(separate, RandomReLUNetwork),
+    predict_size=predict_size,
+)

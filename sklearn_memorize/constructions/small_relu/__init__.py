@@ -1,5 +1,34 @@
-"""Small ReLU networks: about 2 sqrt(N) nodes in each of two layers."""
+r"""Small ReLU networks.
 
+Theorem
+   Any :math:`N` distinct samples with targets in :math:`[-1, 1]` are memorized by a
+   ReLU network with two hidden layers of :math:`d_1` and :math:`d_2` nodes once
+   :math:`4 \lfloor d_1 / 4 \rfloor \lfloor d_2 / 4 \rfloor \ge N`, which is about
+   :math:`2 \sqrt N` each; if :math:`2 d_1 d_2 + d_2 + 2 < N`, some cannot be. These
+   numbers are exact, and `fit` keeps to them but for one group of padding.
+Test data
+   Nothing is promised, and it shows: the network looks at the samples along a single
+   random direction. Expect chance.
+"""
+
+from .._record import Construction, Paper
+from ._construction import build_small_relu_network
 from ._estimator import SmallReLUClassifier, SmallReLURegressor
+from ._theorem import predict_size
 
 __all__ = ["SmallReLUClassifier", "SmallReLURegressor"]
+
+CONSTRUCTION = Construction(
+    name="small ReLU",
+    estimators=(SmallReLUClassifier, SmallReLURegressor),
+    network="about 2 sqrt(N) ReLU nodes in each of two layers",
+    paper=Paper(
+        "C. Yun, S. Sra, A. Jadbabaie",
+        "Small ReLU networks are powerful memorizers: a tight analysis of "
+        "memorization capacity",
+        "NeurIPS 2019",
+        "https://arxiv.org/abs/1810.07770",
+    ),
+    code=(build_small_relu_network,),
+    predict_size=predict_size,
+)

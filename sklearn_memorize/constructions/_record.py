@@ -1,0 +1,131 @@
+"""What the folder of a construction says about itself.
+
+Reports, tables, benchmarks and tests take their lists from these records; a record
+knows its paper, its estimators, and how large its theorem says a network gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a theorem was published."""
+
+    authors: str
+    title: str
+    venue: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Construction:
+    """One folder: its paper, what it builds, and what its theorem predicts.
+
+    `code` names the functions and classes in which the formulas stand. The statement of
+    the theorem, for the documentation, is the docstring of the folder's `__init__.py`.
+    """
+
+    name: str
+    estimators: tuple[type, ...]
+    network: str
+    paper: Paper
+    code: tuple[Callable, ...]
+    predict_size: Callable[[Geometry, object], Prediction]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a theorem says about a data set.
+
+    `assumption`: what the theorem needs. `met`: whether the data are like that, None
+    if that has not been decided. `evidence`: how it is known. `kind`: how the sizes are
+    meant; they are None where the theorem names none. `depth` and `bits_per_weight`
+    are known where the sizes are a formula without open constants.
+    """
+
+    assumption: str
+    met: bool | None
+    evidence: str
+    kind: Literal["at most", "up to constants"]
+    n_neurons: float | None
+    n_parameters: float | None
+    depth: int | None = None
+    bits_per_weight: float = 64.0
+
+
+class Geometry(Protocol):
+    """What a theorem may ask about a data set; identical samples count once."""
+
+    @property
+    def n_given(self) -> int:
+        """Number of samples, identical ones included."""
+
+    @property
+    def n_samples(self) -> int:
+        """Number of distinct samples."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of features."""
+
+    @property
+    def n_classes(self) -> int:
+        """Number of labels."""
+
+    @property
+    def class_sizes(self) -> np.ndarray:
+        """Number of distinct samples of each class."""
+
+    @property
+    def distance(self) -> float:
+        """The smallest distance between samples of different label."""
+
+    @property
+    def delta(self) -> float:
+        """The same in units of the largest distance from the mean, R."""
+
+    @property
+    def omega(self) -> float:
+        """Largest Gaussian width of the samples in a ball of the covering, over R."""
+
+    @property
+    def n_own_balls(self) -> np.ndarray:
+        """Number of balls that cover each class in a mutual covering, M-."""
+
+    @property
+    def n_rest_balls(self) -> np.ndarray:
+        """Number of balls that cover the samples of all other classes, M+."""
+
+    @property
+    def rank(self) -> int:
+        """Dimension of the affine hull of the samples."""
+
+
+def n_outputs(geometry: Geometry) -> int:
+    """Return the number of output neurons: one tells two classes apart."""
+    return 1 if geometry.n_classes == 2 else geometry.n_classes
+
+
+def classes_apart(geometry: Geometry) -> tuple[bool, str]:
+    """Say whether the classes are at a distance, and at which."""
+    return geometry.delta > 0, f"delta = {geometry.delta:.3g} R"
+
+
+def general_position(geometry: Geometry, estimator) -> tuple[bool | None, str]:
+    """Say whether each group of d samples has a hyperplane that holds no other sample.
+
+    A fitted estimator knows. Before that only data in one hyperplane are recognized.
+    """
+    d, rank = geometry.n_features, geometry.rank
+    if rank < min(d, geometry.n_samples - 1):
+        return False, f"all samples lie in {rank} of {d} dimensions"
+    if hasattr(estimator, "n_split_"):
+        n_split = estimator.n_split_
+        return n_split == 0, f"{n_split} groups had to be split"
+    return None, "no common hyperplane"
