@@ -8,8 +8,8 @@ from pathlib import Path
 
 __all__ = ["DocumentedMixin", "documentation"]
 
-_PAGE = "api/generated/{estimator_module}.{estimator_name}.html"
-_BUILT = Path(__file__).parents[1] / "docs" / "_build" / "html"
+_PAGE = "api/generated/sklearn_memorize.{estimator_name}.html"
+_BUILT = Path(__file__).parents[2] / "docs" / "_build" / "html"
 
 
 def documentation() -> str:

@@ -78,7 +78,8 @@ class PointSet:
     """
 
     def __init__(self, points: np.ndarray, frame: Frame):
-        self.points = points
+        # Sums along a row are taken in another order where rows are not contiguous.
+        self.points = np.ascontiguousarray(points)
         self.frame = frame
 
     def __len__(self) -> int:
