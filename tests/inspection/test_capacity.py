@@ -31,8 +31,7 @@ from sklearn_memorize.network import Layer, LayeredNetwork
 
 @pytest.fixture(scope="module")
 def digits_report():
-    X, y = load_digits(return_X_y=True)
-    return capacity_report(X[:500], y[:500])
+    return capacity_report(*load_digits(return_X_y=True))
 
 
 def test_digits_are_recalled_by_every_construction(digits_report):
@@ -48,7 +47,7 @@ def test_digits_are_recalled_by_every_construction(digits_report):
 
 def test_the_table_prints_as_text_and_as_html(digits_report):
     text = repr(digits_report)
-    assert "500 distinct samples" in text
+    assert "1,797 distinct samples" in text
     assert "up to constants" in text
     page = digits_report._repr_html_()
     assert page.count("<tr") == len(digits_report.rows) + 1
