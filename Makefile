@@ -1,7 +1,8 @@
 # Each target sets up what it needs in $(VENV); all it takes is Python 3.11 or newer.
 #
 #   make demo    memorize a data set, and look at the result
-#   make test    the whole test suite
+#   make test    the tests, without those marked slow: about two minutes on two cores
+#   make test-all         all tests, and hypothesis looks further
 #   make test-extras      the parts that need dask, ONNX, skops and PyTorch
 #   make test-matrix      the test suite with every Python from 3.11 to 3.14 that is
 #                         installed, with the oldest and the newest packages
@@ -32,17 +33,24 @@ extras_experiments := fast,plot,progress,test
 extras_bench := fast
 extras_lint := dev
 
-.PHONY: demo test test-extras test-matrix coverage mutation fuzz doctest docs \
+.PHONY: demo test test-all test-extras test-matrix coverage mutation fuzz doctest docs \
     reproduce generalization bench lint format audit constraints clean
 
 demo: $(VENV)/.ready-demo
 	$(python) -m sklearn_memorize $(ARGS)
 
-test: $(VENV)/.ready-test
-	$(python) -m pytest $(ARGS)
+# As many tests at a time as there are processors, up to eight.
+in_parallel := -n auto --maxprocesses 8 --dist worksteal
 
+test: $(VENV)/.ready-test
+	$(python) -m pytest $(in_parallel) -m "not slow" $(ARGS)
+
+test-all: $(VENV)/.ready-test
+	$(python) -m pytest $(in_parallel) --hypothesis-profile exhaustive $(ARGS)
+
+# Tests that start clusters count bytes and threads; one at a time.
 test-extras: $(VENV)/.ready-extras
-	$(python) -m pytest tests/extras $(ARGS)
+	$(python) -m pytest --extras only $(ARGS)
 
 # Each in a virtual environment of its own, beside $(VENV), on what setup.cfg allows.
 versions := 3.11 3.12 3.13 3.14
@@ -59,8 +67,8 @@ matrix-%: $(VENV)/.ready-lint
 	    $(resolution_$(firstword $(subst -, ,$*))) $(lastword $(subst -, ,$*)) $(ARGS)
 
 coverage: $(VENV)/.ready-extras
-	$(python) -m pytest --cov --cov-report=term-missing:skip-covered \
-	    --cov-fail-under=97 -o norecursedirs=".*" tests $(ARGS)
+	$(python) -m pytest $(in_parallel) --extras with --cov \
+	    --cov-report=term-missing:skip-covered --cov-fail-under=98.9 $(ARGS)
 
 mutation: $(VENV)/.ready-lint $(VENV)/.ready-extras
 	$(python) benchmarks/mutation.py $(ARGS)

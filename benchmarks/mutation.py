@@ -253,7 +253,7 @@ def prepare(folder, n_workers):
     environment = {**environment_of(first), "DURATIONS": durations}
     command = [*PYTEST, "--cov", "--cov-context=test", "--cov-report="]
     # The extras, too.
-    command += ["-o", "norecursedirs=.*", "tests"]
+    command += ["--extras", "with"]
     subprocess.run(command, cwd=first, env=environment)
     for number in range(1, n_workers):
         shutil.copytree(first, folder / str(number))

@@ -12,9 +12,9 @@ import time
 import traceback
 from collections import Counter
 
-from _cases import CASES
-from _oracle import RECALLED, REFUSED, WARNED
 from hypothesis import HealthCheck, given, seed, settings
+from support.cases import CASES
+from support.oracle import RECALLED, REFUSED, WARNED
 
 BATCH = 500
 

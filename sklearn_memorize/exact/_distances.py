@@ -70,7 +70,8 @@ class PointSet:
     """
 
     def __init__(self, points: np.ndarray, scaling: Scaling):
-        self.points = points
+        # Sums along a row are taken in another order where rows are not contiguous.
+        self.points = np.ascontiguousarray(points)
         self.scaling = scaling
 
     def __len__(self) -> int:

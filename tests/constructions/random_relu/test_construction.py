@@ -1,0 +1,148 @@
+"""Features, a separator, and a bound of all rounding errors."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from support.samples import random_labels
+
+from sklearn_memorize.constructions.random_hyperplanes._construction import (
+    HyperplaneStream,
+    enclosing_ball,
+)
+from sklearn_memorize.constructions.random_relu import _construction as random_relu
+from sklearn_memorize.constructions.random_relu._construction import (
+    Features,
+    separate,
+    widen,
+)
+
+
+def features_of(n_samples=40, n_hyperplanes=30, n_features=4, exponent=0, seed=0):
+    rng = np.random.default_rng(seed)
+    samples = rng.standard_normal((n_samples, n_features))
+    directions = rng.standard_normal((n_hyperplanes, n_features))
+    biases = rng.uniform(-1, 1, n_hyperplanes)
+    return samples, Features(samples, directions, biases, exponent)
+
+
+def test_features_have_mean_zero_and_variance_one_or_vanish():
+    samples = np.array([[1.0], [2.0], [4.0], [5.0]])
+    directions = np.array([[1.0], [-1.0], [2.0]])
+    features = Features(samples, directions, np.array([-3.0, 0.0, 1.0]), 0)
+    # ReLU outputs 0, 0, 1, 2; none; 3, 5, 9, 11 of variance 10.
+    first = np.array([-0.75, -0.75, 0.25, 1.25]) / math.sqrt(11 / 16)
+    last = np.array([-4, -2, 2, 4]) / math.sqrt(10)
+    expected = np.stack([first, np.zeros(4), last], axis=1)
+    np.testing.assert_allclose(features.values, expected, atol=1e-15)
+    assert (features.n_samples, features.n_hyperplanes) == (4, 3)
+
+
+@pytest.mark.parametrize("exponent", [0, 7])
+def test_a_function_of_the_features_is_a_network(exponent):
+    samples, features = features_of(exponent=exponent)
+    rng = np.random.default_rng(1)
+    coefficients, intercepts = rng.standard_normal((30, 2)), rng.standard_normal(2)
+    network = features.network(coefficients, intercepts)
+    expected = features.values @ coefficients + intercepts
+    found = network.forward(np.ldexp(samples, exponent))
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert network.widths == (30, 2)
+
+
+def test_errors_are_twice_the_roundings_of_both_layers():
+    samples = np.array([[3.0, 4.0], [0.0, 1.0], [6.0, 8.0]])
+    directions, biases = np.array([[0.0, 2.0], [-3.0, 0.0]]), np.array([-1.0, 0.5])
+    features = Features(samples, directions, biases, 0)
+    network = features.network(np.array([[1.0], [2.0]]), np.array([-5.0]))
+    v = np.abs(network.layers[1].weights[0])
+    c = np.abs(network.layers[1].biases[0])
+    # |x| = 5, 1, 10; |w| = 2, 3; d + n + 4 roundings.
+    total = np.array([5, 1, 10]) * (2 * v[0] + 3 * v[1]) + v[0] + 0.5 * v[1] + c
+    gamma = 8 * 2.0**-53 / (1 - 8 * 2.0**-53)
+    np.testing.assert_allclose(
+        features.errors(network)[:, 0], 2 * gamma * total, rtol=1e-14
+    )
+
+
+def test_outputs_beyond_all_bounds_are_cut_off():
+    separator = random_relu.Separator(np.array([[1.0], [-1.0]]), np.zeros(1))
+    weights = np.array([[1e200, 0.0], [1e200, 1e200]])
+    network = random_relu.RandomReLUNetwork(weights, np.zeros(2), separator)
+    X = np.array([[1e200, 0.0], [1e200, -1e200], [0.0, 1e200]])
+    # Equal infinities cancel at the cut; a sum that overflows to both sides is 0.
+    assert network.forward(X)[:, 0].tolist() == [0.0, 2.0**500, -(2.0**500)]
+
+
+def one_against_rest(features, seed=0):
+    rng = np.random.default_rng(seed)
+    truth = rng.standard_normal((features.n_hyperplanes, 2))
+    return np.where(features.values @ truth > 0, 1.0, -1.0)
+
+
+def test_the_largest_margin_of_few_points_is_known():
+    # Positive at (2, 2), negative at (0, 0) and (-1, 0): the line is x + y = 2.
+    values = np.array([[2.0, 2.0], [0.0, 0.0], [-1.0, 0.0], [3.0, 2.5]])
+    features = SimpleNamespace(values=values, n_samples=4)
+    signs = np.array([[1.0], [-1.0], [-1.0], [1.0]])
+    found = random_relu._largest_margin(features, np.hstack([signs, -signs]), None)
+    margins = random_relu._margins(features, found, np.hstack([signs, -signs]))
+    np.testing.assert_allclose(margins, math.sqrt(2), rtol=1e-3)
+    outputs = values @ found[0] + found[1]
+    np.testing.assert_allclose(outputs[0], -outputs[1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_hyperplanes, separated", [(17, False), (19, True)])
+def test_what_the_search_misses_is_solved_if_there_are_enough_features(
+    monkeypatch, n_hyperplanes, separated
+):
+    def misses(features, signs, max_iter):
+        n = features.n_hyperplanes
+        return np.zeros((n, signs.shape[1])), np.zeros(signs.shape[1]), 7
+
+    monkeypatch.setattr(random_relu, "_squared_hinge", misses)
+    samples, features = features_of(20, n_hyperplanes, n_features=15)
+    labels = np.arange(20) % 3
+    network, found, n_iter = separate(features, samples, labels, 3, False, 100, None)
+    assert (found, n_iter) == (separated, 7)
+    recalled = network.forward(samples).argmax(axis=1) == labels
+    assert recalled.all() == separated
+
+
+def test_outputs_within_the_rounding_error_do_not_count_as_separated():
+    samples, features = features_of()
+    labels = (one_against_rest(features)[:, 0] > 0).astype(int)
+    *_, found, _ = separate(features, samples, labels, 1, False, 500, None)
+    assert found
+    features.errors = lambda network: np.full((40, 1), 1e9)
+    *_, found, _ = separate(features, samples, labels, 1, False, 500, None)
+    assert not found
+
+
+def test_bound_of_rounding_errors_holds():
+    X, y = random_labels(250, 10, 3)
+    stream = HyperplaneStream(0, enclosing_ball(X, np.arange(250), True), 1.0)
+    features = widen([stream.draw(400)], X)
+    network, *_ = separate(features, X, y, 3, False, 100, None)
+    errors = features.errors(network)
+    outputs = network.forward(X)
+    hidden, output = network.layers
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        inner, outer = rng.permutation(10), rng.permutation(400)
+        values = np.maximum(X[:, inner] @ hidden.weights[:, inner].T + hidden.biases, 0)
+        shuffled = values[:, outer] @ output.weights[:, outer].T + output.biases
+        assert (np.abs(shuffled - outputs) <= errors).all()
+    assert (errors < 1e-6 * np.abs(outputs).max()).all()
+
+
+def test_bounds_of_rounding_errors_grow_with_the_samples_where_biases_are_zero():
+    rng = np.random.default_rng(0)
+    samples, directions = rng.standard_normal((1000, 4)), rng.standard_normal((5, 4))
+    samples[0] *= 2.0**20
+    features = Features(samples, directions, np.zeros(5), 0)
+    network = features.network(np.ones((5, 1)), np.zeros(1))
+    hidden = np.maximum(samples @ directions.T, 0.0)
+    sums = hidden @ np.abs(network.layers[1].weights.T)
+    assert features.errors(network)[0] > sums[0] * 2.0**-53 > 0

@@ -1,0 +1,130 @@
+"""Hyperplanes through groups of samples, and the room around them."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from sklearn_memorize.constructions._general_position import (
+    Frame,
+    room,
+)
+
+
+def test_room_is_measured_from_the_outer_ends_of_what_may_be_off():
+    values = np.array([0.0, 1.0, 1.5, 4.0, -3.0, 9.0])
+    errors = np.array([0.25, 0.5, 0.25, 0.5, 1.0, 0.0])
+    below, low, high, above, on_it = room(
+        values, errors, np.array([1, 2]), np.array([0, 3, 4, 5])
+    )
+    assert (below, low, high, above) == (0.25, 0.5, 1.75, 3.5)
+    assert len(on_it) == 0
+    # What touches the interval is on it.
+    for value, error, touches in (
+        (2.0, 0.25, True),
+        (2.0, 0.125, False),
+        (0.25, 0.25, True),
+        (0.25, 0.125, False),
+        (1.0, 0.0, True),
+    ):
+        values[5], errors[5] = value, error
+        *_, on_it = room(values, errors, np.array([1, 2]), np.array([3, 5]))
+        assert on_it.tolist() == [5] * touches
+
+
+def test_where_no_stranger_is_there_is_room_for_all():
+    values, errors = np.array([2.0, -5.0]), np.array([1.0, 0.5])
+    below, low, high, above, _ = room(
+        values, errors, np.array([0, 1]), np.empty(0, dtype=int)
+    )
+    # 1 + |low| + |high| on both sides.
+    assert (below, low, high, above) == (-5.5 - 9.5, -5.5, 3.0, 3.0 + 9.5)
+
+
+def test_frames_scale_by_powers_of_two_and_know_their_dimension():
+    X = np.array([[0.0, 5.0, 1.0, 7.0], [3.0, 5.0, 1.5, 7.0], [6.0, 5.0, 2.0, 7.0]])
+    frame = Frame(X)
+    assert (frame.dimension, frame.n_features) == (1, 4)
+    # Differences of up to 6 and 1 are brought below 1.
+    assert frame.axis(0).tolist() == [0.125, 0, 0, 0]
+    assert frame.axis(2).tolist() == [0, 0, 0.5, 0]
+    assert not frame.axis(1).any()
+    members = [
+        frame.differing_features(k, np.delete(np.arange(3), k)) for k in range(3)
+    ]
+    assert [found.tolist() for found in members] == [[0, 2]] * 3
+
+
+def test_features_in_which_a_sample_differs_from_all_strangers():
+    X = np.array([[0.0, 1.0, 2.0], [0.0, 2.0, 3.0], [1.0, 1.0, 4.0], [5.0, 5.0, 2.0]])
+    frame = Frame(X)
+    assert frame.differing_features(0, np.array([1])).tolist() == [1, 2]
+    assert frame.differing_features(0, np.array([1, 2])).tolist() == [2]
+    assert frame.differing_features(0, np.array([1, 2, 3])).tolist() == []
+
+
+@pytest.mark.parametrize("n_members", [1, 2, 3, 4])
+def test_hyperplanes_go_through_all_members(n_members):
+    X = np.random.default_rng(0).standard_normal((9, 4)) * [1, 100, 1e-3, 5] + 3
+    frame = Frame(X)
+    members = np.arange(n_members)
+    normals = list(frame.normals(members, np.random.default_rng(1)))
+    # There is one hyperplane through d points, and a choice through fewer.
+    assert len(normals) == (1 if n_members == 4 else 8)
+    for normal in normals:
+        values, errors = frame.projections(normal)
+        inside = values[members]
+        assert np.ptp(inside) <= 1e-12 * np.ptp(values)
+        assert np.abs(np.delete(values, members) - inside[0]).min() > 1e-9
+        scaled = normal / np.ldexp(1.0, -np.frexp(np.abs(X - X[0]).max(axis=0))[1])
+        assert np.linalg.norm(scaled) == pytest.approx(1.0)
+
+
+def test_projections_are_as_far_off_as_said_at_most():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 5)) * 10.0 ** rng.integers(-3, 4, (30, 5))
+    frame = Frame(X)
+    normal = rng.standard_normal(5)
+    normal[2] = 0.0
+    values, errors = frame.projections(normal)
+    exact = [
+        sum(
+            Fraction(a) * Fraction(b) for a, b in zip(row, normal.tolist(), strict=True)
+        )
+        for row in X.tolist()
+    ]
+    size = np.abs(X) @ np.abs(normal)
+    # 4 gamma_5 of four products and four sums, and next to nothing more.
+    np.testing.assert_allclose(errors, 4 * 5 * 2.0**-53 * size, rtol=1e-14)
+    for value, error, wanted in zip(values, errors, exact, strict=True):
+        assert abs(Fraction(float(value)) - wanted) <= Fraction(float(error)) / 4
+    values, errors = frame.projections(frame.axis(1))
+    assert not errors.any()
+    np.testing.assert_array_equal(values, X[:, 1] * frame.axis(1)[1])
+
+
+def test_bounds_of_projections_never_vanish():
+    X = np.array([[0.0, 0.0], [1e-300, 1e-300], [2e-300, 0.0]])
+    frame = Frame(X)
+    _, errors = frame.projections(np.array([1e-300, 1e-300]))
+    assert (errors >= 2 * 2.0**-1022).all()
+
+
+def test_distances_that_overflow_are_named():
+    X = np.array([[1.5e308], [-1.5e308]])
+    with pytest.raises(ValueError, match=r"large as 1\.5e\+308 leave no room"):
+        Frame(X)
+
+
+def test_rounding_bounds_hold_for_any_order_of_summation():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 30)) * 10.0 ** rng.integers(-3, 4, 30)
+    frame = Frame(X)
+    normal = next(frame.normals(np.arange(30), rng))
+    values, errors = frame.projections(normal)
+    for _ in range(20):
+        order = rng.permutation(30)
+        total = np.zeros(50)
+        for feature in order:
+            total += X[:, feature] * normal[feature]
+        assert (np.abs(total - values) <= errors).all()

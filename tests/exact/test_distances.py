@@ -1,0 +1,28 @@
+"""Squared distances are reproducible, and accurate up close."""
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from sklearn_memorize.exact._distances import Frame, PointSet, squared_distances
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 33, 400])
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e200])
+def test_squared_distances_are_reproducible_and_accurate_up_close(n_features, scale):
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((120, n_features)) * 5 + 3
+    points[60:] = points[:60] + rng.standard_normal((60, n_features)) * 1e-11
+    points *= scale
+    frame = Frame.of(points)
+    everything = PointSet(frame.scaled(points), frame)
+    distances = squared_distances(everything, everything)
+    differences = everything.points[:, np.newaxis] - everything.points
+    exact = np.square(differences).sum(axis=2)
+    np.testing.assert_allclose(distances, exact, rtol=1e-9)
+    assert (np.diag(distances) == 0).all()
+    np.testing.assert_array_equal(distances, distances.T)
+    with threadpool_limits(1):
+        for row in range(0, 120, 7):
+            alone = squared_distances(everything.take([row]), everything)
+            np.testing.assert_array_equal(alone[0], distances[row])

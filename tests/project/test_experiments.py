@@ -1,0 +1,151 @@
+"""The verdicts of the experiments, on figures whose verdict is known."""
+
+import importlib.util
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.data import ROOT
+
+HERE = ROOT / "experiments"
+
+
+def script(name):
+    specification = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return script("_comparison")
+
+
+@pytest.fixture(scope="module")
+def sizes():
+    pytest.importorskip("matplotlib")
+    return script("parameters_against_n")
+
+
+@pytest.fixture(scope="module")
+def measured_sizes(sizes):
+    return pd.DataFrame(sizes.rows_there(HERE / "measured"))
+
+
+def row(probability, width, deviation, n):
+    ours = {
+        "n_hyperplanes": [5],
+        "interpolation_probability": [probability],
+        "mean_second_layer_width": [width],
+        "std_second_layer_width": [deviation],
+        "n_repeats": [n],
+    }
+    return pd.DataFrame(ours)
+
+
+def published_row(probability, width, deviation, n):
+    theirs = {
+        "n_hyperplanes": [5],
+        "interpolation_probability": [probability],
+        "second_layer_width_mean": [width],
+        "second_layer_width_sd": [deviation],
+        "n_runs": [n],
+    }
+    return pd.DataFrame(theirs)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "verdicts"),
+    [
+        # The standard error of the difference of the widths is 2 * sqrt(2 / 8) = 1.
+        ((1.0, 12.0, 2.0, 8), (1.0, 10.0, 2.0, 8), (True, True)),
+        ((1.0, 12.1, 2.0, 8), (1.0, 10.0, 2.0, 8), (True, False)),
+        # Without any variation the figures have to be equal.
+        ((0.0, 10.0, 0.0, 8), (0.0, 10.0, 0.0, 8), (True, True)),
+        ((0.0, 11.0, 0.0, 8), (0.0, 10.0, 0.0, 8), (True, False)),
+        # Pooled share 0.9, standard error 0.3 * sqrt(2 / 50) = 0.06.
+        ((0.96, 10.0, 1.0, 50), (0.84, 10.0, 1.0, 50), (True, True)),
+        ((0.98, 10.0, 1.0, 50), (0.82, 10.0, 1.0, 50), (False, True)),
+        # All of few runs, and nearly all of many.
+        ((1.0, 10.0, 1.0, 3), (0.92, 10.0, 1.0, 25), (True, True)),
+        ((0.0, 10.0, 1.0, 3), (1.0, 10.0, 1.0, 25), (False, True)),
+        # A single run has no deviation of its own.
+        ((1.0, 11.0, np.nan, 1), (1.0, 10.0, 1.0, 25), (True, True)),
+    ],
+)
+def test_figures_agree_within_two_standard_errors(comparison, ours, theirs, verdicts):
+    table = comparison.compare(row(*ours), published_row(*theirs), ["n_hyperplanes"])
+    found = (table["probability_agrees"][0], table["width_agrees"][0])
+    assert found == verdicts
+    assert table["agrees"][0] == all(verdicts)
+    assert comparison.summary(table).startswith(f"{int(all(verdicts))} of 1 settings")
+
+
+def test_published_figures_are_complete(comparison):
+    rows = {"moons": 110, "mnist": 30, "mnist_wide": 9, "moons_size": 40}
+    for name, n_rows in rows.items():
+        table = comparison.published(f"{name}.csv")
+        assert len(table) == n_rows
+        assert table["interpolation_probability"].between(0, 1).all()
+        assert (table["second_layer_width_mean"] > 0).all()
+
+
+def rows_of(table, name):
+    return table[table["construction"] == name]
+
+
+@pytest.mark.parametrize("n_samples", [100, 1000])
+def test_the_table_of_sizes_is_what_is_built(sizes, measured_sizes, n_samples):
+    for name in sizes.CONSTRUCTIONS:
+        if name == "nearby set" and n_samples > 100:
+            continue
+        there = rows_of(measured_sizes, name)
+        there = there[there["N"] == n_samples]
+        built = sizes.build(name, n_samples)
+        for key in ("parameters", "neurons", "depth", "training accuracy"):
+            assert there[key].item() == built[key], (name, key)
+
+
+def test_the_table_of_sizes_shows_every_construction_recalling_all(
+    sizes, measured_sizes
+):
+    built = measured_sizes[measured_sizes["how"] == sizes.BUILT]
+    pairs = {(name, n) for name in sizes.CONSTRUCTIONS for n in sizes.BUILT_SIZES}
+    assert set(zip(built["construction"], built["N"], strict=True)) == pairs
+    assert (built["training accuracy"] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [
+        ("bit extraction", 0.45, 0.65),
+        ("nearby set, moons", 0, 0.15),
+        ("random hyperplanes, moons", -0.05, 0.1),
+        ("nearby set", 1.95, 2.05),
+        ("small ReLU", 0.85, 1.05),
+        ("slabs", 0.85, 1.05),
+        ("residual", 0.85, 1.05),
+        ("random ReLU", 0.85, 1.15),
+    ],
+)
+def test_parameters_grow_with_the_power_of_n_that_is_claimed(
+    sizes, measured_sizes, name, least, most
+):
+    built = rows_of(measured_sizes, name)
+    built = built[built["how"] == sizes.BUILT]
+    logarithms = np.log(built[["N", "parameters"]].to_numpy().astype(float))
+    power = np.polyfit(*logarithms.T, 1)[0]
+    assert least <= power <= most
+
+
+def test_predictions_go_on_where_building_ends(sizes, measured_sizes):
+    for name in sizes.CONSTRUCTIONS:
+        rows = rows_of(measured_sizes, name)
+        assert rows["N"].tolist() == [*sizes.BUILT_SIZES, *sizes.PREDICTED_SIZES]
+        grows = rows["parameters"].to_numpy(dtype=float)
+        # A decade takes at most the pairs of ten times the samples.
+        assert (grows[1:] / grows[:-1] <= 130).all()
+        assert (np.diff(grows[-4:]) >= -0.05 * grows[-4:-1]).all()

@@ -1,0 +1,1 @@
+"""What tests share: data, oracles, and generated problems."""

@@ -1,0 +1,58 @@
+"""Every public estimator, as the registry lists them.
+
+A construction that is added to the registry gets the common tests from that.
+"""
+
+from sklearn.base import is_classifier, is_regressor
+
+from sklearn_memorize.constructions import all_estimators
+
+CLASSES = {kind.__name__: kind for kind in all_estimators()}
+PUBLIC = sorted(CLASSES)
+CLASSIFIERS = [name for name in PUBLIC if is_classifier(CLASSES[name]())]
+REGRESSORS = [name for name in PUBLIC if is_regressor(CLASSES[name]())]
+# Those that have a network which recalls the training set.
+MEMORIZERS = [*CLASSIFIERS, *REGRESSORS]
+
+# What else has to do what every construction must do.
+OPTIONS = {
+    "draws": ("MemorizingClassifier", {"n_draws": 3, "keep": "all"}),
+    "best draw": ("MemorizingClassifier", {"n_draws": 3, "keep": "best"}),
+    "one draw": ("MemorizingClassifier", {"n_draws": 1, "keep": "best"}),
+    "greedy": ("MemorizingClassifier", {"covering": "greedy", "prune": True}),
+    "ReLU": ("MemorizingClassifier", {"activation": "relu", "n_draws": 1}),
+    "network": ("MemorizingClassifier", {"decision": "network", "n_draws": 2}),
+    "around the origin": ("MemorizingClassifier", {"center": False}),
+    "every center": ("NearbySetClassifier", {"cover_radius": 0}),
+    "five layers": ("SmallReLUClassifier", {"n_layers": 5}),
+    "five layers, targets": ("SmallReLURegressor", {"n_layers": 5}),
+    "wide": ("RandomReLUClassifier", {"min_hyperplanes": 400}),
+    "any separator": ("RandomReLUClassifier", {"maximum_margin": False}),
+}
+VARIANTS = {name: (name, {}) for name in PUBLIC} | {
+    variant: (name, options)
+    for variant, (name, options) in OPTIONS.items()
+    if name in CLASSES
+}
+
+
+def new(variant, **options):
+    """Return an estimator that has not been fitted, with a seed if it takes one."""
+    name, own = VARIANTS[variant]
+    options = {**own, **options}
+    if "random_state" in CLASSES[name]().get_params():
+        options.setdefault("random_state", 0)
+    return CLASSES[name](**options)
+
+
+def kind_of(variant):
+    """Return the name of the class of a variant."""
+    return VARIANTS[variant][0]
+
+
+def answers(estimator, rows):
+    """Return what an estimator says of rows: scores, or else labels, or codes."""
+    for name in ("decision_function", "predict", "transform"):
+        if hasattr(estimator, name):
+            return getattr(estimator, name)(rows)
+    raise TypeError(f"{estimator} says nothing of rows")
