@@ -8,6 +8,8 @@
 #                         installed, with the oldest and the newest packages
 #   make coverage         the lines and branches that all tests together reach
 #   make mutation         does a test notice if the code is changed? ARGS='--mutants 400'
+#   make sanitize         the kernels in C under the address and undefined-behaviour
+#                         sanitizers: their tests, and sizes and values at random
 #   make fuzz    50,000 hostile data sets, in parts: ARGS='--part 1/3'
 #   make docs    the documentation, in docs/_build/html
 #   make reproduce        the paper's experiments, beside its published figures
@@ -26,14 +28,14 @@ python := $(VENV)/bin/python
 
 # The extras (setup.cfg) that each kind of work needs.
 extras_demo := demo
-extras_test := fast,plot,progress,test
+extras_test := plot,progress,test
 extras_extras := $(extras_test),dask,onnx,skops,torch
 extras_docs := docs,test,onnx,torch
-extras_experiments := fast,plot,progress,test
-extras_bench := fast
+extras_experiments := plot,progress,test
+extras_bench :=
 extras_lint := dev
 
-.PHONY: demo test test-all test-extras test-matrix coverage mutation fuzz doctest docs \
+.PHONY: demo test test-all test-extras test-matrix coverage mutation fuzz sanitize doctest docs \
     reproduce generalization bench lint format audit constraints clean
 
 demo: $(VENV)/.ready-demo
@@ -76,6 +78,10 @@ mutation: $(VENV)/.ready-lint $(VENV)/.ready-extras
 fuzz: $(VENV)/.ready-test
 	$(python) tests/fuzz.py $(ARGS)
 
+# ARGS="--seconds 600" for a longer run at random.
+sanitize: $(VENV)/.ready-test
+	$(python) tests/kernels/sanitize.py $(ARGS)
+
 # Every example in a docstring, in the README and in the user guide.
 doctest: $(VENV)/.ready-docs
 	$(python) -m pytest --doctest-modules --doctest-glob='*.md' --doctest-glob='*.rst' \
@@ -115,6 +121,7 @@ constraints: $(VENV)/.ready-lint
 	    --output-file constraints.txt setup.cfg
 
 clean:
+	rm -f sklearn_memorize/kernels/_c.*.so sklearn_memorize/kernels/_c.*.pyd
 	rm -rf $(VENV) $(VENV)-matrix-* build dist *.egg-info docs/_build docs/api docs/generated docs/auto_examples
 	rm -rf docs/sg_execution_times.rst experiments/output
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,60 +1,165 @@
-"""Bit kernels: an obvious NumPy version and a fast Numba one, bit for bit equal.
+"""Bit kernels: an obvious version in NumPy, and a fast one in C, bit for bit equal.
 
-`backend()` says which runs. Numba (the extra `fast`) is used where it is installed; the
-environment variable ``SKLEARN_MEMORIZE_KERNELS=numpy`` or the context manager
-`use_backend` chooses the plain version.
+The kernels in C are compiled when the package is built, once for each instruction set,
+and the fastest one that the processor has is chosen when this module is imported.
+`backend` says which one runs. The environment variable ``SKLEARN_MEMORIZE_KERNELS`` or
+the context manager `use_backend` chooses another: "numpy", or an instruction set by its
+name. `README.md` in this folder draws how codes are laid out.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import contextmanager
-from importlib.util import find_spec
-from types import ModuleType
 
 from . import _reference
+from ._reference import (
+    LANES,
+    ROWS_OF_A_GROUP,
+    aligned_room,
+    arranged,
+    classes_that_fire,
+    covers,
+    hash_coefficients,
+    integer_sums,
+    largest_margins,
+    ordered_product,
+    pack_bits,
+    pack_signs,
+    pack_signs_of_rows,
+    packed_rows,
+    pair_sums,
+    row_hashes,
+    row_norms,
+    shape_of_planes,
+    signs_in_planes,
+    smallest_counts,
+    tiles_of_rows,
+    words_at,
+)
 
-__all__ = ["backend", "use_backend"]
+try:
+    from . import _c, _compiled
+except ImportError as error:  # no compiler was at hand when the package was built
+    _c = _compiled = None  # type: ignore[assignment]
+    _reason = str(error)
+
+__all__ = [
+    "LANES",
+    "ROWS_OF_A_GROUP",
+    "aligned_room",
+    "arranged",
+    "backend",
+    "backends",
+    "classes_that_fire",
+    "covers",
+    "hash_coefficients",
+    "integer_sums",
+    "largest_margins",
+    "ordered_product",
+    "pack_bits",
+    "pack_signs",
+    "pack_signs_of_rows",
+    "packed_rows",
+    "pair_sums",
+    "row_hashes",
+    "row_norms",
+    "shape_of_planes",
+    "signs_in_planes",
+    "smallest_counts",
+    "tiles_of_rows",
+    "use_backend",
+    "words_at",
+]
+
+_VARIABLE = "SKLEARN_MEMORIZE_KERNELS"
+# The kernels that there are twice.
+_KERNELS = (
+    "arranged",
+    "classes_that_fire",
+    "covers",
+    "integer_sums",
+    "largest_margins",
+    "ordered_product",
+    "pack_signs",
+    "pack_signs_of_rows",
+    "packed_rows",
+    "pair_sums",
+    "row_hashes",
+    "row_norms",
+    "shape_of_planes",
+    "signs_in_planes",
+    "smallest_counts",
+    "tiles_of_rows",
+    "words_at",
+)
+
+_backend = "numpy"
 
 
-def _load(name: str) -> ModuleType:
-    if name == "numpy":
-        return _reference
-    if name == "numba":
-        from . import _numba
+def backends() -> tuple[str, ...]:
+    """Return the names of all kernels that can run here, the fastest last.
 
-        return _numba
-    raise ValueError(f"backend must be 'numba' or 'numpy', got {name!r}.")
-
-
-def _default() -> str:
-    installed = "numba" if find_spec("numba") else "numpy"
-    return os.environ.get("SKLEARN_MEMORIZE_KERNELS", installed)
-
-
-_active = _load(_default())
-
-
-def backend() -> str:
-    """Say which kernels run: "numba" or "numpy".
+    Returns
+    -------
+    names : tuple of str
+        "numpy", and then the instruction sets of the processor, if the kernels in C
+        were compiled: "baseline" (what every processor of the platform has: SSE2, or
+        NEON), "avx2", "avx512_skylake", and "avx512" (which also counts bits).
 
     Examples
     --------
     >>> from sklearn_memorize import kernels
-    >>> kernels.backend() in ("numba", "numpy")
+    >>> kernels.backends()[0]
+    'numpy'
+    """
+    return ("numpy", *(_c.instruction_sets() if _c else ()))
+
+
+def backend() -> str:
+    """Return which kernels run: "numpy", or the instruction set of those in C.
+
+    Examples
+    --------
+    >>> from sklearn_memorize import kernels
+    >>> kernels.backend() in kernels.backends()
     True
     """
-    return "numpy" if _active is _reference else "numba"
+    return _backend
+
+
+def _choose(name: str, where: str = "backend") -> None:
+    """Let the names of this module stand for the kernels of a backend."""
+    global _backend
+    if name not in backends():
+        compiled = "" if _c else f" The kernels in C were not compiled: {_reason}."
+        raise ValueError(
+            f"{where} must be one of {', '.join(map(repr, backends()))} on this "
+            f"machine, got {name!r}.{compiled}"
+        )
+    source = _reference
+    if name != "numpy":
+        _c.use(name)
+        source = _compiled
+    globals().update({kernel: getattr(source, kernel) for kernel in _KERNELS})
+    _backend = name
 
 
 @contextmanager
 def use_backend(name: str):
-    """Run the body with the kernels "numba" or "numpy".
+    """Run the body with other kernels; the answers are the same.
 
     Parameters
     ----------
-    name : {"numba", "numpy"}
-        Which kernels to use; the choice holds for all threads.
+    name : str
+        One of `backends()`; the choice holds for all threads.
+
+    Raises
+    ------
+    ValueError
+        If the processor has no such instruction set, or the kernels in C were not
+        compiled when the package was built.
 
     Examples
     --------
@@ -63,15 +168,31 @@ def use_backend(name: str):
     ...     kernels.backend()
     'numpy'
     """
-    global _active
-    before, _active = _active, _load(name)
+    before = _backend
+    _choose(name)
     try:
         yield
     finally:
-        _active = before
+        _choose(before)
 
 
-def __getattr__(kernel: str):
-    if kernel.startswith("__"):
-        raise AttributeError(kernel)
-    return getattr(_active, kernel)
+def _choose_first() -> None:
+    wanted = os.environ.get(_VARIABLE)
+    if wanted is not None:
+        _choose(wanted, f"The environment variable {_VARIABLE}")
+        return
+    _choose(backends()[-1])
+    if _c is None:
+        warnings.warn(
+            "sklearn_memorize was installed without its compiled kernels, and runs on "
+            "NumPy: the results are the same, but slower by far. Install a wheel "
+            "(`pip install --only-binary :all: sklearn-memorize`), or install from "
+            "source again where a C compiler is at hand (Debian: `apt install gcc "
+            "python3-dev`). Setting SKLEARN_MEMORIZE_KERNELS=numpy says that this is "
+            "intended.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+_choose_first()

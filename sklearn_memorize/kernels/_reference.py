@@ -26,7 +26,9 @@ __all__ = [
     "row_hashes",
     "row_norms",
     "shape_of_planes",
+    "signs_in_planes",
     "smallest_counts",
+    "tiles_of_rows",
     "words_at",
 ]
 
@@ -223,6 +225,58 @@ def pack_signs_of_rows(
         rows.append(block.start + doubtful[0])
         columns.append(doubtful[1])
     return np.concatenate(rows), np.concatenate(columns)
+
+
+def tiles_of_rows(
+    X: np.ndarray,
+    rows: np.ndarray,
+    lanes: np.ndarray,
+    n_tiles: int,
+    shift: np.ndarray | None,
+    exponent: int,
+):
+    """Do what `packed_rows` does, with row `rows[i]` in lane `lanes[i]` of tiles.
+
+    Lanes are numbered through all tiles, and increase. The tiles are
+    `tiles[tile, feature, lane]`; lanes without a row hold zeros.
+    """
+    packed, n_terms, squares = packed_rows(X, rows, shift, exponent)
+    tiles = np.zeros((n_tiles, X.shape[1], LANES), dtype=np.float32)
+    tiles[lanes // LANES, :, lanes % LANES] = packed
+    return tiles, n_terms, squares
+
+
+def signs_in_planes(
+    tiles: np.ndarray,
+    lanes: np.ndarray,
+    directions: np.ndarray,
+    offsets: np.ndarray,
+    row_bounds: np.ndarray,
+    column_bounds: np.ndarray,
+    offset_bounds: np.ndarray,
+    planes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do what `pack_signs_of_rows` does, for all lanes of some planes.
+
+    Lanes without a row get all bits. A tile has one bound, the largest of its rows, so
+    that more entries may be in doubt.
+    """
+    bounds = np.zeros(len(tiles), dtype=np.float32)
+    np.maximum.at(bounds, lanes // LANES, row_bounds)
+    thresholds = bounds[:, np.newaxis] * column_bounds + offset_bounds
+    values = directions @ tiles + offsets[:, np.newaxis]
+    positive = np.ones((len(tiles), planes.shape[1], LANES), dtype=bool)
+    is_row = np.zeros((len(tiles), 1, LANES), dtype=bool)
+    is_row[lanes // LANES, :, lanes % LANES] = True
+    positive[:, : len(directions)] = values > thresholds[:, :, np.newaxis]
+    positive[:, len(directions) :] = False
+    words = pack_bits((positive | ~is_row).reshape(-1, LANES))
+    words = words.reshape(len(planes), -1, planes.shape[1])
+    planes[...] = words.transpose(0, 2, 1)
+    limits = thresholds[:, :, np.newaxis]
+    is_open = ~(np.abs(values) > limits) & (limits > 0) & is_row
+    tile, column, lane = np.nonzero(is_open)
+    return np.searchsorted(lanes, tile * LANES + lane), column
 
 
 def pair_sums(

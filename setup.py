@@ -1,0 +1,44 @@
+"""Compile the kernels; what else there is to say stands in setup.cfg.
+
+Where that fails, the package is installed without them, and runs on NumPy.
+"""
+
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+FOLDER = Path("sklearn_memorize", "kernels", "c")
+# The limited API, and one wheel for all versions of Python, unless threads are free.
+IS_LIMITED = not sysconfig.get_config_var("Py_GIL_DISABLED")
+# Exactness rests on IEEE arithmetic: no fused operations but those that are written.
+FLAGS = {
+    "msvc": ["/O2", "/std:c11", "/fp:precise"],
+    "unix": ["-O3", "-std=gnu11", "-fno-fast-math", "-ffp-contract=off", "-Wno-psabi"],
+}
+
+
+class BuildKernels(build_ext):
+    """Compile with the flags of the compiler that is used."""
+
+    def build_extension(self, ext):
+        """Compile the extension."""
+        kind = "msvc" if self.compiler.compiler_type == "msvc" else "unix"
+        ext.extra_compile_args = FLAGS[kind]
+        super().build_extension(ext)
+
+
+setup(
+    cmdclass={"build_ext": BuildKernels},
+    ext_modules=[
+        Extension(
+            "sklearn_memorize.kernels._c",
+            sources=sorted(path.as_posix() for path in FOLDER.glob("*.c")),
+            depends=sorted(path.as_posix() for path in FOLDER.glob("*.h")),
+            py_limited_api=IS_LIMITED,
+            optional=True,
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if IS_LIMITED else {},
+)

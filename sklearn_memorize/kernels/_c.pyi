@@ -1,0 +1,9 @@
+"""The extension; `_compiled.py` says what the arguments are."""
+
+from typing import Any
+
+MOST_PLANES: int
+
+def instruction_sets() -> tuple[str, ...]: ...
+def use(name: str) -> None: ...
+def __getattr__(kernel: str) -> Any: ...

@@ -1,0 +1,290 @@
+"""The kernels in C: the same answers as the specification, fast, without the GIL.
+
+Each function makes room for the answer, sees to types and memory order, and leaves the
+rest to the extension `_c`, whose sources are in the folder `c`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _c
+from ._reference import (
+    LANES,
+    ROWS_OF_A_GROUP,
+    hash_coefficients,
+    scales,
+)
+
+__all__ = [
+    "arranged",
+    "classes_that_fire",
+    "covers",
+    "integer_sums",
+    "largest_margins",
+    "ordered_product",
+    "pack_signs",
+    "pack_signs_of_rows",
+    "packed_rows",
+    "pair_sums",
+    "row_hashes",
+    "row_norms",
+    "shape_of_planes",
+    "signs_in_planes",
+    "smallest_counts",
+    "tiles_of_rows",
+    "words_at",
+]
+
+_TILES_OF_A_GROUP = 8
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def _matrix(X) -> np.ndarray:
+    """Return X as floats in the machine's byte order, in whatever memory order."""
+    return X if X.dtype in _FLOATS else X.astype(np.float64)
+
+
+def _in_order(array, dtype) -> np.ndarray:
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def row_hashes(block: np.ndarray) -> np.ndarray:
+    hashes = np.empty(len(block), dtype=np.uint64)
+    _c.row_hashes(_matrix(block), hash_coefficients(block.shape[1]), hashes)
+    return hashes
+
+
+def ordered_product(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    rows = _in_order(rows, np.float64)
+    weights = _in_order(weights, np.float64)
+    total = np.empty((len(rows), len(weights)))
+    _c.ordered_product(rows, weights, total)
+    return total
+
+
+def integer_sums(block: np.ndarray, exponent: int) -> np.ndarray:
+    sums = np.empty(block.shape[1])
+    _c.integer_sums(_matrix(block), *scales(-exponent), sums)
+    return sums
+
+
+def row_norms(block: np.ndarray, center: np.ndarray, exponent: int) -> np.ndarray:
+    norms = np.empty(len(block))
+    _c.row_norms(_matrix(block), _in_order(center, np.float64), 2.0**-exponent, norms)
+    return norms
+
+
+def pair_sums(
+    X: np.ndarray, rows: np.ndarray, directions: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    sums, magnitudes = np.empty(len(rows)), np.empty(len(rows))
+    _c.pair_sums(
+        _matrix(X),
+        _in_order(rows, np.int64),
+        _in_order(directions, np.float32),
+        _in_order(columns, np.int64),
+        sums,
+        magnitudes,
+    )
+    return sums, magnitudes
+
+
+def _numbers(doubtful) -> tuple[np.ndarray, np.ndarray]:
+    rows, columns = (np.frombuffer(numbers, dtype=np.int64) for numbers in doubtful)
+    return rows, columns
+
+
+def _singles(*arrays) -> list[np.ndarray]:
+    return [_in_order(array, np.float32) for array in arrays]
+
+
+def pack_signs(
+    products: np.ndarray,
+    offsets: np.ndarray,
+    row_bounds: np.ndarray,
+    column_bounds: np.ndarray,
+    offset_bounds: np.ndarray,
+    positions: np.ndarray,
+    first_word: int,
+    codes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    doubtful = _c.pack_signs(
+        *_singles(products, offsets, column_bounds, offset_bounds, row_bounds),
+        first_word,
+        codes,
+        _in_order(positions, np.int64),
+    )
+    return _numbers(doubtful)
+
+
+class PackedRows(NamedTuple):
+    """Groups of rows: group g has the columns `starts[g]` .. `starts[g + 1] - 1`."""
+
+    starts: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+
+
+def packed_rows(
+    X: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, exponent: int
+):
+    n_groups, n_features = -(-len(rows) // ROWS_OF_A_GROUP), X.shape[1]
+    packed = PackedRows(
+        np.empty(n_groups + 1, dtype=np.int64),
+        np.empty(n_groups * n_features + 1, dtype=np.int32),
+        np.empty((n_groups * n_features, ROWS_OF_A_GROUP), dtype=np.float32),
+    )
+    n_terms, squares = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
+    _c.pack_rows(
+        _matrix(X),
+        _in_order(rows, np.int64),
+        None if shift is None else _in_order(shift, np.float64),
+        *scales(-exponent),
+        n_terms,
+        squares,
+        *packed,
+    )
+    return packed, n_terms, squares
+
+
+def pack_signs_of_rows(
+    packed: PackedRows,
+    directions: np.ndarray,
+    offsets: np.ndarray,
+    row_bounds: np.ndarray,
+    column_bounds: np.ndarray,
+    offset_bounds: np.ndarray,
+    positions: np.ndarray,
+    codes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    doubtful = _c.pack_signs_of_rows(
+        *packed,
+        *_singles(directions, offsets, column_bounds, offset_bounds, row_bounds),
+        codes,
+        _in_order(positions, np.int64),
+    )
+    return _numbers(doubtful)
+
+
+def tiles_of_rows(X, rows, lanes, n_tiles, shift, exponent: int):
+    """Do what `packed_rows` does, with row `rows[i]` in lane `lanes[i]` of the tiles.
+
+    Lanes are numbered through all tiles, and increase.
+    """
+    tiles = np.zeros((n_tiles, X.shape[1], LANES), dtype=np.float32)
+    n_terms, squares = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
+    _c.tiles_of_rows(
+        _matrix(X),
+        _in_order(rows, np.int64),
+        None if shift is None else _in_order(shift, np.float64),
+        *scales(-exponent),
+        n_terms,
+        squares,
+        tiles,
+        _in_order(lanes, np.int64),
+    )
+    return tiles, n_terms, squares
+
+
+def signs_in_planes(
+    tiles,
+    lanes,
+    directions,
+    offsets,
+    row_bounds,
+    column_bounds,
+    offset_bounds,
+    planes,
+):
+    """Do what `pack_signs_of_rows` does, for all lanes of some planes.
+
+    Lanes without a row get all bits. More entries than those may be in doubt: a tile
+    has one bound.
+    """
+    doubtful = _c.signs_in_planes(
+        tiles,
+        *_singles(directions, offsets, column_bounds, offset_bounds, row_bounds),
+        planes,
+        _in_order(lanes, np.int64),
+    )
+    return _numbers(doubtful)
+
+
+def shape_of_planes(n_tiles: int, n_words: int) -> tuple[int, int, int] | None:
+    if n_tiles == 0 or n_tiles % _TILES_OF_A_GROUP or 64 * n_words > _c.MOST_PLANES:
+        return None
+    return n_tiles // _TILES_OF_A_GROUP, 64 * n_words, _TILES_OF_A_GROUP
+
+
+def arranged(tiles: np.ndarray) -> np.ndarray:
+    shape = shape_of_planes(*tiles.shape[:2])
+    if shape is None:
+        return tiles
+    _c.arrange(tiles)
+    return tiles.reshape(shape)
+
+
+def words_at(codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    are_planes = codes.shape[2] == _TILES_OF_A_GROUP
+    n_words = codes.shape[1] // 64 if are_planes else codes.shape[1]
+    words = np.empty((len(positions), n_words), dtype=np.uint64)
+    _c.words_at(codes, _in_order(positions, np.int64), words)
+    return words
+
+
+def smallest_counts(
+    codes: np.ndarray, masks: np.ndarray, skip_start: int, skip_stop: int
+) -> np.ndarray:
+    smallest = np.empty(len(masks), dtype=np.int32)
+    masks = _in_order(masks, np.uint64)
+    _c.smallest_counts(codes, masks, skip_start, skip_stop, smallest)
+    return smallest
+
+
+def covers(
+    codes: np.ndarray, masks: np.ndarray, bounds: np.ndarray, start: int, stop: int
+) -> np.ndarray:
+    fires = np.empty((len(masks), stop - start), dtype=np.uint64)
+    masks, bounds = _in_order(masks, np.uint64), _in_order(bounds, np.int64)
+    _c.covers(codes, masks, bounds, start, stop, fires)
+    return fires
+
+
+def _n_tiles(codes: np.ndarray) -> int:
+    return len(codes) * (LANES // codes.shape[2])
+
+
+def classes_that_fire(
+    codes: np.ndarray, masks: np.ndarray, bounds: np.ndarray, starts: np.ndarray
+) -> np.ndarray:
+    fired = np.empty((_n_tiles(codes), len(starts) - 1), dtype=np.uint64)
+    _c.classes_that_fire(
+        codes,
+        _in_order(masks, np.uint64),
+        _in_order(bounds, np.int64),
+        _in_order(starts, np.int64),
+        fired,
+    )
+    return fired
+
+
+def largest_margins(
+    codes: np.ndarray,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_votes: int,
+) -> np.ndarray:
+    totals = np.empty((LANES * _n_tiles(codes), len(starts) - 1), dtype=np.int64)
+    _c.largest_margins(
+        codes,
+        _in_order(masks, np.uint64),
+        _in_order(bounds, np.int64),
+        _in_order(starts, np.int64),
+        n_votes,
+        totals,
+    )
+    return totals

@@ -1,0 +1,37 @@
+/* All kernels for one instruction set; the file that includes this one says which. */
+#include "kernels.h"
+#include "vectors.h"
+
+#include "layouts.h"
+#include "rows.h"
+#include "signs.h"
+#include "tiles.h"
+
+#include "planes.h"
+
+#include "margins.h"
+
+#define TABLE_OF(name) TABLE_OF_(name)
+#define TABLE_OF_(name) kernels_##name
+#define TEXT(name) TEXT_(name)
+#define TEXT_(name) #name
+
+const struct kernels TABLE_OF(INSTRUCTION_SET) = {
+    .name = TEXT(INSTRUCTION_SET),
+    .row_hashes = row_hashes,
+    .ordered_product = ordered_product,
+    .integer_sums = integer_sums,
+    .row_norms = row_norms,
+    .pair_sums = pair_sums,
+    .pack_signs = pack_signs,
+    .pack_rows = pack_rows,
+    .pack_signs_of_rows = pack_signs_of_rows,
+    .tiles_of_rows = tiles_of_rows,
+    .signs_in_planes = signs_in_planes,
+    .arrange = arrange,
+    .words_at = words_at,
+    .smallest_counts = smallest_counts,
+    .covers = covers,
+    .classes_that_fire = classes_that_fire,
+    .largest_margins = largest_margins,
+};

@@ -1,0 +1,146 @@
+/* What the kernels take, and the table through which they are called.
+ *
+ * Each instruction set has a table of its own: the same files, compiled again. All
+ * arrays are contiguous unless a stride is given. A kernel returns 0, or -1 where there
+ * is no memory left for what it needs on the way.
+ */
+#ifndef SKLEARN_MEMORIZE_KERNELS_H
+#define SKLEARN_MEMORIZE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A tile holds 64 samples, and a group of planes 8 tiles. */
+#define LANES 64
+#define TILES_OF_A_GROUP 8
+/* Rows are multiplied with hyperplanes in groups of so many neighbours ... */
+#define ROWS_OF_A_GROUP 6
+/* ... and sums of more terms than this are taken in parts, which are then added. */
+#define TERMS_OF_A_PART 512
+
+/* Counters hold the number of planes in 24 bits. */
+#define MOST_PLANES ((1 << 24) - 64)
+
+/* Numbers in single or in double precision, in any order; strides are in bytes. */
+struct matrix {
+    const char *data;
+    int64_t n_rows, n_columns;
+    ptrdiff_t row_stride, column_stride;
+    int is_double;
+};
+
+/* Codes in tiles, `words[tile][word][lane]`; or in planes, `words[group][bit][tile]`. */
+struct codes {
+    uint64_t *words;
+    int64_t n_tiles, n_words;
+    int are_planes;
+};
+
+/* Neurons: one that covers a code with popcount(code & mask) < bound. */
+struct neurons {
+    const uint64_t *masks;
+    const int64_t *bounds;
+    int64_t n_neurons;
+};
+
+/* The neurons starts[c] .. starts[c + 1] - 1 belong to class c. */
+struct classes {
+    const int64_t *starts;
+    int64_t n_classes;
+};
+
+/* An entry of products is p + offset, and in doubt unless its magnitude is above
+ * row_bound * column_bound + offset_bound, or that bound is zero. */
+struct offsets {
+    const float *offsets, *column_bounds, *offset_bounds;
+    int64_t n_hyperplanes;
+};
+
+/* Where the codes of rows go: row i to `positions[i]` = 64 * tile + lane. */
+struct places {
+    const float *row_bounds;
+    const int64_t *positions;
+    int64_t n_rows;
+};
+
+/* The entries in doubt, as they are found. */
+struct doubts {
+    int64_t *rows, *columns;
+    int64_t n, room;
+};
+
+/* Groups of rows: group g is not zero in the columns starts[g] .. starts[g + 1] - 1, and
+ * row k of it has the value `values[place][k]` there. */
+struct packed_rows {
+    int64_t *starts;
+    int32_t *columns;
+    float *values;
+    int64_t n_rows;
+};
+
+/* How rows are prepared: 2**-exponent * (x - shift), in two factors; for each row, the
+ * number of entries that are not zero and the sum of their squares. */
+struct preparation {
+    const double *shift;
+    double first, second;
+    int64_t *n_terms;
+    double *squares;
+};
+
+struct kernels {
+    const char *name;
+    /* rows.h */
+    int (*row_hashes)(const struct matrix *, const uint64_t *coefficients,
+                      uint64_t *hashes);
+    int (*ordered_product)(const double *rows, int64_t n_rows, const double *weights,
+                           int64_t n_weights, int64_t n_features, double *totals);
+    int (*integer_sums)(const struct matrix *, double first, double second,
+                        double *sums);
+    int (*row_norms)(const struct matrix *, const double *center, double scale,
+                     double *norms);
+    int (*pair_sums)(const struct matrix *, const int64_t *rows, const float *directions,
+                     const int64_t *columns, int64_t n_pairs, double *sums,
+                     double *magnitudes);
+    /* signs.h */
+    int (*pack_signs)(const float *products, const struct offsets *,
+                      const struct places *, int64_t first_word, const struct codes *,
+                      struct doubts *);
+    int (*pack_rows)(const struct matrix *, const int64_t *rows, struct packed_rows *,
+                     const struct preparation *);
+    int (*pack_signs_of_rows)(const struct packed_rows *, const float *directions,
+                              int64_t n_features, const struct offsets *,
+                              const struct places *, const struct codes *,
+                              struct doubts *);
+    int (*tiles_of_rows)(const struct matrix *, const int64_t *rows,
+                         const int64_t *lanes, int64_t n_rows, float *tiles,
+                         const struct preparation *);
+    int (*signs_in_planes)(const float *tiles, const float *directions,
+                           int64_t n_features, const struct offsets *,
+                           const struct places *, const struct codes *,
+                           struct doubts *);
+    /* layouts.h */
+    int (*arrange)(const struct codes *);
+    int (*words_at)(const struct codes *, const int64_t *positions, int64_t n_positions,
+                    uint64_t *words);
+    /* tiles.h and planes.h */
+    int (*smallest_counts)(const struct codes *, const struct neurons *,
+                           int64_t skip_start, int64_t skip_stop, int32_t *smallest);
+    int (*covers)(const struct codes *, const struct neurons *, int64_t start,
+                  int64_t stop, uint64_t *fires);
+    int (*classes_that_fire)(const struct codes *, const struct neurons *,
+                             const struct classes *, uint64_t *fired);
+    int (*largest_margins)(const struct codes *, const struct neurons *,
+                           const struct classes *, int64_t n_votes, int64_t *totals);
+};
+
+extern const struct kernels kernels_baseline;
+#if defined(__GNUC__) && defined(__x86_64__) && !defined(SKLEARN_MEMORIZE_PLAIN)
+#define HAVE_X86_INSTRUCTION_SETS 1
+extern const struct kernels kernels_avx2;
+extern const struct kernels kernels_avx512_skylake;
+extern const struct kernels kernels_avx512;
+#else
+#define HAVE_X86_INSTRUCTION_SETS 0
+#endif
+
+#endif

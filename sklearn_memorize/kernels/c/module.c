@@ -1,0 +1,717 @@
+/* The binding: arrays in, arrays filled, without the interpreter lock.
+ *
+ * It uses the limited API of Python 3.11, so that one file serves all later versions,
+ * and the buffer protocol, so that NumPy is not needed to build it. Callers hand over
+ * contiguous arrays of the right type (`_compiled.py` sees to that); types, sizes and
+ * indices are checked here once more, so that no mistake reads or writes elsewhere.
+ */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include "control.h"
+#include "kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Which kernels ------------------------------------------------------------------- */
+
+#define MOST_TABLES 4
+/* Filled when the module is imported, the fastest last. */
+static const struct kernels *tables[MOST_TABLES];
+static int n_tables;
+static const struct kernels *active;
+
+static void fill_tables(void)
+{
+    n_tables = 0;
+    tables[n_tables++] = &kernels_baseline;
+#if HAVE_X86_INSTRUCTION_SETS
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+        && __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi2")) {
+        tables[n_tables++] = &kernels_avx2;
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+            && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
+            && __builtin_cpu_supports("avx512cd")) {
+            tables[n_tables++] = &kernels_avx512_skylake;
+            if (__builtin_cpu_supports("avx512vpopcntdq"))
+                tables[n_tables++] = &kernels_avx512;
+        }
+    }
+#endif
+    active = tables[n_tables - 1];
+}
+
+static PyObject *instruction_sets(PyObject *self, PyObject *arguments)
+{
+    PyObject *names = PyTuple_New(n_tables);
+    (void)self, (void)arguments;
+    for (int i = 0; names != NULL && i < n_tables; i++) {
+        PyObject *name = PyUnicode_FromString(tables[i]->name);
+        if (name == NULL || PyTuple_SetItem(names, i, name) < 0) {
+            Py_DECREF(names);
+            return NULL;
+        }
+    }
+    return names;
+}
+
+static PyObject *use(PyObject *self, PyObject *name)
+{
+    PyObject *bytes = PyUnicode_AsASCIIString(name);
+    const char *wanted = bytes == NULL ? NULL : PyBytes_AsString(bytes);
+    int is_known = 0;
+    (void)self;
+    for (int i = 0; wanted != NULL && i < n_tables; i++) {
+        if (strcmp(tables[i]->name, wanted) == 0) {
+            active = tables[i];
+            is_known = 1;
+        }
+    }
+    Py_XDECREF(bytes);
+    if (!is_known) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "no such instruction set here");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* Arguments ----------------------------------------------------------------------- */
+
+#define MOST_ARRAYS 12
+
+/* One call: the arrays it holds, and whether an argument was refused. */
+struct call {
+    PyObject *const *arguments;
+    Py_buffer views[MOST_ARRAYS];
+    int n_views, n_taken, is_refused;
+};
+
+static void refuse(struct call *call, PyObject *kind, const char *text)
+{
+    call->is_refused = 1;
+    if (!PyErr_Occurred())
+        PyErr_Format(kind, "argument %d: %s", call->n_taken, text);
+}
+
+/* The kind of a number: 'f', 'i' or 'u', or 0. */
+static char kind_of(const Py_buffer *view)
+{
+    const char *format = view->format == NULL ? "B" : view->format;
+    if (*format == '@' || *format == '=')
+        format++;
+    if (format[0] == 0 || format[1] != 0)
+        return 0;
+    if (strchr("fd", *format))
+        return 'f';
+    if (strchr("bhilqn", *format))
+        return 'i';
+    if (strchr("BHILQN", *format))
+        return 'u';
+    return 0;
+}
+
+static Py_buffer *take(struct call *call, int flags)
+{
+    PyObject *argument = call->arguments[call->n_taken++];
+    Py_buffer *view = call->views + call->n_views;
+    if (call->is_refused)
+        return NULL;
+    if (PyObject_GetBuffer(argument, view, flags | PyBUF_FORMAT) < 0) {
+        call->is_refused = 1;
+        return NULL;
+    }
+    call->n_views++;
+    return view;
+}
+
+static int64_t size_of(const Py_buffer *view)
+{
+    return view->itemsize ? view->len / view->itemsize : 0;
+}
+
+/* Return an array of `n` numbers (any number if negative) of a kind and size. */
+static void *contiguous(struct call *call, char kind, int size, int64_t n, int flags)
+{
+    Py_buffer *view = take(call, PyBUF_C_CONTIGUOUS | flags);
+    if (view == NULL)
+        return NULL;
+    if (kind_of(view) != kind || view->itemsize != size)
+        refuse(call, PyExc_TypeError, "an array of another type is wanted");
+    else if (n >= 0 && size_of(view) != n)
+        refuse(call, PyExc_ValueError, "an array of another size is wanted");
+    return view->buf;
+}
+
+static const float *floats(struct call *call, int64_t n)
+{
+    return contiguous(call, 'f', 4, n, 0);
+}
+
+static const double *doubles(struct call *call, int64_t n)
+{
+    return contiguous(call, 'f', 8, n, 0);
+}
+
+static double *doubles_out(struct call *call, int64_t n)
+{
+    return contiguous(call, 'f', 8, n, PyBUF_WRITABLE);
+}
+
+static const uint64_t *words_in(struct call *call, int64_t n)
+{
+    return contiguous(call, 'u', 8, n, 0);
+}
+
+static uint64_t *words_out(struct call *call, int64_t n)
+{
+    return contiguous(call, 'u', 8, n, PyBUF_WRITABLE);
+}
+
+static const int64_t *integers(struct call *call, int64_t n)
+{
+    return contiguous(call, 'i', 8, n, 0);
+}
+
+static int64_t *integers_out(struct call *call, int64_t n)
+{
+    return contiguous(call, 'i', 8, n, PyBUF_WRITABLE);
+}
+
+/* The size of the array that was taken last. */
+static int64_t last_size(const struct call *call)
+{
+    return call->is_refused ? 0 : size_of(call->views + call->n_views - 1);
+}
+
+/* Its dimensions; what it has not counts as one. */
+static int64_t last_shape(const struct call *call, int dimension)
+{
+    if (call->is_refused)
+        return 0;
+    const Py_buffer *view = call->views + call->n_views - 1;
+    return dimension < view->ndim ? view->shape[dimension] : 1;
+}
+
+/* Indices from 0 to `limit` - 1. */
+static const int64_t *indices(struct call *call, int64_t n, int64_t limit)
+{
+    const int64_t *numbers = integers(call, n);
+    uint64_t is_outside = 0;
+    if (call->is_refused)
+        return NULL;
+    n = last_size(call);
+    for (int64_t i = 0; i < n; i++)
+        is_outside |= (uint64_t)numbers[i] >= (uint64_t)limit;
+    if (is_outside)
+        refuse(call, PyExc_IndexError, "an index is out of bounds");
+    return numbers;
+}
+
+static int64_t integer(struct call *call)
+{
+    PyObject *argument = call->arguments[call->n_taken++];
+    int64_t number;
+    if (call->is_refused)
+        return 0;
+    number = PyLong_AsLongLong(argument);
+    if (number == -1 && PyErr_Occurred())
+        call->is_refused = 1;
+    return number;
+}
+
+static int64_t integer_between(struct call *call, int64_t lowest, int64_t highest)
+{
+    int64_t number = integer(call);
+    if (!call->is_refused && (number < lowest || number > highest))
+        refuse(call, PyExc_ValueError, "a number is out of bounds");
+    return number;
+}
+
+static double real(struct call *call)
+{
+    double number = PyFloat_AsDouble(call->arguments[call->n_taken++]);
+    if (number == -1.0 && PyErr_Occurred())
+        call->is_refused = 1;
+    return number;
+}
+
+static struct matrix matrix(struct call *call)
+{
+    struct matrix X = {0};
+    Py_buffer *view = take(call, PyBUF_STRIDES);
+    if (view == NULL)
+        return X;
+    if (view->ndim != 2 || kind_of(view) != 'f'
+        || (view->itemsize != 4 && view->itemsize != 8)) {
+        refuse(call, PyExc_TypeError, "a matrix of floats is wanted");
+        return X;
+    }
+    X.data = view->buf;
+    X.n_rows = view->shape[0];
+    X.n_columns = view->shape[1];
+    X.row_stride = view->strides[0];
+    X.column_stride = view->strides[1];
+    X.is_double = view->itemsize == 8;
+    return X;
+}
+
+/* Codes in tiles, of shape (n_tiles, n_words, 64), or in planes, of shape (n_groups,
+ * 64 * n_words, 8). */
+static struct codes codes_of(struct call *call, int flags)
+{
+    struct codes codes = {0};
+    codes.words = contiguous(call, 'u', 8, -1, flags);
+    if (call->is_refused)
+        return codes;
+    codes.n_tiles = last_shape(call, 0);
+    codes.n_words = last_shape(call, 1);
+    codes.are_planes = last_shape(call, 2) == TILES_OF_A_GROUP;
+    if (codes.are_planes) {
+        codes.n_tiles *= TILES_OF_A_GROUP;
+        codes.n_words /= 64;
+    }
+    if (codes.n_tiles * codes.n_words * LANES != last_size(call))
+        refuse(call, PyExc_ValueError, "neither tiles nor planes");
+    return codes;
+}
+
+/* Two arguments: masks and, if wanted, bounds. */
+static struct neurons neurons_of(struct call *call, const struct codes *codes,
+                                 int have_bounds)
+{
+    struct neurons neurons = {0};
+    neurons.masks = words_in(call, -1);
+    neurons.n_neurons = last_shape(call, 0);
+    if (last_size(call) != neurons.n_neurons * codes->n_words)
+        refuse(call, PyExc_ValueError, "as many words are wanted as codes have");
+    if (have_bounds)
+        neurons.bounds = integers(call, neurons.n_neurons);
+    return neurons;
+}
+
+static struct classes classes_of(struct call *call, int64_t n_neurons)
+{
+    struct classes classes = {0};
+    classes.starts = indices(call, -1, n_neurons + 1);
+    classes.n_classes = last_size(call) - 1;
+    if (!call->is_refused && classes.n_classes < 0)
+        refuse(call, PyExc_ValueError, "no start of a class");
+    for (int64_t c = 0; !call->is_refused && c < classes.n_classes; c++)
+        if (classes.starts[c] > classes.starts[c + 1])
+            refuse(call, PyExc_ValueError, "starts of classes decrease");
+    return classes;
+}
+
+/* Three arguments: offsets, column_bounds, offset_bounds. */
+static struct offsets offsets_of(struct call *call, int64_t n_hyperplanes)
+{
+    struct offsets offsets = {0};
+    offsets.offsets = floats(call, n_hyperplanes);
+    offsets.n_hyperplanes = last_size(call);
+    offsets.column_bounds = floats(call, offsets.n_hyperplanes);
+    offsets.offset_bounds = floats(call, offsets.n_hyperplanes);
+    return offsets;
+}
+
+/* Leaving a call ------------------------------------------------------------------- */
+
+static void let_go(struct call *call)
+{
+    while (call->n_views > 0)
+        PyBuffer_Release(call->views + --call->n_views);
+}
+
+/* Run a kernel without the interpreter lock, in standard arithmetic. */
+#define RUN(failed, expression)                                                        \
+    do {                                                                               \
+        Py_BEGIN_ALLOW_THREADS                                                         \
+        uint64_t before = read_control();                                              \
+        write_control(STANDARD_ARITHMETIC);                                            \
+        failed = (expression);                                                         \
+        write_control(before);                                                         \
+        Py_END_ALLOW_THREADS                                                           \
+    } while (0)
+
+static PyObject *finish(struct call *call, int failed)
+{
+    let_go(call);
+    if (call->is_refused)
+        return NULL;
+    if (failed)
+        return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
+/* Return the doubtful entries as two strings of 64-bit numbers. */
+static PyObject *finish_doubts(struct call *call, int failed, struct doubts *doubts)
+{
+    PyObject *rows = NULL, *columns = NULL, *both = NULL;
+    let_go(call);
+    if (call->is_refused || failed) {
+        if (failed && !call->is_refused)
+            PyErr_NoMemory();
+    } else {
+        Py_ssize_t size = (Py_ssize_t)(doubts->n * (int64_t)sizeof(int64_t));
+        rows = PyBytes_FromStringAndSize((const char *)doubts->rows, size);
+        columns = PyBytes_FromStringAndSize((const char *)doubts->columns, size);
+        if (rows != NULL && columns != NULL)
+            both = PyTuple_Pack(2, rows, columns);
+    }
+    Py_XDECREF(rows);
+    Py_XDECREF(columns);
+    free(doubts->rows);
+    free(doubts->columns);
+    return both;
+}
+
+/* A function of the module with so many arguments, which are taken one by one. */
+#define FUNCTION(name, n)                                                              \
+    static PyObject *call_##name(struct call *call);                                   \
+    static PyObject *name(PyObject *self, PyObject *const *arguments, Py_ssize_t given) \
+    {                                                                                  \
+        struct call call;                                                              \
+        (void)self;                                                                    \
+        if (given != n) {                                                              \
+            PyErr_SetString(PyExc_TypeError, #name " takes " #n " arguments");         \
+            return NULL;                                                               \
+        }                                                                              \
+        call.arguments = arguments;                                                    \
+        call.n_views = call.n_taken = call.is_refused = 0;                             \
+        return call_##name(&call);                                                     \
+    }                                                                                  \
+    static PyObject *call_##name(struct call *call)
+
+/* The kernels --------------------------------------------------------------------- */
+
+FUNCTION(row_hashes, 3)
+{
+    int failed = 0;
+    struct matrix X = matrix(call);
+    const uint64_t *coefficients = words_in(call, X.n_columns);
+    uint64_t *hashes = words_out(call, X.n_rows);
+    if (!call->is_refused)
+        RUN(failed, active->row_hashes(&X, coefficients, hashes));
+    return finish(call, failed);
+}
+
+FUNCTION(ordered_product, 3)
+{
+    int failed = 0;
+    const double *rows = doubles(call, -1);
+    int64_t n_rows = last_shape(call, 0), n_features = last_shape(call, 1);
+    const double *weights = doubles(call, -1);
+    int64_t n_weights = last_shape(call, 0);
+    if (!call->is_refused && last_shape(call, 1) != n_features)
+        refuse(call, PyExc_ValueError, "rows and weights differ in length");
+    double *totals = doubles_out(call, n_rows * n_weights);
+    if (!call->is_refused)
+        RUN(failed, active->ordered_product(rows, n_rows, weights, n_weights, n_features,
+                                            totals));
+    return finish(call, failed);
+}
+
+FUNCTION(integer_sums, 4)
+{
+    int failed = 0;
+    struct matrix X = matrix(call);
+    double first = real(call), second = real(call);
+    double *sums = doubles_out(call, X.n_columns);
+    if (!call->is_refused)
+        RUN(failed, active->integer_sums(&X, first, second, sums));
+    return finish(call, failed);
+}
+
+FUNCTION(row_norms, 4)
+{
+    int failed = 0;
+    struct matrix X = matrix(call);
+    const double *center = doubles(call, X.n_columns);
+    double scale = real(call);
+    double *norms = doubles_out(call, X.n_rows);
+    if (!call->is_refused)
+        RUN(failed, active->row_norms(&X, center, scale, norms));
+    return finish(call, failed);
+}
+
+FUNCTION(pair_sums, 6)
+{
+    int failed = 0;
+    struct matrix X = matrix(call);
+    const int64_t *rows = indices(call, -1, X.n_rows);
+    int64_t n_pairs = last_size(call);
+    const float *directions = floats(call, -1);
+    int64_t n_directions = last_shape(call, 0);
+    if (!call->is_refused && last_size(call) != n_directions * X.n_columns)
+        refuse(call, PyExc_ValueError, "rows and directions differ in length");
+    const int64_t *columns = indices(call, n_pairs, n_directions);
+    double *sums = doubles_out(call, n_pairs);
+    double *magnitudes = doubles_out(call, n_pairs);
+    if (!call->is_refused)
+        RUN(failed, active->pair_sums(&X, rows, directions, columns, n_pairs, sums,
+                                      magnitudes));
+    return finish(call, failed);
+}
+
+FUNCTION(pack_signs, 8)
+{
+    int failed = 0;
+    struct doubts doubts = {0};
+    const float *products = floats(call, -1);
+    int64_t n_rows = last_shape(call, 0), n_columns = last_shape(call, 1);
+    struct offsets offsets = offsets_of(call, n_columns);
+    struct places places = {floats(call, n_rows), NULL, n_rows};
+    int64_t first_word = integer(call);
+    struct codes codes = codes_of(call, PyBUF_WRITABLE);
+    places.positions = indices(call, n_rows, codes.n_tiles * LANES);
+    if (!call->is_refused
+        && (codes.are_planes || first_word < 0
+            || first_word + (n_columns + 63) / 64 > codes.n_words))
+        refuse(call, PyExc_ValueError, "tiles of more words are wanted");
+    if (!call->is_refused)
+        RUN(failed, active->pack_signs(products, &offsets, &places, first_word, &codes,
+                                       &doubts));
+    return finish_doubts(call, failed, &doubts);
+}
+
+/* Three arguments: shift or None, and two factors; then n_terms and squares. */
+static struct preparation preparation_of(struct call *call, int64_t n_features,
+                                         int64_t n_rows)
+{
+    struct preparation preparation = {0};
+    PyObject *shift = call->arguments[call->n_taken];
+    if (shift == Py_None)
+        call->n_taken++;
+    else
+        preparation.shift = doubles(call, n_features);
+    preparation.first = real(call);
+    preparation.second = real(call);
+    preparation.n_terms = integers_out(call, n_rows);
+    preparation.squares = doubles_out(call, n_rows);
+    return preparation;
+}
+
+static int64_t groups_of(int64_t n_rows)
+{
+    return (n_rows + ROWS_OF_A_GROUP - 1) / ROWS_OF_A_GROUP;
+}
+
+FUNCTION(pack_rows, 10)
+{
+    int failed = 0;
+    struct matrix X = matrix(call);
+    const int64_t *rows = indices(call, -1, X.n_rows);
+    struct packed_rows packed = {.n_rows = last_size(call)};
+    struct preparation preparation = preparation_of(call, X.n_columns, packed.n_rows);
+    int64_t n_groups = groups_of(packed.n_rows);
+    packed.starts = integers_out(call, n_groups + 1);
+    packed.columns
+        = contiguous(call, 'i', 4, n_groups * X.n_columns + 1, PyBUF_WRITABLE);
+    packed.values = contiguous(call, 'f', 4, n_groups * X.n_columns * ROWS_OF_A_GROUP,
+                               PyBUF_WRITABLE);
+    if (!call->is_refused)
+        RUN(failed, active->pack_rows(&X, rows, &packed, &preparation));
+    return finish(call, failed);
+}
+
+FUNCTION(pack_signs_of_rows, 10)
+{
+    int failed = 0;
+    struct doubts doubts = {0};
+    struct packed_rows packed = {0};
+    packed.starts = (int64_t *)integers(call, -1);
+    int64_t n_groups = last_size(call) - 1;
+    packed.columns = contiguous(call, 'i', 4, -1, 0);
+    packed.values = contiguous(call, 'f', 4, -1, 0);
+    int64_t n_values = last_size(call);
+    const float *directions = floats(call, -1);
+    int64_t n_directions = last_shape(call, 0), n_features = last_shape(call, 1);
+    struct offsets offsets = offsets_of(call, n_directions);
+    struct places places = {floats(call, -1), NULL, 0};
+    places.n_rows = packed.n_rows = last_size(call);
+    struct codes codes = codes_of(call, PyBUF_WRITABLE);
+    places.positions = indices(call, packed.n_rows, codes.n_tiles * LANES);
+    if (!call->is_refused
+        && (codes.are_planes || (n_directions + 63) / 64 > codes.n_words
+            || groups_of(packed.n_rows) != n_groups))
+        refuse(call, PyExc_ValueError, "packed rows, directions or codes do not fit");
+    for (int64_t g = 0; !call->is_refused && g < n_groups; g++)
+        if (packed.starts[g] < 0 || packed.starts[g] > packed.starts[g + 1]
+            || packed.starts[g + 1] > n_values / ROWS_OF_A_GROUP)
+            refuse(call, PyExc_ValueError, "starts of groups do not fit");
+    if (!call->is_refused)
+        RUN(failed, active->pack_signs_of_rows(&packed, directions, n_features, &offsets,
+                                               &places, &codes, &doubts));
+    return finish_doubts(call, failed, &doubts);
+}
+
+FUNCTION(tiles_of_rows, 9)
+{
+    int failed = 0;
+    struct matrix X = matrix(call);
+    const int64_t *rows = indices(call, -1, X.n_rows);
+    int64_t n_rows = last_size(call);
+    struct preparation preparation = preparation_of(call, X.n_columns, n_rows);
+    float *tiles = contiguous(call, 'f', 4, -1, PyBUF_WRITABLE);
+    int64_t n_tiles = last_shape(call, 0);
+    if (!call->is_refused && last_size(call) != n_tiles * X.n_columns * LANES)
+        refuse(call, PyExc_ValueError, "tiles of another shape are wanted");
+    const int64_t *lanes = indices(call, n_rows, n_tiles * LANES);
+    if (!call->is_refused)
+        RUN(failed, active->tiles_of_rows(&X, rows, lanes, n_rows, tiles, &preparation));
+    return finish(call, failed);
+}
+
+FUNCTION(signs_in_planes, 8)
+{
+    int failed = 0;
+    struct doubts doubts = {0};
+    const float *tiles = contiguous(call, 'f', 4, -1, 0);
+    int64_t n_tiles = last_shape(call, 0), n_features = last_shape(call, 1);
+    const float *directions = floats(call, -1);
+    int64_t n_directions = last_shape(call, 0);
+    if (!call->is_refused && last_shape(call, 1) != n_features)
+        refuse(call, PyExc_ValueError, "rows and directions differ in length");
+    struct offsets offsets = offsets_of(call, n_directions);
+    struct places places = {floats(call, -1), NULL, 0};
+    places.n_rows = last_size(call);
+    struct codes planes = codes_of(call, PyBUF_WRITABLE);
+    places.positions = indices(call, places.n_rows, n_tiles * LANES);
+    if (!call->is_refused
+        && (!planes.are_planes || planes.n_tiles != n_tiles
+            || n_directions > 64 * planes.n_words))
+        refuse(call, PyExc_ValueError, "planes of another shape are wanted");
+    if (!call->is_refused)
+        RUN(failed, active->signs_in_planes(tiles, directions, n_features, &offsets,
+                                            &places, &planes, &doubts));
+    return finish_doubts(call, failed, &doubts);
+}
+
+FUNCTION(arrange, 1)
+{
+    int failed = 0;
+    struct codes codes = codes_of(call, PyBUF_WRITABLE);
+    if (!call->is_refused && (codes.are_planes || codes.n_tiles % TILES_OF_A_GROUP))
+        refuse(call, PyExc_ValueError, "tiles in groups of eight are wanted");
+    if (!call->is_refused)
+        RUN(failed, active->arrange(&codes));
+    return finish(call, failed);
+}
+
+FUNCTION(words_at, 3)
+{
+    int failed = 0;
+    struct codes codes = codes_of(call, 0);
+    const int64_t *positions = indices(call, -1, codes.n_tiles * LANES);
+    int64_t n_positions = last_size(call);
+    uint64_t *words = words_out(call, n_positions * codes.n_words);
+    if (!call->is_refused)
+        RUN(failed, active->words_at(&codes, positions, n_positions, words));
+    return finish(call, failed);
+}
+
+FUNCTION(smallest_counts, 5)
+{
+    int failed = 0;
+    struct codes codes = codes_of(call, 0);
+    struct neurons neurons = neurons_of(call, &codes, 0);
+    int64_t skip_start = integer(call), skip_stop = integer(call);
+    int32_t *smallest = contiguous(call, 'i', 4, neurons.n_neurons, PyBUF_WRITABLE);
+    if (!call->is_refused)
+        RUN(failed, active->smallest_counts(&codes, &neurons, skip_start, skip_stop,
+                                            smallest));
+    return finish(call, failed);
+}
+
+FUNCTION(covers, 6)
+{
+    int failed = 0;
+    struct codes codes = codes_of(call, 0);
+    struct neurons neurons = neurons_of(call, &codes, 1);
+    int64_t start = integer_between(call, 0, codes.n_tiles);
+    int64_t stop = integer_between(call, start, codes.n_tiles);
+    uint64_t *fires = words_out(call, neurons.n_neurons * (stop - start));
+    if (!call->is_refused)
+        RUN(failed, active->covers(&codes, &neurons, start, stop, fires));
+    return finish(call, failed);
+}
+
+FUNCTION(classes_that_fire, 5)
+{
+    int failed = 0;
+    struct codes codes = codes_of(call, 0);
+    struct neurons neurons = neurons_of(call, &codes, 1);
+    struct classes classes = classes_of(call, neurons.n_neurons);
+    uint64_t *fired = words_out(call, codes.n_tiles * classes.n_classes);
+    if (!call->is_refused)
+        RUN(failed, active->classes_that_fire(&codes, &neurons, &classes, fired));
+    return finish(call, failed);
+}
+
+FUNCTION(largest_margins, 6)
+{
+    int failed = 0;
+    struct codes codes = codes_of(call, 0);
+    struct neurons neurons = neurons_of(call, &codes, 1);
+    struct classes classes = classes_of(call, neurons.n_neurons);
+    int64_t n_votes = integer_between(call, 1, (int64_t)1 << 31);
+    int64_t *totals = integers_out(call, codes.n_tiles * LANES * classes.n_classes);
+    if (!call->is_refused)
+        RUN(failed,
+            active->largest_margins(&codes, &neurons, &classes, n_votes, totals));
+    return finish(call, failed);
+}
+
+/* The module ---------------------------------------------------------------------- */
+
+#define METHOD(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
+
+static PyMethodDef methods[] = {
+    {"instruction_sets", instruction_sets, METH_NOARGS,
+     "Return the names of what the processor has, the fastest last."},
+    {"use", use, METH_O, "Run the kernels of an instruction set from now on."},
+    METHOD(row_hashes),
+    METHOD(ordered_product),
+    METHOD(integer_sums),
+    METHOD(row_norms),
+    METHOD(pair_sums),
+    METHOD(pack_signs),
+    METHOD(pack_rows),
+    METHOD(pack_signs_of_rows),
+    METHOD(tiles_of_rows),
+    METHOD(signs_in_planes),
+    METHOD(arrange),
+    METHOD(words_at),
+    METHOD(smallest_counts),
+    METHOD(covers),
+    METHOD(classes_that_fire),
+    METHOD(largest_margins),
+    {NULL, NULL, 0, NULL},
+};
+
+static int execute(PyObject *module)
+{
+    fill_tables();
+    return PyModule_AddIntConstant(module, "MOST_PLANES", MOST_PLANES);
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+    {0, NULL},
+};
+
+static PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_c",
+    .m_doc = "Bit kernels in C; `sklearn_memorize.kernels` is the way to call them.",
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__c(void)
+{
+    return PyModuleDef_Init(&definition);
+}

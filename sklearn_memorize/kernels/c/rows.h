@@ -1,0 +1,178 @@
+/* Rows of numbers: reading, hashing, measuring and multiplying them.
+ *
+ * Where the order of the operations is part of the answer, it is the one of
+ * `_reference.py`, and no multiplication is fused with an addition.
+ */
+#include <stdlib.h>
+
+/* Store row i of X in double precision. */
+static void read_row(const struct matrix *X, int64_t i, double *row)
+{
+    const char *start = X->data + i * X->row_stride;
+    int64_t n = X->n_columns;
+    ptrdiff_t step = X->column_stride;
+    if (X->is_double) {
+        if (step == (ptrdiff_t)sizeof(double))
+            memcpy(row, start, (size_t)n * sizeof(double));
+        else
+            for (int64_t j = 0; j < n; j++)
+                row[j] = *(const double *)(start + j * step);
+    } else if (step == (ptrdiff_t)sizeof(float)) {
+        const float *values = (const float *)start;
+        for (int64_t j = 0; j < n; j++)
+            row[j] = values[j];
+    } else {
+        for (int64_t j = 0; j < n; j++)
+            row[j] = *(const float *)(start + j * step);
+    }
+}
+
+static double *room_for_doubles(int64_t n)
+{
+    return malloc((size_t)(n + 8) * sizeof(double));
+}
+
+static int row_hashes(const struct matrix *X, const uint64_t *coefficients,
+                      uint64_t *hashes)
+{
+    int64_t n = X->n_columns;
+    double *row = room_for_doubles(n);
+    if (row == NULL)
+        return -1;
+    for (int64_t i = 0; i < X->n_rows; i++) {
+        uint64_t total = 0;
+        read_row(X, i, row);
+        for (int64_t j = 0; j < n; j++) {
+            double value = row[j] + 0.0; /* -0.0 is hashed as 0.0 */
+            uint64_t bits;
+            memcpy(&bits, &value, sizeof bits);
+            bits = (bits ^ (bits >> 32)) * coefficients[j];
+            total += bits ^ (bits >> 32);
+        }
+        hashes[i] = total;
+    }
+    free(row);
+    return 0;
+}
+
+/* Sums of so many rows grow side by side, which hides the latency of the additions. */
+#define ROWS_TOGETHER 8
+
+static int ordered_product(const double *rows, int64_t n_rows, const double *weights,
+                           int64_t n_weights, int64_t n_features, double *totals)
+{
+    for (int64_t first = 0; first < n_rows; first += ROWS_TOGETHER) {
+        int64_t n = n_rows - first < ROWS_TOGETHER ? n_rows - first : ROWS_TOGETHER;
+        const double *starts[ROWS_TOGETHER];
+        /* Where there are fewer rows, the last one is taken several times. */
+        for (int64_t r = 0; r < ROWS_TOGETHER; r++)
+            starts[r] = rows + (first + (r < n ? r : n - 1)) * n_features;
+        for (int64_t k = 0; k < n_weights; k++) {
+            const double *weight = weights + k * n_features;
+            double sums[ROWS_TOGETHER] = {0};
+            for (int64_t j = 0; j < n_features; j++) {
+                UNROLL
+                for (int r = 0; r < ROWS_TOGETHER; r++)
+                    sums[r] += starts[r][j] * weight[j];
+            }
+            for (int64_t r = 0; r < n; r++)
+                totals[(first + r) * n_weights + k] = sums[r];
+        }
+    }
+    return 0;
+}
+
+/* Round to an integer, to the even one if two are as near.
+ *
+ * Numbers from 2**52 on are integers; to a smaller one 2**52 is added and taken away,
+ * which leaves no room for a fraction. */
+INLINE double rounded(double value)
+{
+    const double shift = copysign(4503599627370496.0, value);
+    double integer = (value + shift) - shift;
+    return fabs(value) < 4503599627370496.0 ? integer : value;
+}
+
+static int integer_sums(const struct matrix *X, double first, double second,
+                        double *sums)
+{
+    int64_t n = X->n_columns;
+    double *row = room_for_doubles(n);
+    if (row == NULL)
+        return -1;
+    for (int64_t j = 0; j < n; j++)
+        sums[j] = 0.0;
+    for (int64_t i = 0; i < X->n_rows; i++) {
+        read_row(X, i, row);
+        for (int64_t j = 0; j < n; j++)
+            sums[j] += rounded(row[j] * first * second);
+    }
+    free(row);
+    return 0;
+}
+
+static int row_norms(const struct matrix *X, const double *center, double scale,
+                     double *norms)
+{
+    double *squares = room_for_doubles(X->n_columns);
+    if (squares == NULL)
+        return -1;
+    for (int64_t i = 0; i < X->n_rows; i++) {
+        read_row(X, i, squares);
+        for (int64_t j = 0; j < X->n_columns; j++) {
+            double difference = (squares[j] - center[j]) * scale;
+            squares[j] = difference * difference;
+        }
+        int64_t width = X->n_columns;
+        while (width > 1) {
+            int64_t half = (width + 1) / 2;
+            for (int64_t j = 0; j < width - half; j++)
+                squares[j] += squares[half + j];
+            width = half;
+        }
+        norms[i] = sqrt(squares[0]);
+    }
+    free(squares);
+    return 0;
+}
+
+/* Eight sums grow side by side; the order is left open. */
+static int pair_sums(const struct matrix *X, const int64_t *rows, const float *directions,
+                     const int64_t *columns, int64_t n_pairs, double *sums,
+                     double *magnitudes)
+{
+    int64_t n = X->n_columns, current = -1;
+    double *row = room_for_doubles(n);
+    if (row == NULL)
+        return -1;
+    for (int64_t pair = 0; pair < n_pairs; pair++) {
+        const float *direction = directions + columns[pair] * n;
+        double total[8] = {0}, size[8] = {0};
+        if (rows[pair] != current)
+            read_row(X, current = rows[pair], row);
+        int64_t j = 0;
+        for (; j + 8 <= n; j += 8) {
+            UNROLL
+            for (int lane = 0; lane < 8; lane++) {
+                double term = (double)direction[j + lane] * row[j + lane];
+                total[lane] += term;
+                size[lane] += fabs(term);
+            }
+        }
+        for (; j < n; j++) {
+            double term = (double)direction[j] * row[j];
+            total[0] += term;
+            size[0] += fabs(term);
+        }
+        for (int step = 4; step; step /= 2) {
+            for (int lane = 0; lane < step; lane++) {
+                total[lane] += total[lane + step];
+                size[lane] += size[lane + step];
+            }
+        }
+        sums[pair] = total[0];
+        magnitudes[pair] = size[0];
+    }
+    free(row);
+    return 0;
+}
