@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from sklearn_memorize.constructions._general_position import (
-    Frame,
-    room,
+    AffineHull,
+    clearance,
 )
 
 
 def test_room_is_measured_from_the_outer_ends_of_what_may_be_off():
     values = np.array([0.0, 1.0, 1.5, 4.0, -3.0, 9.0])
     errors = np.array([0.25, 0.5, 0.25, 0.5, 1.0, 0.0])
-    below, low, high, above, on_it = room(
+    below, low, high, above, on_it = clearance(
         values, errors, np.array([1, 2]), np.array([0, 3, 4, 5])
     )
     assert (below, low, high, above) == (0.25, 0.5, 1.75, 3.5)
@@ -28,13 +28,13 @@ def test_room_is_measured_from_the_outer_ends_of_what_may_be_off():
         (1.0, 0.0, True),
     ):
         values[5], errors[5] = value, error
-        *_, on_it = room(values, errors, np.array([1, 2]), np.array([3, 5]))
+        *_, on_it = clearance(values, errors, np.array([1, 2]), np.array([3, 5]))
         assert on_it.tolist() == [5] * touches
 
 
 def test_where_no_stranger_is_there_is_room_for_all():
     values, errors = np.array([2.0, -5.0]), np.array([1.0, 0.5])
-    below, low, high, above, _ = room(
+    below, low, high, above, _ = clearance(
         values, errors, np.array([0, 1]), np.empty(0, dtype=int)
     )
     # 1 + |low| + |high| on both sides.
@@ -43,7 +43,7 @@ def test_where_no_stranger_is_there_is_room_for_all():
 
 def test_frames_scale_by_powers_of_two_and_know_their_dimension():
     X = np.array([[0.0, 5.0, 1.0, 7.0], [3.0, 5.0, 1.5, 7.0], [6.0, 5.0, 2.0, 7.0]])
-    frame = Frame(X)
+    frame = AffineHull(X)
     assert (frame.dimension, frame.n_features) == (1, 4)
     # Differences of up to 6 and 1 are brought below 1.
     assert frame.axis(0).tolist() == [0.125, 0, 0, 0]
@@ -57,7 +57,7 @@ def test_frames_scale_by_powers_of_two_and_know_their_dimension():
 
 def test_features_in_which_a_sample_differs_from_all_strangers():
     X = np.array([[0.0, 1.0, 2.0], [0.0, 2.0, 3.0], [1.0, 1.0, 4.0], [5.0, 5.0, 2.0]])
-    frame = Frame(X)
+    frame = AffineHull(X)
     assert frame.differing_features(0, np.array([1])).tolist() == [1, 2]
     assert frame.differing_features(0, np.array([1, 2])).tolist() == [2]
     assert frame.differing_features(0, np.array([1, 2, 3])).tolist() == []
@@ -66,7 +66,7 @@ def test_features_in_which_a_sample_differs_from_all_strangers():
 @pytest.mark.parametrize("n_members", [1, 2, 3, 4])
 def test_hyperplanes_go_through_all_members(n_members):
     X = np.random.default_rng(0).standard_normal((9, 4)) * [1, 100, 1e-3, 5] + 3
-    frame = Frame(X)
+    frame = AffineHull(X)
     members = np.arange(n_members)
     normals = list(frame.normals(members, np.random.default_rng(1)))
     # There is one hyperplane through d points, and a choice through fewer.
@@ -83,7 +83,7 @@ def test_hyperplanes_go_through_all_members(n_members):
 def test_projections_are_as_far_off_as_said_at_most():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((30, 5)) * 10.0 ** rng.integers(-3, 4, (30, 5))
-    frame = Frame(X)
+    frame = AffineHull(X)
     normal = rng.standard_normal(5)
     normal[2] = 0.0
     values, errors = frame.projections(normal)
@@ -105,7 +105,7 @@ def test_projections_are_as_far_off_as_said_at_most():
 
 def test_bounds_of_projections_never_vanish():
     X = np.array([[0.0, 0.0], [1e-300, 1e-300], [2e-300, 0.0]])
-    frame = Frame(X)
+    frame = AffineHull(X)
     _, errors = frame.projections(np.array([1e-300, 1e-300]))
     assert (errors >= 2 * 2.0**-1022).all()
 
@@ -113,13 +113,13 @@ def test_bounds_of_projections_never_vanish():
 def test_distances_that_overflow_are_named():
     X = np.array([[1.5e308], [-1.5e308]])
     with pytest.raises(ValueError, match=r"large as 1\.5e\+308 leave no room"):
-        Frame(X)
+        AffineHull(X)
 
 
 def test_rounding_bounds_hold_for_any_order_of_summation():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((50, 30)) * 10.0 ** rng.integers(-3, 4, 30)
-    frame = Frame(X)
+    frame = AffineHull(X)
     normal = next(frame.normals(np.arange(30), rng))
     values, errors = frame.projections(normal)
     for _ in range(20):

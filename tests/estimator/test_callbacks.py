@@ -294,10 +294,16 @@ NESTED = {
 }
 
 
+@pytest.fixture
+def wide_console():
+    rich = pytest.importorskip("rich")
+    rich.reconfigure(width=160)
+    yield
+    rich.reconfigure()
+
+
 @pytest.mark.parametrize("nesting", NESTED)
-def test_the_progress_bar_shows_draws(nesting, capsys, monkeypatch):
-    pytest.importorskip("rich")
-    monkeypatch.setenv("COLUMNS", "160")
+def test_the_progress_bar_shows_draws(nesting, capsys, wide_console):
     bar = ProgressBar(max_propagation_depth=None)
     threads = threading.active_count()
     NESTED[nesting]().set_callbacks(bar).fit(X, Y)

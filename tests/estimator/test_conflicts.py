@@ -13,7 +13,7 @@ from sklearn_memorize import (
     SmallReLUClassifier,
     SmallReLURegressor,
 )
-from sklearn_memorize._estimator._regressor import resolve_targets
+from sklearn_memorize._estimator._conflicts import resolve_targets
 from sklearn_memorize.exceptions import (
     ConflictingLabelsWarning,
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from sklearn_memorize.exact._distances import Frame, PointSet, squared_distances
+from sklearn_memorize.exact._distances import PointSet, Scaling, squared_distances
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 33, 400])
@@ -14,8 +14,8 @@ def test_squared_distances_are_reproducible_and_accurate_up_close(n_features, sc
     points = rng.standard_normal((120, n_features)) * 5 + 3
     points[60:] = points[:60] + rng.standard_normal((60, n_features)) * 1e-11
     points *= scale
-    frame = Frame.of(points)
-    everything = PointSet(frame.scaled(points), frame)
+    scaling = Scaling.of(points)
+    everything = PointSet(scaling.scaled(points), scaling)
     distances = squared_distances(everything, everything)
     differences = everything.points[:, np.newaxis] - everything.points
     exact = np.square(differences).sum(axis=2)

@@ -5,12 +5,12 @@ import warnings
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import is_classifier
 from sklearn.datasets import load_digits, make_moons
 from sklearn.linear_model import LogisticRegression
 from support.samples import random_labels
 from support.strategies import SMALLEST
 
-import sklearn_memorize
 from sklearn_memorize import (
     BitExtractionClassifier,
     DeepThresholdClassifier,
@@ -20,12 +20,12 @@ from sklearn_memorize import (
     SlabClassifier,
     SmallReLUClassifier,
 )
+from sklearn_memorize.constructions import all_estimators
 from sklearn_memorize.inspection import (
     capacity_report,
     separation,
 )
-from sklearn_memorize.inspection._capacity import bits_per_parameter
-from sklearn_memorize.inspection._predictions import PREDICTIONS, Geometry
+from sklearn_memorize.inspection._capacity import MeasuredGeometry, bits_per_parameter
 from sklearn_memorize.network import Layer, LayeredNetwork
 
 
@@ -35,7 +35,7 @@ def digits_report():
 
 
 def test_digits_are_recalled_by_every_construction(digits_report):
-    available = [name for name in PREDICTIONS if hasattr(sklearn_memorize, name)]
+    available = [kind.__name__ for kind in all_estimators() if is_classifier(kind())]
     assert [row.construction for row in digits_report.rows] == available
     for row in digits_report.rows:
         assert row.interpolates, row
@@ -184,8 +184,8 @@ def test_conflicts_are_resolved_and_counted_without_warnings():
 
 def test_geometry_counts_distinct_samples_in_units_of_the_radius():
     X, y = make_moons(100, noise=0.05, random_state=0)
-    single = Geometry(X, y, 0)
-    double = Geometry(np.concatenate([X, X]) * 8, np.append(y, y), 0)
+    single = MeasuredGeometry(X, y, 0)
+    double = MeasuredGeometry(np.concatenate([X, X]) * 8, np.append(y, y), 0)
     assert single.n_samples == double.n_samples == 100
     assert single.distance == separation(X, y).distance
     assert double.distance == 8 * single.distance

@@ -1,5 +1,7 @@
 """Radius, separation and Gaussian width: known answers, invariance."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -34,9 +36,7 @@ def test_progress_is_shown(capsys):
 
 
 def test_progress_without_rich_is_an_error(monkeypatch):
-    from sklearn_memorize.inspection import _geometry
-
-    monkeypatch.setattr(_geometry, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "rich", None)
     with pytest.raises(ImportError, match="progress=False"):
         separation([[0.0], [1.0]], [0, 1], progress=True)
 

@@ -67,3 +67,14 @@ def test_what_the_process_holds_is_not_left_of_its_limit(monkeypatch):
 @linux
 def test_available_memory_is_finite_and_positive():
     assert 0 < _memory.available_memory() < float("inf")
+
+
+@pytest.mark.parametrize("most", [1, 64, 65, 130, 399, 400, 10_000])
+@pytest.mark.parametrize("n_values", [0, 1, 6, 30])
+def test_blocks_of_rows_are_as_large_as_the_limit_allows(n_values, most):
+    blocks = _memory.blocks_of_rows(50, n_values, most)
+    sizes = [len(range(50)[block]) for block in blocks]
+    full = min(50, max(1, most // max(1, n_values)))
+    assert sum(sizes) == 50
+    assert set(sizes[:-1]) <= {full}
+    assert 0 < sizes[-1] <= full

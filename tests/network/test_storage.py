@@ -12,7 +12,7 @@ from sklearn_memorize.constructions.random_hyperplanes._network import CoverNetw
 from sklearn_memorize.network import Layer, LayeredNetwork, Network
 
 
-@pytest.mark.parametrize("state", [None, {}, {"format": 0}, {"format": 1, "kind": "X"}])
+@pytest.mark.parametrize("state", [None, {}, {"format": 1}, {"format": 2, "kind": "X"}])
 def test_a_foreign_state_of_a_network_is_refused(state):
     network = object.__new__(CoverNetwork)
     with pytest.raises(ValueError, match="CoverNetwork was stored by another version"):

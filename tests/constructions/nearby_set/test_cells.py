@@ -6,12 +6,8 @@ from support.networks import textbook
 from support.samples import random_labels
 
 from sklearn_memorize import NearbySetClassifier
-from sklearn_memorize.constructions.nearby_set._cells import Cells
-from sklearn_memorize.constructions.nearby_set._construction import (
-    MARGIN,
-)
-from sklearn_memorize.exact._distances import Frame as DistanceFrame
-from sklearn_memorize.exact._distances import PointSet
+from sklearn_memorize.constructions.nearby_set._cells import MARGIN, Cells
+from sklearn_memorize.exact._distances import PointSet, Scaling
 
 KAPPA = 1 / (1 - 2 * MARGIN)
 
@@ -69,7 +65,7 @@ def cells_of(n_centers=12, n_classes=3, n_features=3, seed=0):
     rng = np.random.default_rng(seed)
     points = rng.standard_normal((n_centers, n_features))
     labels = np.sort(np.arange(n_centers) % n_classes)
-    return Cells(points, labels, DistanceFrame.of(points))
+    return Cells(points, labels, Scaling.of(points))
 
 
 def half_planes(cells, x):
@@ -89,7 +85,7 @@ SLOPE = 1 / (1 - 2 / 3.1)
 def test_affine_bounds_of_cells_are_those_of_all_pairs():
     cells = cells_of()
     X = np.random.default_rng(1).standard_normal((20, 3))
-    bounds = cells._upper_bounds(PointSet(X, cells.frame))
+    bounds = cells._upper_bounds(PointSet(X, cells.scaling))
     sums = np.array([half_planes(cells, x).sum(axis=1) for x in X])
     expected = 1 - SLOPE * np.maximum(sums, 0)
     assert (expected < 0).any()
@@ -100,10 +96,12 @@ def test_affine_bounds_of_cells_are_those_of_all_pairs():
 
 def test_pairs_that_are_much_nearer_than_the_rest_are_left_out_of_the_bounds():
     points = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 2.0**-12]])
-    cells = Cells(points, np.array([0, 1, 2]), DistanceFrame.of(points))
-    alone = [Cells(points[k], np.array([0, 1]), cells.frame) for k in ([0, 1], [0, 2])]
+    cells = Cells(points, np.array([0, 1, 2]), Scaling.of(points))
+    alone = [
+        Cells(points[k], np.array([0, 1]), cells.scaling) for k in ([0, 1], [0, 2])
+    ]
     X = np.random.default_rng(1).standard_normal((9, 2)) / 2
-    bounds = cells._upper_bounds(PointSet(X, cells.frame))
+    bounds = cells._upper_bounds(PointSet(X, cells.scaling))
     for k in (1, 2):
-        expected = alone[k - 1]._upper_bounds(PointSet(X, cells.frame))[:, 1]
+        expected = alone[k - 1]._upper_bounds(PointSet(X, cells.scaling))[:, 1]
         np.testing.assert_allclose(bounds[:, k], expected, atol=1e-9)

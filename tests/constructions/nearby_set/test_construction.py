@@ -10,14 +10,14 @@ from sklearn_memorize.constructions.nearby_set._construction import (
     NearbySetNetwork,
     greedy_cover,
 )
-from sklearn_memorize.exact._distances import Frame
+from sklearn_memorize.exact._distances import Scaling
 
 
 @pytest.mark.parametrize("radius", [0.0, 0.3, 1.0, 5.0])
 def test_centers_are_those_of_one_point_after_the_other(radius):
     rng = np.random.default_rng(0)
     points, labels = rng.standard_normal((60, 2)) * 3, rng.integers(3, size=60)
-    found = greedy_cover(points, labels, radius, Frame.of(points))
+    found = greedy_cover(points, labels, radius, Scaling.of(points))
     centers = []
     for k, point in enumerate(points):
         same = [c for c in centers if labels[c] == labels[k]]
@@ -41,7 +41,7 @@ def test_sizes_are_those_of_the_written_out_network():
 
 def test_layers_too_large_to_write_out_say_so():
     X, y = random_labels(1500, 20, 2)
-    network = NearbySetNetwork(X, np.sort(y), Frame.of(X))
+    network = NearbySetNetwork(X, np.sort(y), Scaling.of(X))
     with pytest.raises(ValueError, match=r"too many.*larger cover_radius"):
         _ = network.layers
     assert network.n_parameters > 1e6 * 20
@@ -51,9 +51,9 @@ def test_layers_too_large_to_write_out_say_so():
 def test_a_cover_of_radius_zero_keeps_every_point():
     points = np.arange(10.0)[:, np.newaxis]
     labels = np.repeat([0, 1], 5)
-    frame = Frame.of(points)
-    assert len(greedy_cover(points, labels, 0.0, frame)) == 10
-    assert len(greedy_cover(points, labels, 1.5, frame)) == 6
-    network = NearbySetNetwork(points, labels, frame)
+    scaling = Scaling.of(points)
+    assert len(greedy_cover(points, labels, 0.0, scaling)) == 10
+    assert len(greedy_cover(points, labels, 1.5, scaling)) == 6
+    network = NearbySetNetwork(points, labels, scaling)
     with pytest.raises(ValueError, match="read-only"):
         network.center_labels[0] = 1

@@ -8,9 +8,7 @@ from sklearn.datasets import make_moons
 from support.samples import random_labels
 
 from sklearn_memorize import NearbySetClassifier
-from sklearn_memorize.constructions.nearby_set._construction import (
-    MARGIN,
-)
+from sklearn_memorize.constructions.nearby_set._cells import MARGIN
 from sklearn_memorize.exceptions import InterpolationError
 
 

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from sklearn_memorize import kernels
 from sklearn_memorize.constructions.random_hyperplanes._codes import BitCodes
-from sklearn_memorize.constructions.random_hyperplanes._construction import (
+from sklearn_memorize.constructions.random_hyperplanes._drawing import (
     HyperplaneStream,
     enclosing_ball,
 )

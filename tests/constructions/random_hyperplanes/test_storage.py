@@ -37,7 +37,10 @@ def damaged_covering(**changes):
         ({"activation": "relu"}, "the same activation"),
         ({"bounds": np.ones(3)}, "bounds must be integers"),
         ({"masks": np.zeros((1, 1), dtype=np.int64)}, "masks must be words"),
-        ({"hyperplanes": {"kind": "Layer"}}, "the parts of a Layer do not fit"),
+        (
+            {"hyperplanes": {"kind": "sklearn_memorize.network.Layer"}},
+            "the parts of a Layer do not fit",
+        ),
         ({"hyperplanes": {"kind": "print"}}, "there is no 'print'"),
         ({"hyperplanes": None}, "do not fit"),
     ],

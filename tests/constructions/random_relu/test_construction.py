@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.samples import random_labels
 
-from sklearn_memorize.constructions.random_hyperplanes._construction import (
+from sklearn_memorize.constructions.random_hyperplanes._drawing import (
     HyperplaneStream,
     enclosing_ball,
 )

@@ -22,7 +22,7 @@ def test_classes_are_a_power_of_two_apart_between_two_and_four_ranges(high, spac
     rng = np.random.default_rng(0)
     X = np.append([0.0, high], rng.uniform(0, high, 18))[:, np.newaxis]
     X = np.hstack([X * 2.0**-12, rng.standard_normal((20, 1))])
-    state = residual._State(X)
+    state = residual._PushedPoints(X)
     labels = np.arange(20) % 4
     network, groups, dimension = residual.build_residual_network(
         X, labels, 4, split=True, rng=rng
@@ -63,13 +63,13 @@ def hat(values, rounding, corners, members=(), errors=0.0):
 
 def test_the_room_of_a_hat_is_that_of_its_steeper_slope():
     values = [0.0]
-    assert hat(values, values, (0.0, 1.0, 5.0, 9.0)).room == 1.0
-    assert hat(values, values, (0.0, 7.0, 9.0, 11.0)).room == 2.0
+    assert hat(values, values, (0.0, 1.0, 5.0, 9.0)).slope_width == 1.0
+    assert hat(values, values, (0.0, 7.0, 9.0, 11.0)).slope_width == 2.0
 
 
 def test_what_a_push_may_be_off_is_what_its_nodes_round():
     X = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 0.5]])
-    state = residual._State(X)
+    state = residual._PushedPoints(X)
     block = hat([0.0, 10.0, 20.0], [1.0, 1.0, 0.5], (4.0, 8.0, 12.0, 16.0), [1])
     state.push(block, 8.0)
     # 4 * 8 / 4 times (rounding + 2**-50 (|value| + 16)), right of the left foot.
@@ -92,7 +92,7 @@ def test_what_a_push_may_be_off_is_what_its_nodes_round():
 
 def test_positions_are_those_of_pushed_points():
     X = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 0.5]])
-    state = residual._State(X)
+    state = residual._PushedPoints(X)
     assert (state.axis, state.scale) == (0, 0.25)
     assert state.places.tolist() == [0, 0.25, 0.5]
     normal = np.array([3.0, -2.0])

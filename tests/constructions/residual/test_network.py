@@ -73,7 +73,7 @@ def test_pushes_add_up_along_the_feature():
     # 4.5 / 2 + 2 h_1 = 2.25 at h_1 = 0: 0.625 of the second push, 16 / 2.
     X = np.array([[0.5, 0.0], [0.5, 0.375], [-2.0, 0.0], [-0.5, 50.0]])
     places = 2 * X[:, 0] + [8 + 10, 8 + 16, 0, 4]
-    assert network._read(X).tolist() == places.tolist()
+    assert network._pushed(X).tolist() == places.tolist()
     state = X
     for inner, outer in network.blocks:
         state = state + inner.forward(state) @ outer.toarray().T

@@ -97,7 +97,7 @@ def test_the_samples_of_the_steepest_node_are_checked_first(seed):
     # Groups of odd number go to the nodes from right to left.
     group, place = np.divmod(np.arange(p * q), q)
     nodes = np.where(group % 2 == 0, place, q - 1 - place)
-    steepest = nodes[np.abs(line.cells.slopes[:, 0]).argmax()]
+    steepest = nodes[np.abs(line.function.slopes[:, 0]).argmax()]
     of_steepest = line.order[nodes == steepest]
     assert set(line.steepest_first[:p]) == set(of_steepest)
     assert sorted(line.steepest_first) == list(range(2_024))

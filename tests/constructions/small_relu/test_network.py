@@ -5,13 +5,16 @@ import math
 import numpy as np
 import pytest
 
-from sklearn_memorize.constructions.small_relu._network import Cells, SmallReLUNetwork
+from sklearn_memorize.constructions.small_relu._network import (
+    LineFunction,
+    SmallReLUNetwork,
+)
 from sklearn_memorize.network import Layer
 
 
 def cells_by_hand():
     """Two groups of two, with nodes of slopes 4 and -4, 2 and -2."""
-    return Cells(
+    return LineFunction(
         np.array([0.0, 1.0, 3.0, 5.0]),
         np.array([[0.5], [-0.25], [0.0], [0.75]]),
         np.array([[4.0], [-4.0], [2.0], [-2.0]]),
@@ -42,7 +45,7 @@ def test_cells_say_what_their_nodes_add_up_to():
 @pytest.mark.parametrize("anchors, gap", [([7.0], math.inf), ([1.0, 3.5], 2.5)])
 def test_the_smallest_gap_is_that_of_two_anchors(anchors, gap):
     n = len(anchors)
-    cells = Cells(
+    cells = LineFunction(
         np.array(anchors),
         np.zeros((n, 1)),
         np.arange(-n, 0.0)[:, None],

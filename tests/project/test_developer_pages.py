@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from sklearn.datasets import load_digits
+from support.data import ROOT
 
 import sklearn_memorize
 from sklearn_memorize import MemorizingClassifier
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(sklearn_memorize.__file__).parent
 
 
