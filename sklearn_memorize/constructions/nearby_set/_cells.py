@@ -99,19 +99,21 @@ class Cells:
         inverses[self.labels[cells][:, np.newaxis] == self.labels] = 0.0
         return inverses
 
-    def _values(self, distances, rows, cells) -> np.ndarray:
-        """Return cell_i(x) for pairs of a row x of `distances` and a center i."""
-        values = np.empty(len(cells))
+    def _by_cell(self, cells):
+        """Yield each cell once, its places in `cells`, and its `_half_inverses`."""
         order = np.argsort(cells, kind="stable")
         wanted, starts = np.unique(cells[order], return_index=True)
-        groups = np.split(order, starts[1:])
+        places = np.split(order, starts[1:])
         for start in range(0, len(wanted), _BLOCK_CELLS):
             block = slice(start, start + _BLOCK_CELLS)
             inverses = self._half_inverses(wanted[block])
-            for inverse, center, group in zip(
-                inverses, wanted[block], groups[block], strict=True
-            ):
-                values[group] = self._one_value(distances[rows[group]], center, inverse)
+            yield from zip(wanted[block], places[block], inverses, strict=True)
+
+    def _values(self, distances, rows, cells) -> np.ndarray:
+        """Return cell_i(x) for pairs of a row x of `distances` and a center i."""
+        values = np.empty(len(cells))
+        for center, places, inverse in self._by_cell(cells):
+            values[places] = self._one_value(distances[rows[places]], center, inverse)
         return values
 
     def _one_value(self, distances, center, inverse) -> np.ndarray:
@@ -154,30 +156,21 @@ class Cells:
         Lowers the bounds of all cells to what the terms of the rivals alone leave of
         them. Returns pairs of rows and rivals, and the values of the rivals' cells.
         """
-        row, rivals = self._rivals(distances)
-        order = np.argsort(rivals, kind="stable")
-        row, rivals = row[order], rivals[order]
-        wanted, starts = np.unique(rivals, return_index=True)
-        groups = [slice(*pair) for pair in pairwise([*starts, len(row)])]
+        rows, rivals = self._rivals(distances)
         sums = np.zeros_like(distances)
-        values = np.empty(len(row))
-        for start in range(0, len(wanted), _BLOCK_CELLS):
-            block = slice(start, start + _BLOCK_CELLS)
-            inverses = self._half_inverses(wanted[block])
-            for inverse, rival, group in zip(
-                inverses, wanted[block], groups[block], strict=True
-            ):
-                near = distances[row[group]]
-                values[group] = self._one_value(near, rival, inverse)
-                near -= near[:, [rival]]
-                near *= inverse
-                near += np.where(inverse > 0, 0.5 - MARGIN, 0.0)
-                sums[row[group]] += np.maximum(near, 0.0, out=near)
+        values = np.empty(len(rows))
+        for rival, places, inverse in self._by_cell(rivals):
+            near = distances[rows[places]]
+            values[places] = self._one_value(near, rival, inverse)
+            near -= near[:, [rival]]
+            near *= inverse
+            near += np.where(inverse > 0, 0.5 - MARGIN, 0.0)
+            sums[rows[places]] += np.maximum(near, 0.0, out=near)
         sums *= -SLOPE * (1 - 1e-9)
         sums += 1.0
         np.minimum(bounds, sums, out=bounds)
         np.maximum(bounds, _LOWEST, out=bounds)
-        return row, rivals, values
+        return rows, rivals, values
 
     def _rivals(self, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pair each row with the nearest centers of the nearest class and of others."""
