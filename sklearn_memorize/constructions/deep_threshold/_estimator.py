@@ -12,7 +12,7 @@ from ..._estimator._messages import listed
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError, InterpolationWarning
-from ..random_hyperplanes._construction import HyperplaneStream, enclosing_ball
+from ..random_hyperplanes._drawing import HyperplaneStream, enclosing_ball
 from ._construction import (
     MAX_WORD_BITS,
     compress_codes,

@@ -1,27 +1,56 @@
-"""The codes of many samples, packed into tiles of 64 for the bit kernels."""
+"""The codes of many samples, packed into tiles of 64 for the bit kernels.
+
+Bit j of the code of a sample says on which side of hyperplane j it lies. A *tile* holds
+64 samples: `tiles[tile, word, lane]` are the bits 64 word .. 64 word + 63 of sample
+64 tile + lane. Codes that are read many times are laid out in *planes*: there,
+`planes[group, j, k]` holds bit j of the 64 samples of tile 8 group + k.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from ... import kernels
 from ...kernels import LANES
+from ...kernels._memory import index_type
 from ...kernels._threads import run_in_threads
 
-__all__ = ["TILES_OF_A_GROUP", "BitCodes"]
-
-_EVERY_BIT = ~np.uint64(0)
-# So many tiles are laid out together once codes are arranged.
+# This many tiles become one group of planes.
 TILES_OF_A_GROUP = 8
 
 
-def _n_tiles(n_samples: int) -> int:
-    n_tiles = -(-n_samples // LANES)
-    if n_tiles <= TILES_OF_A_GROUP:
-        return n_tiles
-    return -(-n_tiles // TILES_OF_A_GROUP) * TILES_OF_A_GROUP
+@dataclass(frozen=True)
+class ClassLayout:
+    """Where samples that are sorted by class stand: each class starts a new tile.
+
+    `sizes` are the numbers of samples of the classes.
+    """
+
+    sizes: np.ndarray
+
+    @cached_property
+    def tiles(self) -> tuple[slice, ...]:
+        """The tiles of each class."""
+        ends = np.cumsum(-(-self.sizes // LANES)).tolist()
+        return tuple(map(slice, [0, *ends[:-1]], ends))
+
+    @property
+    def n_positions(self) -> int:
+        """Number of positions, those that hold no sample included."""
+        return self.tiles[-1].stop * LANES
+
+    def positions(self) -> np.ndarray:
+        """Return the position of each sample; they increase."""
+        dtype = index_type(self.n_positions)
+        first_positions = np.array([tiles.start for tiles in self.tiles]) * LANES
+        first_samples = np.cumsum(self.sizes) - self.sizes
+        moves = (first_positions - first_samples).astype(dtype)
+        positions = np.repeat(moves, self.sizes)
+        positions += np.arange(len(positions), dtype=dtype)
+        return positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,40 +63,47 @@ class BitCodes:
     Parameters
     ----------
     tiles : ndarray of shape (n_tiles, n_words, 64), uint64
-        The packed codes; or, once arranged, what `kernels.arranged` makes of them.
+        The packed codes; or planes, of shape (n_groups, 64 * n_words, 8).
     n_samples : int
         Number of positions in use (positions may be left out in between).
     n_bits : int
         Number of bits of each code.
+    are_planes : bool, default=False
+        Whether `tiles` holds planes.
     """
 
     tiles: np.ndarray = field(repr=False)
     n_samples: int
     n_bits: int
+    are_planes: bool = False
 
     @classmethod
     def empty(cls, n_samples: int, n_bits: int) -> BitCodes:
-        """Return room for the codes of `n_samples` samples, without a sample yet."""
+        """Return codes to be filled in, without a sample yet."""
         shape = _n_tiles(n_samples), -(-n_bits // 64), LANES
         tiles = kernels.aligned_room(shape, np.uint64)
-        tiles[...] = _EVERY_BIT
+        tiles[...] = ~np.uint64(0)
         return cls(tiles, n_samples, n_bits)
 
     @classmethod
     def empty_planes(cls, n_samples: int, n_bits: int) -> BitCodes | None:
-        """Return room for arranged codes, not yet written, if it would be planes."""
+        """Return planes to be written, if so many codes are laid out in planes."""
         shape = kernels.shape_of_planes(_n_tiles(n_samples), -(-n_bits // 64))
         if shape is None:
             return None
-        return cls(kernels.aligned_room(shape, np.uint64), n_samples, n_bits)
+        return cls(kernels.aligned_room(shape, np.uint64), n_samples, n_bits, True)
 
     @classmethod
     def from_words(cls, words: np.ndarray, n_bits: int) -> BitCodes:
         """Return the codes given as words of shape (n_samples, n_words)."""
         codes = cls.empty(len(words), n_bits)
-        tile, lane = np.divmod(np.arange(len(words)), LANES)
-        codes.tiles[tile, :, lane] = words
+        codes.put_outputs(np.arange(len(words)), words)
         return codes
+
+    def put_outputs(self, positions, words) -> None:
+        """Store codes, given as words, at some positions of tiles."""
+        tiles, lanes = np.divmod(positions, LANES)
+        self.tiles[tiles, :, lanes] = words
 
     def words(self, positions=None) -> np.ndarray:
         """Return the codes at some positions, shape (n_positions, n_words)."""
@@ -75,42 +111,49 @@ class BitCodes:
             positions = np.arange(self.n_samples)
         return kernels.words_at(self.tiles, np.asarray(positions, dtype=np.intp))
 
+    def outputs(self) -> np.ndarray:
+        """Return all codes in a form that `put_outputs` takes."""
+        return self.words()
+
     def bits(self, positions=None) -> np.ndarray:
         """Return the codes as booleans of shape (n_positions, n_bits)."""
         return unpack_bits(self.words(positions), self.n_bits)
 
     def part(self, tiles: slice) -> BitCodes:
-        """Return the codes of some tiles, all their lanes in use."""
-        step = LANES // self.tiles.shape[2]  # one, or what planes hold in a group
+        """Return the codes of some tiles (of planes: groups of eight) as a view."""
+        step = TILES_OF_A_GROUP if self.are_planes else 1
         part = self.tiles[tiles.start // step : -(-tiles.stop // step)]
-        return BitCodes(part, (tiles.stop - tiles.start) * LANES, self.n_bits)
+        n_samples = (tiles.stop - tiles.start) * LANES
+        return BitCodes(part, n_samples, self.n_bits, self.are_planes)
 
     def take(self, positions) -> BitCodes:
-        """Return the codes of some samples, closed up."""
+        """Return a copy of the codes of some samples, one after the other in tiles."""
         return BitCodes.from_words(self.words(positions), self.n_bits)
+
+    def joined_by(self, *others: BitCodes) -> BitCodes:
+        """Return a copy of these codes and others."""
+        words = [codes.words() for codes in (self, *others)]
+        return BitCodes.from_words(np.concatenate(words), self.n_bits)
 
     def arranged(self, n_threads: int = 1) -> BitCodes:
         """Return the codes laid out as many of them are counted fastest.
 
         They take over the memory of these codes, which must not be used any more. No
         margins can be summed afterwards.
-
-        Parameters
-        ----------
-        n_threads : int, default=1
-            Number of threads that share the work.
         """
         step = max(1, -(-len(self.tiles) // (n_threads * TILES_OF_A_GROUP)))
-        starts = range(0, len(self.tiles), step * TILES_OF_A_GROUP)
-        parts = [self.tiles[k : k + step * TILES_OF_A_GROUP] for k in starts]
+        step *= TILES_OF_A_GROUP
+        parts = [self.tiles[k : k + step] for k in range(0, len(self.tiles), step)]
         arranged = run_in_threads(kernels.arranged, parts, n_threads)
-        tiles = self.tiles.reshape(-1, *arranged[0].shape[1:]) if parts else self.tiles
-        return BitCodes(tiles, self.n_samples, self.n_bits)
+        if not parts or len(arranged[0]) == len(parts[0]):
+            return self
+        planes = self.tiles.reshape(-1, *arranged[0].shape[1:])
+        return BitCodes(planes, self.n_samples, self.n_bits, True)
 
     def put(self, positions, columns, values) -> None:
         """Set single bits."""
         tile, lane = np.divmod(positions, LANES)
-        if self._are_planes:
+        if self.are_planes:
             group, k = np.divmod(tile, TILES_OF_A_GROUP)
             words, bit = (group, columns, k), lane
         else:
@@ -121,49 +164,30 @@ class BitCodes:
         flags = np.where(values, flags, np.uint64(0))
         np.bitwise_or.at(self.tiles, words, flags)
 
-    @property
-    def _are_planes(self) -> bool:
-        return self.tiles.shape[2] != LANES
-
     def masks(self, positions) -> np.ndarray:
         """Return u = 1[code = 0] of some samples, shape (n_positions, n_words)."""
         valid = kernels.pack_bits(np.ones((1, self.n_bits), dtype=bool))
         return ~self.words(positions) & valid
 
     def largest_bounds(self, masks, skip: slice) -> np.ndarray:
-        """Return the largest bounds m with which no sample is covered.
+        """Return m = min <u, code> for each mask u, over all but the tiles to skip.
 
-        Parameters
-        ----------
-        masks : ndarray of shape (n_masks, n_words)
-            One mask u for each neuron.
-        skip : slice
-            The tiles whose samples do not matter.
-
-        Returns
-        -------
-        bounds : ndarray of shape (n_masks,)
-            m = min <u, code> over all samples that matter.
+        It is the largest bound with which no sample is covered.
         """
         return kernels.smallest_counts(self.tiles, masks, skip.start, skip.stop)
 
     def covers(self, masks, bounds, tiles: slice) -> np.ndarray:
         """Return which samples of some tiles each neuron covers: <u, code> < m.
 
-        Returns
-        -------
-        covers : ndarray of shape (n_masks, n_tiles), uint64
-            One bit for each lane.
+        One bit for each lane, in words of shape (n_masks, n_tiles).
         """
         return kernels.covers(self.tiles, masks, bounds, tiles.start, tiles.stop)
 
     def classes_that_fire(self, masks, bounds, starts) -> np.ndarray:
-        """Return the classes that have a neuron which covers the sample.
+        """Return which classes have a neuron that covers the sample.
 
-        Returns
-        -------
-        fires : ndarray of shape (n_samples, n_classes), bool
-            Class c has the neurons `starts[c]` .. `starts[c + 1] - 1`.
+        Booleans of shape (n_samples, n_classes); class c has the neurons `starts[c]` ..
+        `starts[c + 1] - 1`.
         """
         fired = kernels.classes_that_fire(self.tiles, masks, bounds, starts)
         return unpack_lanes(fired, self.n_samples)
@@ -171,13 +195,24 @@ class BitCodes:
     def margin_sums(self, masks, bounds, starts, n_votes: int) -> np.ndarray:
         """Sum the `n_votes` largest margins m - <u, code> of each class.
 
-        Returns
-        -------
-        sums : ndarray of shape (n_samples, n_classes), int64
-            Fewer margins are summed where a class has fewer neurons.
+        Integers of shape (n_samples, n_classes); fewer margins are summed where a class
+        has fewer neurons.
         """
         sums = kernels.largest_margins(self.tiles, masks, bounds, starts, n_votes)
         return sums[: self.n_samples]
+
+
+def _n_tiles(n_samples: int) -> int:
+    n_tiles = -(-n_samples // LANES)
+    if n_tiles <= TILES_OF_A_GROUP:
+        return n_tiles
+    return -(-n_tiles // TILES_OF_A_GROUP) * TILES_OF_A_GROUP
+
+
+def is_set(words: np.ndarray, lanes) -> np.ndarray:
+    """Return whether the bits of some lanes are set, in words of one bit a lane."""
+    flags = np.uint64(1) << (lanes % LANES).astype(np.uint64)
+    return (words[..., lanes // LANES] & flags) != 0
 
 
 def unpack_lanes(words: np.ndarray, n_samples: int) -> np.ndarray:

@@ -1,183 +1,122 @@
-"""Greedy covers of the classes by neurons that fire at one class only."""
+"""Covers of a class by neurons that fire at samples of this class only.
+
+A neuron is made from a sample x* of the class, its center (see `_construction`): u are
+the hyperplanes on whose dark side x* lies, and m is the smallest count <u, Phi(x)> of a
+sample of another class. It *covers* the samples of the class with <u, Phi(x)> < m.
+Samples are told by their rank within the class.
+"""
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
+from ... import kernels
 from ...kernels import LANES
-from ...kernels._memory import check_room, index_type
-from ._codes import unpack_lanes
+from ...kernels._memory import check_room
+from ._codes import BitCodes, is_set, unpack_bits
+from ._relu_codes import ReLUCodes
 
-__all__ = [
-    "ClassLayout",
-    "Cover",
-    "cover_greedily",
-    "cover_in_drawing_order",
-    "largest_gains_first",
-    "without_spare_neurons",
-]
-
+# This many neurons at most are computed together.
 _MOST_CANDIDATES = 64
-
-
-@dataclass(frozen=True)
-class ClassLayout:
-    """Where the samples of each class stand among the tiles of codes.
-
-    Every class starts a tile of its own.
-
-    Parameters
-    ----------
-    positions : ndarray of shape (n_samples,)
-        Position of each sample (samples sorted by class).
-    tiles : tuple of slice
-        The tiles of each class.
-    sizes : ndarray of shape (n_classes,)
-        Number of samples of each class.
-    """
-
-    positions: np.ndarray = field(repr=False)
-    tiles: tuple[slice, ...]
-    sizes: np.ndarray
-
-    @classmethod
-    def of(cls, labels: np.ndarray, n_classes: int) -> ClassLayout:
-        """Lay out samples that are sorted by their labels."""
-        sizes = np.bincount(labels, minlength=n_classes)
-        n_tiles = -(-sizes // LANES)
-        first_tile = np.concatenate(([0], np.cumsum(n_tiles)))
-        first_sample = np.concatenate(([0], np.cumsum(sizes)))
-        kind = index_type(first_tile[-1] * LANES)
-        shifts = (first_tile * LANES - first_sample)[:-1].astype(kind)
-        positions = np.repeat(shifts, sizes)
-        positions += np.arange(len(labels), dtype=kind)
-        tiles = tuple(map(slice, first_tile[:-1], first_tile[1:]))
-        return cls(positions, tiles, sizes)
-
-    def __sizeof__(self) -> int:
-        # What is large is sent to a cluster once, and not with every task.
-        return object.__sizeof__(self) + self.positions.nbytes + self.sizes.nbytes
-
-    @property
-    def n_positions(self) -> int:
-        """Number of positions, the empty ones included."""
-        return self.tiles[-1].stop * LANES
 
 
 @dataclass(frozen=True)
 class Cover:
     """The neurons of one class.
 
-    Parameters
-    ----------
-    centers : ndarray of shape (n_neurons,)
-        Rank within its class of the sample behind each neuron.
-    masks, bounds : ndarray of shape (n_neurons, n_words) and (n_neurons,)
-        The u and m of each neuron.
-    members : ndarray of shape (n_neurons, n_tiles), uint64
-        The samples of the class that each neuron covers, one bit each.
-    n_missed : int
-        Number of samples that no neuron covers.
+    `centers` are the ranks of the samples behind them, `masks` and `bounds` their u and
+    m, and `coverage` is the number of samples that each covers. `n_missed` samples are
+    covered by none. `members` says which samples each covers, one bit for each lane of
+    the tiles of the class; None where the samples are elsewhere.
     """
 
     centers: np.ndarray
     masks: np.ndarray = field(repr=False)
     bounds: np.ndarray = field(repr=False)
-    members: np.ndarray = field(repr=False)
+    coverage: np.ndarray = field(repr=False)
     n_missed: int
+    members: np.ndarray | None = field(default=None, repr=False)
 
-    def select(self, neurons) -> Cover:
-        """Return the cover by some of the neurons."""
-        return Cover(
-            self.centers[neurons],
-            self.masks[neurons],
-            self.bounds[neurons],
-            self.members[neurons],
-            self.n_missed,
+    @classmethod
+    def of_members(cls, centers, masks, bounds, members, n_samples: int) -> Cover:
+        """Return the cover of a class of `n_samples` whose members are known."""
+        return cls(
+            centers,
+            masks,
+            bounds,
+            np.bitwise_count(members).sum(axis=1, dtype=np.intp),
+            n_samples - int(np.bitwise_count(covered_by_any(members)).sum()),
+            members,
         )
 
-    @property
-    def coverage(self) -> np.ndarray:
-        """Number of samples that each neuron covers."""
-        return np.bitwise_count(self.members).sum(axis=1, dtype=np.intp)
+
+def covered_by_any(members: np.ndarray) -> np.ndarray:
+    """Return which samples any neuron covers, one bit each."""
+    return np.bitwise_or.reduce(members, axis=0, initial=np.uint64(0))
 
 
-def _is_set(words: np.ndarray, ranks) -> np.ndarray:
-    flags = np.uint64(1) << (ranks % LANES).astype(np.uint64)
-    return (words[..., ranks // LANES] & flags) != 0
-
-
-def cover_in_drawing_order(codes, tiles: slice, order: np.ndarray) -> Cover:
+def cover_in_drawing_order(
+    codes: BitCodes | ReLUCodes,
+    tiles: slice,
+    order: np.ndarray,
+    bounds_of: Callable | None = None,
+) -> Cover:
     """Cover a class: take the first sample left over, in the order of drawing.
 
     To skip the covered samples of a random permutation is to draw uniformly from the
     uncovered ones. So the neurons of the next few samples can be computed together,
     ahead of time; those that an earlier one of them covers are dropped, and the result
-    is the same.
-
-    Parameters
-    ----------
-    codes : BitCodes or ReLUCodes
-        Codes of the samples of all classes.
-    tiles : slice
-        The tiles of the class.
-    order : ndarray of shape (n_samples,)
-        The order in which the samples of the class are drawn.
+    is the same. `bounds_of(masks)` are the bounds m; if it is None, those with which no
+    sample outside the tiles is covered.
     """
-    covered = np.zeros(tiles.stop - tiles.start, dtype=np.uint64)
+    bounds_of = bounds_of or partial(codes.largest_bounds, skip=tiles)
+    n_tiles = tiles.stop - tiles.start
+    covered = np.zeros(n_tiles, dtype=np.uint64)
     kept: list[tuple] = []
     waiting = order
     n_ahead = 1
     while len(waiting):
         candidates, waiting = waiting[:n_ahead], waiting[n_ahead:]
         masks = codes.masks(tiles.start * LANES + candidates)
-        bounds = codes.largest_bounds(masks, tiles)
+        bounds = bounds_of(masks)
         members = codes.covers(masks, bounds, tiles)
         n_used = 0
         for k, candidate in enumerate(candidates):
-            if bounds[k] > 0 and not _is_set(covered, candidate):
+            if bounds[k] > 0 and not is_set(covered, candidate):
                 kept.append((candidate, masks[k], bounds[k], members[k]))
                 covered |= members[k]
                 n_used += 1
-        waiting = waiting[~unpack_lanes(covered[:, np.newaxis], len(order))[waiting, 0]]
+        waiting = waiting[~_lanes(covered)[waiting]]
         # Look further ahead as long as little of it is wasted.
         n_ahead = min(2 * n_ahead, _MOST_CANDIDATES) if 2 * n_used > n_ahead else 1
-    n_missed = len(order) - int(np.bitwise_count(covered).sum())
-    return _stack(kept, codes, len(covered), n_missed)
-
-
-def _stack(kept, codes, n_tiles: int, n_missed: int) -> Cover:
-    none = codes.masks(np.empty(0, dtype=np.intp))
-    columns = tuple(zip(*kept, strict=True)) or ((), (), (), ())
-    centers, masks, bounds, members = columns
-    return Cover(
+    no_masks = codes.masks(np.empty(0, dtype=np.intp))
+    centers, masks, bounds, members = zip(*kept, strict=True) if kept else 4 * ((),)
+    return Cover.of_members(
         np.array(centers, dtype=np.intp),
-        np.stack(masks) if masks else none,
+        np.stack(masks) if kept else no_masks,
         np.array(bounds, dtype=np.int64),
-        np.stack(members) if members else np.empty((0, n_tiles), dtype=np.uint64),
-        n_missed,
+        np.stack(members) if kept else np.empty((0, n_tiles), dtype=np.uint64),
+        len(order),
     )
 
 
-def cover_greedily(codes, tiles: slice, order: np.ndarray) -> Cover:
+def cover_greedily(
+    codes: BitCodes | ReLUCodes,
+    tiles: slice,
+    order: np.ndarray,
+    bounds_of: Callable | None = None,
+) -> Cover:
     """Cover a class: take the sample whose neuron covers most of those left over.
 
-    Among equals the first in the order of drawing is taken. The number left over
-    that a neuron covers only shrinks, so it is counted again only for the neuron that
-    stands first.
-
-    Parameters
-    ----------
-    codes : BitCodes or ReLUCodes
-        Codes of the samples of all classes.
-    tiles : slice
-        The tiles of the class.
-    order : ndarray of shape (n_samples,)
-        The order in which the samples of the class are drawn.
+    Among equals the first in the order of drawing is taken. The parameters are those of
+    `cover_in_drawing_order`.
     """
+    bounds_of = bounds_of or partial(codes.largest_bounds, skip=tiles)
     n_tiles = tiles.stop - tiles.start
     check_room(  # the members, and how many of them are in each tile
         9 * len(order) * n_tiles,
@@ -189,34 +128,23 @@ def cover_greedily(codes, tiles: slice, order: np.ndarray) -> Cover:
     for start in range(0, len(order), _MOST_CANDIDATES):
         batch = slice(start, start + _MOST_CANDIDATES)
         masks = codes.masks(tiles.start * LANES + order[batch])
-        bounds[batch] = codes.largest_bounds(masks, tiles)
+        bounds[batch] = bounds_of(masks)
         members[batch] = codes.covers(masks, bounds[batch], tiles)
-    separated = np.flatnonzero(bounds > 0)
-    chosen = largest_gains_first(members, separated)
-    covered = np.bitwise_or.reduce(members[chosen], axis=0, initial=np.uint64(0))
-    return Cover(
+    chosen = _largest_gains_first(members, np.flatnonzero(bounds > 0))
+    return Cover.of_members(
         order[chosen],
         codes.masks(tiles.start * LANES + order[chosen]),
         bounds[chosen],
         members[chosen],
-        len(order) - int(np.bitwise_count(covered).sum()),
+        len(order),
     )
 
 
-def largest_gains_first(members: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+def _largest_gains_first(members: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """Choose the neuron that covers most of what is left over, until none covers any.
 
-    Parameters
-    ----------
-    members : ndarray of shape (n_neurons, n_tiles), uint64
-        The samples that each neuron covers, one bit each.
-    candidates : ndarray of shape (n_candidates,)
-        The neurons to choose from; the first one is taken among equals.
-
-    Returns
-    -------
-    chosen : ndarray of shape (n_chosen,)
-        The neurons in the order in which they are chosen.
+    The first one is taken among equals. The number left over that a neuron covers only
+    shrinks, so it is counted again only for the neuron that stands first.
     """
     gains = np.bitwise_count(members).sum(axis=1, dtype=np.intp)[candidates]
     queue = [(-gain, turn) for gain, turn in zip(gains, candidates, strict=True)]
@@ -238,10 +166,9 @@ def largest_gains_first(members: np.ndarray, candidates: np.ndarray) -> np.ndarr
 
 def without_spare_neurons(cover: Cover) -> Cover:
     """Drop neurons whose samples the others cover, the smallest first."""
-    n_lanes = cover.members.shape[1] * LANES
-    times_covered = np.zeros(n_lanes, dtype=np.int64)
-    lanes = np.arange(n_lanes)
-    memberships = [lanes[_is_set(row, lanes)] for row in cover.members]
+    assert cover.members is not None
+    memberships = [np.flatnonzero(_lanes(row)) for row in cover.members]
+    times_covered = np.zeros(cover.members.shape[1] * LANES, dtype=np.int64)
     for samples in memberships:
         times_covered[samples] += 1
     needed = np.ones(len(memberships), dtype=bool)
@@ -249,4 +176,84 @@ def without_spare_neurons(cover: Cover) -> Cover:
         if (times_covered[memberships[neuron]] > 1).all():
             times_covered[memberships[neuron]] -= 1
             needed[neuron] = False
-    return cover.select(needed)
+    return Cover(
+        cover.centers[needed],
+        cover.masks[needed],
+        cover.bounds[needed],
+        cover.coverage[needed],
+        cover.n_missed,
+        cover.members[needed],
+    )
+
+
+def renewed_cover(
+    codes: BitCodes | ReLUCodes,
+    tiles: slice,
+    n_samples: int,
+    centers: np.ndarray,
+    bounds: np.ndarray,
+    generator: np.random.Generator,
+    greedy: bool,
+) -> Cover:
+    """Keep the neurons of a class that do not get in each other's way, and add others.
+
+    `centers` and `bounds` are the neurons there are, the oldest first. What they leave
+    over is covered in an order drawn by `generator`, or greedily.
+    """
+    in_use = _first_lanes(n_samples, tiles.stop - tiles.start)
+
+    def neurons(centers, bounds) -> tuple[np.ndarray, ...]:
+        masks = codes.masks(tiles.start * LANES + centers)
+        if isinstance(codes, BitCodes):
+            # With no other class about, any larger bound is as good.
+            sizes = np.bitwise_count(masks).sum(axis=1, dtype=np.int64)
+            bounds = np.minimum(bounds, sizes + 1)
+        members = np.empty((0, len(in_use)), dtype=np.uint64)
+        if len(centers):
+            members = codes.covers(masks, bounds, tiles) & in_use
+        return centers, masks, bounds, members
+
+    old = neurons(centers, bounds)
+    kept = _neurons_that_stay(*old, greedy)
+    old = tuple(array[kept] for array in old)
+    left = np.flatnonzero(_lanes(in_use & ~covered_by_any(old[-1])))
+    # The samples left over, against all samples of other classes.
+    rest = codes.take(tiles.start * LANES + left)
+    found = (cover_greedily if greedy else cover_in_drawing_order)(
+        rest,
+        slice(0, -(-len(left) // LANES)),
+        generator.permutation(len(left)),
+        partial(codes.largest_bounds, skip=tiles),
+    )
+    new = neurons(left[found.centers], found.bounds)
+    both = [np.concatenate(pair) for pair in zip(old, new, strict=True)]
+    return Cover.of_members(*both, n_samples)
+
+
+def _neurons_that_stay(centers, masks, bounds, members, greedy: bool) -> np.ndarray:
+    """Return the neurons that stay, the oldest first.
+
+    In drawing order those stay whose center no older one covers. Greedily the largest
+    ones are chosen; what covers nothing that is left over goes.
+    """
+    separated = np.flatnonzero(bounds > 0)
+    if greedy:
+        return np.sort(_largest_gains_first(members, separated))
+    covered = np.zeros(members.shape[1], dtype=np.uint64)
+    kept = []
+    for neuron in separated:
+        if not is_set(covered, centers[neuron]):
+            covered |= members[neuron]
+            kept.append(neuron)
+    return np.array(kept, dtype=np.intp)
+
+
+def _lanes(words: np.ndarray) -> np.ndarray:
+    """Return the bits of words of one bit a lane, as booleans."""
+    return unpack_bits(words[:, np.newaxis], LANES).ravel()
+
+
+def _first_lanes(n_lanes: int, n_words: int) -> np.ndarray:
+    """Return words with the bits of the first lanes set."""
+    bits = np.arange(n_words * LANES) < n_lanes
+    return kernels.pack_bits(bits.reshape(n_words, LANES)).reshape(n_words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,111 +14,34 @@ from sklearn.utils import (
 )
 from sklearn.utils.multiclass import check_classification_targets
 
-from ..._estimator._conflicts import resolve_labels
-from ..._estimator._dask import DaskWorkers, for_workers, in_row_chunks, is_dask_array
+from ..._estimator._base import BaseMemorizingClassifier, _canonical
+from ..._estimator._dask import DaskWorkers, in_row_chunks, is_dask_array
 from ..._estimator._sklearn import _check_sample_weight
-from ..._estimator._training_set import canonical_csr, distinct_rows, row_hashes
-from ...exceptions import InterpolationError
-from ._parts import Arrangement, SamplesInParts, by_part, take_rows
-
-__all__ = ["DaskTrainingSet", "training_set"]
+from ..._estimator._training_set import distinct_rows, resolve_labels, row_hashes
+from ._codes import ClassLayout
+from ._parts import Arrangement, SamplesInParts, by_part, checksum, take_rows
 
 # Rows that may be equal are compared in groups of about this many values.
 _VALUES_AT_ONCE = 1 << 25
-# Predictions are made of about this many values at a time.
-_BLOCK_VALUES = 1 << 22
 
 
-@dataclass(frozen=True)
-class DaskTrainingSet:
-    """Distinct rows in chunks, each with the one label it is to be recalled by.
-
-    Parameters
-    ----------
-    samples : SamplesInParts
-        The rows, in canonical order: see `TrainingSet`.
-    checksums : list of int
-        What the hashes of the rows of each chunk add up to.
-    n_conflicts : int
-        Number of distinct rows that carried several labels.
-    """
-
-    samples: SamplesInParts = field(repr=False)
-    checksums: list[int] = field(repr=False)
-    n_conflicts: int
-
-    @property
-    def n_samples(self) -> int:
-        """Number of distinct rows."""
-        return len(self.samples.rows)
-
-    @property
-    def n_classes(self) -> int:
-        """Number of classes."""
-        return len(self.samples.sizes)
-
-    @property
-    def n_features(self) -> int:
-        """Dimension of the space."""
-        return self.samples.n_features
-
-    def n_missed(self, model) -> int:
-        """Count the distinct rows that `model` does not recall, on the workers."""
-        samples = self.samples
-        columns = samples.parts, samples.arrangements, self.checksums
-        return samples.workers.reduce(
-            sum, _missed, *columns, given=(for_workers(model),)
-        )
-
-
-def _missed(X, arrangement: Arrangement, checksum: int, model) -> int:
-    if _checksum(row_hashes(X)) != checksum:
-        raise InterpolationError(
-            "The values of X changed while it was read again. A dask array that draws "
-            "random numbers needs a seed for each chunk; or call X.persist() first."
-        )
-    n_missed = 0
-    labels = arrangement.labels
-    step = max(1, _BLOCK_VALUES // max(1, X.shape[1]))
-    for start in range(0, len(labels), step):
-        block = slice(start, start + step)
-        numbers = model._predict_class_numbers(X[arrangement.rows[block]])
-        n_missed += int((numbers != labels[block]).sum())
-    return n_missed
-
-
-def _checksum(hashes: np.ndarray) -> int:
-    """Return a number that depends on the hashes and on their order."""
-    weights = 2 * np.arange(len(hashes), dtype=np.uint64) + np.uint64(1)
-    return int((hashes * weights).sum(dtype=np.uint64))
-
-
-def training_set(estimator, X, y, sample_weight) -> DaskTrainingSet:
+def read_chunks(
+    estimator: BaseMemorizingClassifier, X, y, sample_weight
+) -> SamplesInParts:
     """Read the chunks of X, resolve conflicts, and set what `fit` learns of the input.
 
-    To this process come a hash and a class number of each row, and the rows that may
-    equal another.
-
-    Parameters
-    ----------
-    estimator : BaseMemorizingClassifier
-        `classes_` and `n_features_in_` are set.
-    X : dask array of shape (n_samples, n_features)
-        The rows.
-    y : dask array or array-like of shape (n_samples,)
-        The labels.
-    sample_weight : dask array or array-like of shape (n_samples,) or None
-        The weights.
+    `y` and `sample_weight` may be dask arrays or others. To this process come a hash
+    and a class number of each row, and the rows that may equal another.
     """
     workers = DaskWorkers()
     X = in_row_chunks(X)
     blocks = X.to_delayed().ravel().tolist()
     names, labels_of_blocks = _labels_of_blocks(workers, X, blocks, y)
     read = workers.gather(_read, blocks, labels_of_blocks)
-    hashes = np.concatenate([part[0] for part in read])
-    checksums = [_checksum(part[0]) for part in read]
-    kinds, labels = _class_numbers([part[1:] for part in read])
-    offsets = np.cumsum([0] + [len(part[0]) for part in read])
+    hashes = np.concatenate([hashes for hashes, *_ in read])
+    checksums = [checksum(hashes) for hashes, *_ in read]
+    found, labels = _class_numbers([labels for _, *labels in read])
+    offsets = np.cumsum([0] + [len(hashes) for hashes, *_ in read])
     del read
     if len(hashes) == 0:
         raise ValueError("Found array with 0 samples while a minimum of 1 is required.")
@@ -134,25 +56,26 @@ def training_set(estimator, X, y, sample_weight) -> DaskTrainingSet:
     estimator._report_conflicts(n_conflicts)
     # A class that lost all its rows to others is not there.
     present = np.unique(resolved)
-    estimator.classes_ = (kinds if names is None else names[kinds])[present]
+    estimator.classes_ = (found if names is None else names[found])[present]
     estimator.n_features_in_ = int(X.shape[1])
     vars(estimator).pop("feature_names_in_", None)
     changes = _changes(rows, resolved, labels, offsets)
     arrangements = workers.keep(
-        _arrange, labels_of_blocks, *changes, given=(kinds, present)
+        _arrange, labels_of_blocks, *changes, given=(found, present)
     )
     resolved = np.searchsorted(present, resolved)
     by_label = np.argsort(_narrow(resolved), kind="stable")
-    samples = SamplesInParts(
-        workers,
-        parts,
-        arrangements,
-        offsets,
-        rows[by_label],
-        np.bincount(resolved, minlength=len(present)),
-        int(X.shape[1]),
+    return SamplesInParts(
+        workers=workers,
+        parts=parts,
+        arrangements=arrangements,
+        checksums=checksums,
+        offsets=offsets,
+        rows=rows[by_label],
+        sizes=np.bincount(resolved, minlength=len(present)),
+        n_features=int(X.shape[1]),
+        n_conflicts=n_conflicts,
     )
-    return DaskTrainingSet(samples, checksums, n_conflicts)
 
 
 def _labels_of_blocks(workers: DaskWorkers, X, blocks, y) -> tuple[Any, list]:
@@ -198,7 +121,7 @@ def _samples(block):
         ensure_min_samples=0,
         input_name="X",
     )
-    return canonical_csr(X) if sparse.issparse(X) else X
+    return _canonical(X) if sparse.issparse(X) else X
 
 
 def _read(block, labels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -209,8 +132,8 @@ def _read(block, labels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     check_consistent_length(X, y)
     if len(y):
         check_classification_targets(y)
-    kinds, numbers = np.unique(y, return_inverse=True)
-    return row_hashes(X), kinds, _narrow(numbers)
+    found, numbers = np.unique(y, return_inverse=True)
+    return row_hashes(X), found, _narrow(numbers)
 
 
 def _narrow(numbers: np.ndarray) -> np.ndarray:
@@ -218,17 +141,19 @@ def _narrow(numbers: np.ndarray) -> np.ndarray:
     return numbers.astype(np.min_scalar_type(numbers.max(initial=0)))
 
 
-def _class_numbers(found: list) -> tuple[np.ndarray, np.ndarray]:
-    """Return all labels there are, and which of them each row has."""
-    kinds = np.unique(
-        np.concatenate([kinds for kinds, _ in found if len(kinds)] or [[]])
-    )
+def _class_numbers(labels: list) -> tuple[np.ndarray, np.ndarray]:
+    """Return all labels there are, and which of them each row has.
+
+    `labels` holds for each part the labels found there, and which of these each of its
+    rows has.
+    """
+    found = np.unique(np.concatenate([here for here, _ in labels if len(here)] or [[]]))
+    dtype = np.min_scalar_type(max(len(found), 1))
     numbers = [
-        np.searchsorted(kinds, here)[numbers] if len(here) else numbers
-        for here, numbers in found
+        (np.searchsorted(found, here)[numbers] if len(here) else numbers).astype(dtype)
+        for here, numbers in labels
     ]
-    kind = np.min_scalar_type(max(len(kinds), 1))
-    return kinds, np.concatenate([part.astype(kind) for part in numbers])
+    return found, np.concatenate(numbers)
 
 
 def _weights(sample_weight, n_samples: int) -> np.ndarray | None:
@@ -247,25 +172,11 @@ def _weights(sample_weight, n_samples: int) -> np.ndarray | None:
 def _distinct(hashes, labels, weights, take) -> tuple[np.ndarray, np.ndarray, int]:
     """Find the distinct rows and one label for each, as in memory.
 
-    Only rows whose hashes agree can be equal; those are looked at.
+    Only rows whose hashes agree can be equal; those are looked at: `take` returns rows
+    by their increasing numbers. Rows of weight zero are left out.
 
-    Parameters
-    ----------
-    hashes, labels : ndarray of shape (n_samples,)
-        The hash and the class number of each row.
-    weights : ndarray of shape (n_samples,) or None
-        The weights; rows of weight zero are left out.
-    take : callable
-        Returns rows by their numbers, which increase.
-
-    Returns
-    -------
-    rows : ndarray of shape (n_distinct,)
-        The first occurrence of each distinct row, in the order of `distinct_rows`.
-    resolved : ndarray of shape (n_distinct,)
-        Their class numbers.
-    n_conflicts : int
-        Number of distinct rows with several labels.
+    Returns the first occurrence of each distinct row, in the order of `distinct_rows`,
+    their class numbers, and the number of distinct rows with several labels.
     """
     order = np.argsort(hashes, kind="stable")
     if weights is not None:
@@ -315,11 +226,12 @@ def _changes(rows, resolved, labels, offsets) -> tuple[list, list, list]:
     return dropped, changed_rows, np.split(resolved[changed], borders)
 
 
-def _arrange(labels, dropped, changed, new_labels, kinds, present) -> Arrangement:
+def _arrange(labels, dropped, changed, new_labels, found, present) -> Arrangement:
     """Sort the rows of a part by class, without those that are dropped."""
-    numbers = np.searchsorted(kinds, column_or_1d(labels))
+    numbers = np.searchsorted(found, column_or_1d(labels))
     numbers[changed] = new_labels
     rows = np.delete(np.arange(len(numbers), dtype=np.int32), dropped)
     numbers = np.searchsorted(present, numbers[rows])
     by_class = np.argsort(_narrow(numbers), kind="stable")
-    return Arrangement(rows[by_class], np.bincount(numbers, minlength=len(present)))
+    sizes = np.bincount(numbers, minlength=len(present))
+    return Arrangement(rows[by_class], ClassLayout(sizes))

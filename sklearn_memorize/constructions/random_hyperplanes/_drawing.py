@@ -1,4 +1,9 @@
-"""Where the data lie, and random hyperplanes that cut through them."""
+"""Where the data lie, and how hyperplanes that cut through them are drawn.
+
+A *way of drawing* is a class with `draw(n_hyperplanes, n_threads)`, which returns the
+next hyperplanes of a sequence: `HyperplaneStream` draws them at random. What a draw
+uses is chosen in `open_stream`, and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -16,39 +21,27 @@ from ...kernels._threads import run_in_threads
 from ._hyperplane_layer import HyperplaneLayer
 from ._rows import rows_of
 
-__all__ = [
-    "Ball",
-    "HyperplaneStream",
-    "ball_around",
-    "enclosing_ball",
-    "enlarged_ball",
-    "measured",
-    "most_balanced_first",
-]
-
 _BLOCK_VALUES = 1 << 21
 _CENTER_BITS = 26
 _LARGEST = 2.0**1000
 _EXPONENT_RANGE = (-900, 1000)
-BALANCE_SAMPLES = 256
-# Hyperplanes are drawn in parts with a seed each, so that threads can share the work.
+# How evenly hyperplanes divide the samples is estimated from this many of them.
+_BALANCE_SAMPLES = 256
+# Hyperplanes are drawn in groups with a seed each, so that threads can share the work.
 _SEEDED_TOGETHER = 128
+
+
+# Where the data lie.
 
 
 @dataclass(frozen=True)
 class Ball:
     """A ball that holds the data.
 
-    Parameters
-    ----------
-    center : ndarray of shape (n_features,)
-        The origin, or the mean of the samples.
-    radius : float
-        R, the largest distance of a sample from the center.
-    exponent : int
-        All samples, or their differences from `shift`, are below `2**exponent`.
-    shift : ndarray of shape (n_features,) or None
-        The center, if the data lie far from the origin compared to the radius.
+    `center` is the origin or the mean of the samples, `radius` (R) the largest distance
+    of a sample from it. All samples, or their differences from `shift`, are below
+    `2**exponent`; `shift` is the center if the data lie far from the origin compared to
+    the radius, else None.
     """
 
     center: np.ndarray = field(repr=False)
@@ -58,18 +51,9 @@ class Ball:
 
 
 def enclosing_ball(X, rows: np.ndarray, center: bool, n_threads: int = 1) -> Ball:
-    """Measure the samples; the result does not depend on their order.
+    """Measure rows of X; the result does not depend on their order.
 
-    Parameters
-    ----------
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        The samples.
-    rows : ndarray of shape (n_rows,)
-        The rows that count.
-    center : bool
-        Whether the ball is centered at the mean, or at the origin.
-    n_threads : int, default=1
-        Number of threads that share the work.
+    The ball is centered at their mean, or at the origin.
     """
     over_blocks = _over_blocks(X, rows, n_threads)
     return ball_around(over_blocks, len(rows), X.shape[1], center)
@@ -78,19 +62,10 @@ def enclosing_ball(X, rows: np.ndarray, center: bool, n_threads: int = 1) -> Bal
 def ball_around(
     over_blocks: Callable, n_rows: int, n_features: int, center: bool
 ) -> Ball:
-    """Do what `enclosing_ball` does, with rows wherever they are.
+    """Return the enclosing ball of rows that are measured by `over_blocks`.
 
-    Parameters
-    ----------
-    over_blocks : callable
-        `over_blocks(measure)` returns the list of `measure(X, rows)` for blocks of
-        rows that together are all.
-    n_rows : int
-        Number of rows.
-    n_features : int
-        Dimension of the space.
-    center : bool
-        Whether the ball is centered at the mean, or at the origin.
+    `over_blocks(measure)` returns the list of `measure(X, rows)` for blocks of rows,
+    wherever they are, that together are all.
     """
     largest = _largest(over_blocks)
     middle = np.zeros(n_features)
@@ -103,19 +78,7 @@ def ball_around(
 
 
 def enlarged_ball(ball: Ball, X, rows: np.ndarray, n_threads: int = 1) -> Ball:
-    """Return a ball around the same center that holds more samples.
-
-    Parameters
-    ----------
-    ball : Ball
-        The ball that holds the samples so far.
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        The samples.
-    rows : ndarray of shape (n_rows,)
-        The rows that are new, at least one.
-    n_threads : int, default=1
-        Number of threads that share the work.
-    """
+    """Return a ball around the same center that holds more rows, at least one."""
     over_blocks = _over_blocks(X, rows, n_threads)
     largest = _largest(over_blocks)
     radius = _radius(over_blocks, ball.center, largest)
@@ -125,17 +88,17 @@ def enlarged_ball(ball: Ball, X, rows: np.ndarray, n_threads: int = 1) -> Ball:
     return Ball(larger.center, larger.radius, exponent, larger.shift)
 
 
+def measured(X, rows, measure) -> list:
+    """Return what `measure` says of the rows of an array, block by block."""
+    return _over_blocks(X, rows, 1)(measure)
+
+
 def _over_blocks(X, rows, n_threads: int) -> Callable:
     """Return the function that measures rows of an array block by block."""
     rows = np.sort(rows)
     step = max(1, min(_BLOCK_VALUES // X.shape[1], -(-len(rows) // n_threads)))
     blocks = [rows[start : start + step] for start in range(0, len(rows), step)]
     return lambda measure: run_in_threads(partial(measure, X), blocks, n_threads)
-
-
-def measured(X, rows, measure) -> list:
-    """Return what `measure` says of the rows of an array, block by block."""
-    return _over_blocks(X, rows, 1)(measure)
 
 
 def _largest(over_blocks) -> float:
@@ -189,20 +152,21 @@ def _largest_norm(X, rows, middle, exponent: int) -> float:
     return float(kernels.row_norms(block, middle, exponent).max())
 
 
+# Ways of drawing.
+
+
+def open_stream(
+    seed: int, ball: Ball, max_bias: float, n_drawn: int = 0
+) -> HyperplaneStream:
+    """Return the sequence of hyperplanes of one draw, after the first `n_drawn`."""
+    return HyperplaneStream(seed, ball, max_bias, n_drawn)
+
+
 class HyperplaneStream:
     """An endless sequence of random hyperplanes; asking for more keeps the first ones.
 
-    Parameters
-    ----------
-    seed : int
-        Determines the sequence.
-    ball : Ball
-        The data: biases are uniform on `[-max_bias * R, max_bias * R]`, relative to
-        the center of the ball.
-    max_bias : float
-        Lambda, in units of the radius.
-    n_drawn : int, default=0
-        Number of hyperplanes of the sequence to pass over.
+    w ~ N(0, I), b ~ Uniform[-lambda R, lambda R] relative to the center of the ball;
+    lambda is `max_bias`. `n_drawn` hyperplanes of the sequence are passed over.
     """
 
     def __init__(self, seed: int, ball: Ball, max_bias: float, n_drawn: int = 0):
@@ -217,35 +181,26 @@ class HyperplaneStream:
         self._n_drawn = n_drawn
 
     def draw(self, n_hyperplanes: int, n_threads: int = 1) -> HyperplaneLayer:
-        """Return the next hyperplanes of the sequence.
-
-        Parameters
-        ----------
-        n_hyperplanes : int
-            How many.
-        n_threads : int, default=1
-            Number of threads that share the work.
-        """
+        """Return the next hyperplanes of the sequence."""
         start, stop = self._n_drawn, self._n_drawn + n_hyperplanes
         self._n_drawn = stop
         numbers = range(start // _SEEDED_TOGETHER, -(-stop // _SEEDED_TOGETHER))
         n_features = len(self._ball.center)
-        check_room(  # the parts, and the array they are put into
+        check_room(  # the groups, and the array they are put into
             2 * len(numbers) * _SEEDED_TOGETHER * n_features * 4,
             f"{n_hyperplanes:,} hyperplanes in {n_features:,} dimensions",
         )
-        parts = run_in_threads(self._part, numbers, n_threads)
-        wanted = slice(start % _SEEDED_TOGETHER, None)
-        directions = np.concatenate([part[0] for part in parts])[wanted]
-        biases = np.concatenate([part[1] for part in parts])[wanted]
+        groups = run_in_threads(self._group, numbers, n_threads)
+        first = start % _SEEDED_TOGETHER
+        wanted = slice(first, first + n_hyperplanes)
         return HyperplaneLayer(
-            directions[:n_hyperplanes],
-            biases[:n_hyperplanes],
+            np.concatenate([directions for directions, _ in groups])[wanted],
+            np.concatenate([biases for _, biases in groups])[wanted],
             self._ball.exponent,
             self._ball.shift,
         )
 
-    def _part(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def _group(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw the hyperplanes that share a seed."""
         generator = np.random.default_rng((self._seed, number))
         n_features = len(self._ball.center)
@@ -260,24 +215,21 @@ class HyperplaneStream:
         return directions, biases
 
 
-def most_balanced_first(layer: HyperplaneLayer, X, rows) -> HyperplaneLayer:
-    """Sort hyperplanes by how evenly they divide the samples.
+# Which hyperplanes come first.
+
+
+def representatives(rows: np.ndarray) -> np.ndarray:
+    """Return a few of the rows, whose order is to depend on their content alone."""
+    return np.sort(rows[:: -(-len(rows) // _BALANCE_SAMPLES)])
+
+
+def most_balanced_first(layer: HyperplaneLayer, X) -> HyperplaneLayer:
+    """Sort hyperplanes by how evenly they divide the rows of X, some representatives.
 
     A hyperplane with a share p of the samples on its bright side adds to <u, Phi(x)>
     in a share of about p (1 - p) of all cases. Where the large shares come first, the
     kernels can stop counting early.
-
-    Parameters
-    ----------
-    layer : HyperplaneLayer
-        The hyperplanes.
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        The samples.
-    rows : ndarray of shape (n_rows,)
-        The rows that count, in an order that depends on their content alone; the
-        shares are estimated from some of them.
     """
-    step = -(-len(rows) // BALANCE_SAMPLES)
-    signs = layer.signs(X[np.sort(rows[::step])])
+    signs = layer.signs(X)
     imbalance = np.abs(2 * signs.sum(axis=0) - len(signs))
     return layer.subset(np.argsort(imbalance, kind="stable"))

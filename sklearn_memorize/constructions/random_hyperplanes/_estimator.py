@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils import check_random_state
 
-from ..._estimator._base import BaseMemorizingClassifier, constant_network
-from ..._estimator._callbacks import completed_draws, run_draw
-from ..._estimator._dask import again_if_lost, in_dask_worker, is_dask_array
-from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
-from ..._estimator._training_set import TrainingSet
+from ..._estimator._base import (
+    BaseMemorizingClassifier,
+    advice_on_memory,
+    constant_network,
+    unchanged_on_failure,
+)
+from ..._estimator._callbacks import Progress, completed_draws
+from ..._estimator._dask import in_dask_worker, is_dask_array
+from ..._estimator._sklearn import Interval, StrOptions, _fit_context
 from ...exceptions import InterpolationError, InterpolationWarning
-from ...kernels import LANES
-from ...kernels._threads import run_in_threads
-from ._codes import TILES_OF_A_GROUP
-from ._construction import ClassLayout, Rules, enclosing_ball, memorize
-from ._dask_samples import DaskTrainingSet, training_set
+from ._codes import ClassLayout
+from ._construction import Memorization, Rules, memorize_as_draw
+from ._dask_samples import read_chunks
+from ._drawing import Ball
+from ._growing import grow_draws
 from ._network import CoverNetwork
-from ._partial_fit import PartialFitMixin
-from ._parts import memorize_in_parts
+from ._partial_fit import Batches, ball_of, read_batch
+from ._samples import Samples, SamplesInMemory
+from ._seen_samples import SeenSamples
 
-__all__ = ["MemorizingClassifier"]
-
-# The certificate looks at so many tiles of 64 samples at a time, at the most.
-_MOST_TILES = 4096
-# So many samples are encoded a second time at the least, if there are as many.
+_SEED_RANGE = np.iinfo(np.int32).max
+# This many training samples at the most are encoded a second time to check their codes,
+# by `fit` and by each call to `partial_fit`; and this many if there are as many.
+_N_CHECKED_ONCE, _N_CHECKED_EACH_TIME = 1024, 256
 _LEAST_CHECKED = 256
 
 
-def _n_threads(n_jobs) -> int:
-    if in_dask_worker():  # its cluster has other tasks for the other workers
-        return max(n_jobs or 1, 1)
-    return min(effective_n_jobs(n_jobs), os.cpu_count() or 1)
-
-
-class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
+class MemorizingClassifier(BaseMemorizingClassifier):
     """Classifier that provably recalls every training sample, without gradients.
 
     Random hyperplanes cut the space into cells and give every sample a binary code. A
@@ -229,16 +229,22 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    # What `partial_fit` keeps: None before its first call, and after `fit`.
+    _batches: Batches | None = None
+
     @property
     def _n_build_parts(self) -> int:
         return self.n_draws
 
-    # A training set in chunks stands in for one in memory.
-    def _read(  # type: ignore[override]
-        self, X, y, sample_weight
-    ) -> TrainingSet | DaskTrainingSet:
+    # Sorted by class, samples are ready to be memorized, in memory or in chunks.
+    def _read(self, X, y, sample_weight) -> Samples:  # type: ignore[override]
+        vars(self).pop("_batches", None)  # `fit` starts afresh
         if not is_dask_array(X):
-            return super()._read(X, y, sample_weight)
+            training = super()._read(X, y, sample_weight)
+            sizes = np.bincount(training.labels, minlength=training.n_classes)
+            return SamplesInMemory(
+                training.X, training.rows, ClassLayout(sizes), training.n_conflicts
+            )
         for name, value, instead in (
             ("covering", "greedy", "random"),
             ("prune", True, False),
@@ -248,83 +254,105 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
                     f"{name}={value!r} needs all samples in one place, and X is a "
                     f"dask array. Set {name}={instead!r}, or fit X.compute()."
                 )
-        return training_set(self, X, y, sample_weight)
+        return read_chunks(self, X, y, sample_weight)
 
-    def _build(self, training: TrainingSet | DaskTrainingSet, progress):
-        if isinstance(training, DaskTrainingSet):
-            return self._build_in_parts(training, progress)
-        n_threads = _n_threads(self.n_jobs)
-        ball = enclosing_ball(training.X, training.rows, self.center, n_threads)
-        if training.n_classes == 1:
-            return self._build_constant(ball)
-        rules = self._rules(training)
-        layout = ClassLayout.of(training.labels, training.n_classes)
-        data = training.X, training.rows, layout, ball, rules
-        # A pool of workers for a single draw would cost more than it brings.
-        n_jobs = self.n_jobs if self.n_draws > 1 else 1
-        # A fit that is itself a task on a cluster does not send its data on.
-        require = "sharedmem" if in_dask_worker() else None
+    def _build(self, training: Samples, progress: Progress) -> tuple[dict, list | None]:
+        ball = training.enclosing_ball(self.center, _n_threads(self.n_jobs))
+        if len(training.sizes) == 1:
+            return self._constant(ball), None
+        rules = self._rules(len(training.sizes))
         tasks = [
-            delayed(run_draw)(progress, number, rules.n_parts, memorize, *data, seed)
+            (ball, rules, progress, number, seed)
             for number, seed in enumerate(self._seeds())
         ]
-
-        def outcomes() -> list:
-            parallel = Parallel(n_jobs=n_jobs, prefer="threads", require=require)
-            return parallel(tasks)
-
-        draws = completed_draws(again_if_lost(outcomes))
-        return self._attributes(draws, layout, ball.radius, rules.classes)
-
-    def _build_in_parts(self, training: DaskTrainingSet, progress):
-        """Do what `_build` does, one draw after the other, where the samples are."""
-        samples = training.samples
-        ball = samples.enclosing_ball(self.center)
-        if training.n_classes == 1:
-            return self._build_constant(ball)
-        rules = self._rules(training)
-        data = samples, ball, rules
         draws = completed_draws(
-            run_draw(progress, number, rules.n_parts, memorize_in_parts, *data, seed)
-            for number, seed in enumerate(self._seeds())
+            training.run_draws(memorize_as_draw, tasks, self.n_jobs)
         )
-        return self._attributes(draws, samples, ball.radius, rules.classes)
+        return self._attributes(draws, training, ball, rules)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Memorize one more batch, and certify that all so far are recalled.
+
+        Neurons that a new sample of another class would set off get a lower bound,
+        samples that no neuron covers (any more) get one, and hyperplanes are added
+        where samples are not separated. The network is one that `fit` might have built
+        from all batches together: only the order in which it draws the samples behind
+        the second layer is not random, for those of the batches before come first.
+
+        All distinct rows are kept, and for each draw one bit for each row and
+        hyperplane (8 bytes with `activation="relu"`). `fit` keeps nothing of the kind:
+        `partial_fit` after `fit` warns and starts afresh, and so does `fit` after
+        `partial_fit`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that any batch holds. Needed in the first call, and the same or
+            None in later ones.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Samples of weight zero are ignored. The other weights vote among identical
+            rows, of all batches, that carry different labels.
+
+        Returns
+        -------
+        self : object
+            The estimator, fitted to all batches so far.
+
+        Raises
+        ------
+        InterpolationError
+            If the network ought to recall all batches and does not.
+        ValueError
+            If the input is not valid, if `activation` or `n_draws` changed between
+            calls, or if `conflicts="raise"` and identical rows carry different labels.
+            A failed call leaves the estimator as it was.
+        MemoryError
+            If the network, or what it is built from, does not fit into memory.
+        """
+        with unchanged_on_failure(self), advice_on_memory(self):
+            before = self._batches
+            batch = read_batch(self, before, X, y, classes, sample_weight)
+            seen = SeenSamples.none(batch[0]) if before is None else before.seen
+            seen, n_conflicts = seen.joined_by(*batch)
+            self._report_conflicts(n_conflicts)
+            training = SamplesInMemory.of(
+                seen.X, seen.labels, len(self.classes_), seen.ballots.n_conflicts()
+            )
+            codes = self._grow(before, seen, training)
+            self._certify(training, codes, _N_CHECKED_EACH_TIME)
+        return self
+
+    def _grow(
+        self, before: Batches | None, seen: SeenSamples, training: SamplesInMemory
+    ) -> list | None:
+        """Update each draw and the fitted attributes; return codes as `_build` does."""
+        ball = ball_of(before, seen, self.center)
+        draws = tuple(self._seeds()) if before is None else before.draws
+        if len(training.sizes) == 1:
+            attributes, codes = self._constant(ball), None
+        else:
+            rules = self._rules(len(training.sizes))
+            labels = None if before is None else before.seen.labels
+            pairs = grow_draws(draws, labels, training, ball, rules, self.n_jobs)
+            draws, networks = zip(*pairs, strict=True)
+            attributes, codes = self._attributes(networks, training, ball, rules)
+            indices = attributes["sample_indices_"]
+            attributes["sample_indices_"] = seen.arrivals[indices]
+        vars(self).update(attributes)
+        self._batches = Batches.of(self, seen, ball, draws)
+        return codes
 
     def _seeds(self) -> list[int]:
         """Return one seed for each draw."""
-        return draw_seeds(self.random_state, self.n_draws)
+        generator = check_random_state(self.random_state)
+        return generator.randint(_SEED_RANGE, size=self.n_draws).tolist()
 
-    def _attributes(self, draws, layout, radius: float, classes) -> tuple[dict, tuple]:
-        """Return the fitted attributes by name, and layout and codes of the samples."""
-        if self.keep == "best":
-            draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
-        # Where every draw covers every sample, each fires its class in all of them.
-        quorum = len(draws) if sum(draw.n_missed for draw in draws) == 0 else 1
-        network = CoverNetwork([draw.covering for draw in draws], quorum)
-        widths = np.zeros(len(layout.sizes), dtype=np.intp)
-        for draw in draws:
-            widths[list(classes)] += draw.covering.widths
-        return {
-            "network_": network,
-            "radius_": radius,
-            "n_hyperplanes_": network.widths[0],
-            "second_layer_widths_": widths,
-            "sample_indices_": np.concatenate([draw.centers for draw in draws]),
-            "coverage_": np.concatenate([draw.coverage for draw in draws]),
-        }, (layout, [draw.codes for draw in draws])
-
-    def _build_constant(self, ball) -> tuple[dict, None]:
-        return {
-            "network_": constant_network(len(ball.center)),
-            "radius_": ball.radius,
-            "n_hyperplanes_": 0,
-            "second_layer_widths_": np.zeros(1, dtype=np.intp),
-            "sample_indices_": np.empty(0, dtype=np.intp),
-            "coverage_": np.empty(0, dtype=np.intp),
-        }, None
-
-    def _rules(self, training: TrainingSet | DaskTrainingSet) -> Rules:
-        n_classes = training.n_classes
+    def _rules(self, n_classes: int) -> Rules:
         if self.one_sided and n_classes > 2:
             raise ValueError(
                 f"one_sided=True needs two classes, got {n_classes}; set "
@@ -342,40 +370,71 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
             n_threads=_n_threads(self.n_jobs) if self.n_draws == 1 else 1,
         )
 
-    def _certify(self, training: TrainingSet | DaskTrainingSet, evidence=None) -> None:
+    def _attributes(
+        self, draws: list[Memorization], training: Samples, ball: Ball, rules: Rules
+    ) -> tuple[dict, list | None]:
+        """Return the fitted attributes by name; and the codes of all draws, if any."""
+        if self.keep == "best":
+            draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
+        # Where every draw covers every sample, each fires its class in all of them.
+        quorum = len(draws) if sum(draw.n_missed for draw in draws) == 0 else 1
+        network = CoverNetwork([draw.covering for draw in draws], quorum)
+        widths = np.zeros(len(training.sizes), dtype=np.intp)
+        for draw in draws:
+            widths[list(rules.classes)] += draw.covering.widths
+        attributes = {
+            "network_": network,
+            "radius_": ball.radius,
+            "n_hyperplanes_": network.widths[0],
+            "second_layer_widths_": widths,
+            "sample_indices_": np.concatenate([draw.centers for draw in draws]),
+            "coverage_": np.concatenate([draw.coverage for draw in draws]),
+        }
+        codes = [draw.codes for draw in draws]
+        return attributes, None if any(code is None for code in codes) else codes
+
+    def _constant(self, ball: Ball) -> dict:
+        """Return the fitted attributes where there is a single class."""
+        return {
+            "network_": constant_network(len(ball.center)),
+            "radius_": ball.radius,
+            "n_hyperplanes_": 0,
+            "second_layer_widths_": np.zeros(1, dtype=np.intp),
+            "sample_indices_": np.empty(0, dtype=np.intp),
+            "coverage_": np.empty(0, dtype=np.intp),
+        }
+
+    def _certify(  # type: ignore[override]
+        self,
+        training: Samples,
+        evidence: list | None,
+        n_checked: int = _N_CHECKED_ONCE,
+    ) -> None:
         """Decide every training sample by its code, as `predict` does.
 
         The code of a sample is a function of the sample alone, so the codes that the
         network was built from are those that `predict` computes. That is checked for
-        some of the samples, which are encoded again.
+        some of the samples, which are encoded again. Where no codes were kept, all
+        samples are predicted.
         """
-        layout, codes = evidence or (None, [None])
-        if isinstance(training, DaskTrainingSet):
-            self._record_certificate(training, training.n_missed(self))
-            return
-        if any(code is None for code in codes):
-            super()._certify(training)
-            return
-        is_sample = np.zeros(layout.n_positions, dtype=bool)
-        is_sample[layout.positions] = True
+        n_threads = _n_threads(self.n_jobs)
+        if evidence is None:
+            n_missed = training.n_missed(self._classify(), n_threads)
+        else:
+            assert isinstance(training, SamplesInMemory)
+            positions = training.layout.positions()
+            numbers = self.network_.decide_codes(
+                evidence, positions, self.decision, self.n_votes, n_threads
+            )
+            self._check_codes(training, numbers, n_checked)
+            n_missed = int((numbers != training.labels).sum())
+        self._record_certificate(training, n_missed)
 
-        n_tiles, n_threads = len(is_sample) // LANES, _n_threads(self.n_jobs)
-        step = min(-(-n_tiles // (2 * n_threads)), _MOST_TILES)
-        step = -(-step // TILES_OF_A_GROUP) * TILES_OF_A_GROUP
-
-        def decided(start: int) -> np.ndarray:
-            tiles = slice(start, min(start + step, n_tiles))
-            wanted = is_sample[tiles.start * LANES : tiles.stop * LANES]
-            return self._decide([code.part(tiles) for code in codes], wanted)[wanted]
-
-        starts = range(0, n_tiles, step)
-        numbers = np.concatenate(run_in_threads(decided, starts, n_threads))
-        self._check_codes(training, numbers)
-        self._record_certificate(training, int((numbers != training.labels).sum()))
-
-    def _check_codes(self, training: TrainingSet, numbers: np.ndarray) -> None:
+    def _check_codes(
+        self, training: SamplesInMemory, numbers: np.ndarray, n_checked: int
+    ) -> None:
         """Predict some of the training samples again, and compare the decisions."""
-        n_checked = min(self._n_checked, max(training.n_samples // 32, _LEAST_CHECKED))
+        n_checked = min(n_checked, max(training.n_samples // 32, _LEAST_CHECKED))
         step = -(-training.n_samples // n_checked)
         again = self._predict_class_numbers(training.X[training.rows[::step]])
         if (again != numbers[::step]).any():
@@ -398,40 +457,31 @@ class MemorizingClassifier(PartialFitMixin, BaseMemorizingClassifier):
             "the features or increase max_bias."
         )
 
-    @property
-    def _n_votes(self) -> int | None:
-        return None if self.decision == "network" or self.one_sided else self.n_votes
-
-    def _decide(self, codes, wanted=True) -> np.ndarray:
-        if self.one_sided:
-            fires = self.network_.fires_of(codes)
-            return fires[:, 0].astype(np.intp)
-        return self.network_.decide(codes, self._n_votes, wanted)
+    def _classify(self) -> Callable:
+        """Return the function of rows and a number of threads that `predict` asks."""
+        if len(self.classes_) == 1:
+            return _first_class
+        return partial(
+            self.network_.predict, decision=self.decision, n_votes=self.n_votes
+        )
 
     def _predict_class_numbers(self, X) -> np.ndarray:
-        if len(self.classes_) == 1:
-            return np.zeros(X.shape[0], dtype=np.intp)
-
-        def numbers(block: slice) -> np.ndarray:
-            codes = self.network_.encode(X[block])
-            return self._decide([code.arranged() for code in codes])
-
-        return self._by_blocks(numbers, X)
+        return self._classify()(X, n_threads=_n_threads(self.n_jobs))
 
     def _scores(self, X) -> np.ndarray:
-        return self._by_blocks(lambda block: self._scores_of_block(X[block]), X)
-
-    def _scores_of_block(self, X) -> np.ndarray:
-        network = self.network_
+        scores = self.network_.scores(
+            X, self.decision, self.n_votes, _n_threads(self.n_jobs)
+        )
         if self.one_sided:
-            return network.largest_margins(X)[:, 0]
-        if self.decision == "network":
-            scores = network.fires(X).astype(np.float64)
-        else:
-            scores = network.vote(X, self.n_votes)
+            return scores[:, 0]
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def _by_blocks(self, work, X) -> np.ndarray:
-        n_threads = _n_threads(self.n_jobs)
-        blocks = self.network_.blocks(X.shape[0], n_threads)
-        return np.concatenate(run_in_threads(work, blocks, n_threads))
+
+def _n_threads(n_jobs) -> int:
+    if in_dask_worker():  # its cluster has other tasks for the other workers
+        return max(n_jobs or 1, 1)
+    return min(effective_n_jobs(n_jobs), os.cpu_count() or 1)
+
+
+def _first_class(X, n_threads: int) -> np.ndarray:
+    return np.zeros(X.shape[0], dtype=np.intp)

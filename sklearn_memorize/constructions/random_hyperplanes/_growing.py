@@ -18,95 +18,37 @@ that Algorithm 1 builds from all samples together, if it draws the centers kept 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
+from sklearn.utils.parallel import Parallel, delayed
 
 from ...kernels import LANES
 from ...kernels._threads import run_in_threads
-from ._codes import BitCodes
-from ._construction import Memorization, Rules, _assemble, _joined
-from ._covers import ClassLayout, Cover, without_spare_neurons
-from ._drawing import Ball, HyperplaneStream, most_balanced_first
+from ._construction import (
+    Memorization,
+    Rules,
+    assemble,
+    cover_each_class,
+    seeds_of,
+)
+from ._covers import Cover, renewed_cover, without_spare_neurons
+from ._drawing import Ball, HyperplaneStream, open_stream
 from ._hyperplane_layer import HyperplaneLayer
-from ._renewed_covers import renewed_cover
-
-__all__ = ["GrowingCover", "Samples", "memorize_more"]
+from ._samples import SamplesInMemory
 
 # Hyperplanes that do not suffice are drawn anew if the radius grew by this factor.
 _OUTGROWN = 2.0
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Distinct samples in the order in which they came, and where their codes stand.
-
-    Parameters
-    ----------
-    X : ndarray or CSR array of shape (n_samples, n_features)
-        The samples.
-    labels : ndarray of shape (n_samples,)
-        Their class numbers.
-    rows : ndarray of shape (n_samples,)
-        The samples sorted by class, the oldest first.
-    positions : ndarray of shape (n_samples,)
-        Position of each sample among the codes.
-    layout : ClassLayout
-        Where the classes stand.
-    """
-
-    X: Any = field(repr=False)
-    labels: np.ndarray = field(repr=False)
-    rows: np.ndarray = field(repr=False)
-    positions: np.ndarray = field(repr=False)
-    layout: ClassLayout = field(repr=False)
-
-    @classmethod
-    def of(cls, X, labels: np.ndarray, n_classes: int) -> Samples:
-        """Lay out labelled samples."""
-        rows = np.argsort(labels, kind="stable")
-        layout = ClassLayout.of(labels[rows], n_classes)
-        positions = np.empty(len(labels), dtype=np.intp)
-        positions[rows] = layout.positions
-        return cls(X, labels, rows, positions, layout)
-
-    @property
-    def n_samples(self) -> int:
-        """Number of samples."""
-        return len(self.labels)
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """Number of samples of each class."""
-        return self.layout.sizes
-
-    def of_class(self, number: int) -> np.ndarray:
-        """Return the samples of a class, the oldest first."""
-        start = self.sizes[:number].sum()
-        return self.rows[start : start + self.sizes[number]]
-
-
-@dataclass(frozen=True)
 class GrowingCover:
     """One draw of hyperplanes, and the neurons that cover everything seen so far.
 
-    Parameters
-    ----------
-    seed : int
-        Seed of this draw.
-    turn : int
-        Number of batches so far.
-    n_drawn : int
-        Number of hyperplanes drawn so far.
-    radius : float
-        Radius of the ball that the first of the hyperplanes were drawn for.
-    layer : HyperplaneLayer
-        The hyperplanes.
-    outputs : ndarray of shape (n_samples, n_words) or (n_samples, n_hyperplanes)
-        What the hyperplanes say of all samples: packed bits, or numbers for ReLU.
-    neurons : dict of int to tuple of ndarray
-        For each class the samples behind its neurons, the oldest neuron first, and
-        the bounds m of the neurons.
+    `turn` is the number of batches so far and `n_drawn` that of hyperplanes drawn, the
+    first of them for a ball of the given `radius`. `outputs` is what the hyperplanes
+    say of all samples: packed bits of shape (n_samples, n_words), or for ReLU numbers
+    of shape (n_samples, n_hyperplanes). `neurons` holds for each class the rows behind
+    its neurons, the oldest neuron first, and the bounds m of the neurons.
     """
 
     seed: int
@@ -118,83 +60,79 @@ class GrowingCover:
     neurons: dict[int, tuple[np.ndarray, np.ndarray]] = field(repr=False)
 
 
+def grow_draws(draws, old_labels, samples: SamplesInMemory, ball, rules, n_jobs):
+    """Return what `memorize_more` makes of each draw, in parallel jobs."""
+    return Parallel(n_jobs=n_jobs, prefer="threads")(
+        delayed(memorize_more)(draw, old_labels, samples, ball, rules) for draw in draws
+    )
+
+
 def memorize_more(
     old: GrowingCover | int,
-    before: Samples | None,
-    after: Samples,
+    old_labels: np.ndarray | None,
+    samples: SamplesInMemory,
     ball: Ball,
     rules: Rules,
 ) -> tuple[GrowingCover, Memorization]:
-    """Let more samples join, and cover all of them.
+    """Let more samples join, and cover all of them; the ball holds them.
 
-    Parameters
-    ----------
-    old : GrowingCover or int
-        What covers the samples so far; the seed of the draw if there are none.
-    before, after : Samples
-        The samples so far, and the same samples, some of which may have got another
-        label, followed by those that join.
-    ball : Ball
-        A ball that holds all samples.
-    rules : Rules
-        How to memorize.
+    `old` is what covers the samples so far, or the seed of the draw if there are none.
+    They are the first rows of all samples, and `old_labels` are the class numbers that
+    they had; some may have got another one.
     """
     if isinstance(old, GrowingCover):
-        assert before is not None
-        growing, codes = _with_more_samples(old, before, after, ball, rules)
+        assert old_labels is not None
+        growing, codes = _with_more_samples(old, old_labels, samples, ball, rules)
     else:
-        growing, codes = _first_draw(old, after, ball, rules)
+        growing, codes = _first_draw(old, samples, ball, rules)
     while True:
-        covers = _cover_classes(growing, codes, after, rules)
+        covers = _cover_classes(growing, codes, samples, rules)
         if sum(cover.n_missed for cover in covers) == 0:
             break
-        larger = _with_more_hyperplanes(growing, after, ball, rules)
+        larger = _with_more_hyperplanes(growing, samples, ball, rules)
         if larger is None:
             break
         growing, codes = larger
     if rules.prune:
         covers = [without_spare_neurons(cover) for cover in covers]
-    network = _assemble(growing.layer, codes, covers, after, rules)
+    network = assemble(growing.layer, codes, covers, samples, rules)
     neurons = {
-        number: (after.of_class(number)[cover.centers], cover.bounds)
+        number: (samples.of_class(number)[cover.centers], cover.bounds)
         for number, cover in zip(rules.classes, covers, strict=True)
     }
     return replace(growing, turn=growing.turn + 1, neurons=neurons), network
 
 
 def _stream(seed: int, ball: Ball, rules: Rules, n_drawn: int) -> HyperplaneStream:
-    hyperplane_seed, _ = np.random.SeedSequence(seed).generate_state(2)
-    return HyperplaneStream(int(hyperplane_seed), ball, rules.max_bias, n_drawn)
+    hyperplane_seed, _ = seeds_of(seed)
+    return open_stream(hyperplane_seed, ball, rules.max_bias, n_drawn)
 
 
 def _outputs(layer: HyperplaneLayer, X, rules: Rules) -> np.ndarray:
     """Return what the hyperplanes say of some samples, in a form that is kept."""
-    codes = layer.encode(X, rules.activation, rules.n_threads)
-    return codes.words() if isinstance(codes, BitCodes) else codes.values[: X.shape[0]]
+    return layer.encode(X, rules.activation, rules.n_threads).outputs()
 
 
-def _codes(outputs: np.ndarray, layer: HyperplaneLayer, samples: Samples, rules: Rules):
+def _codes(
+    outputs: np.ndarray, layer: HyperplaneLayer, samples: SamplesInMemory, rules: Rules
+):
     """Lay out what is kept as the kernels read it."""
-    codes = layer.room(samples.layout.n_positions, rules.activation)
-    if isinstance(codes, BitCodes):
-        tiles, lanes = np.divmod(samples.positions, LANES)
-        codes.tiles[tiles, :, lanes] = outputs
-    else:
-        codes.values[samples.positions] = outputs
+    codes = layer.empty_codes(samples.layout.n_positions, rules.activation)
+    codes.put_outputs(samples.positions_of_rows, outputs)
     return codes.arranged()
 
 
-def _first_draw(seed: int, samples: Samples, ball: Ball, rules: Rules):
+def _first_draw(seed: int, samples: SamplesInMemory, ball: Ball, rules: Rules):
     n = rules.n_hyperplanes or rules.min_hyperplanes
     drawn = _stream(seed, ball, rules, 0).draw(n, rules.n_threads)
-    layer = most_balanced_first(drawn, samples.X, samples.rows)
+    layer = samples.most_balanced_first(drawn)
     outputs = _outputs(layer, samples.X, rules)
     growing = GrowingCover(seed, 0, n, ball.radius, layer, outputs, {})
     return growing, _codes(outputs, layer, samples, rules)
 
 
 def _with_more_hyperplanes(
-    growing: GrowingCover, samples: Samples, ball: Ball, rules: Rules
+    growing: GrowingCover, samples: SamplesInMemory, ball: Ball, rules: Rules
 ):
     """Draw as many hyperplanes again, or all of them anew; None if that is no use.
 
@@ -210,11 +148,11 @@ def _with_more_hyperplanes(
     stream = _stream(growing.seed, ball, rules, growing.n_drawn)
     if n_more > 0:
         more = stream.draw(n_more, rules.n_threads)
-        layer = _joined(_in_units_of(growing.layer, ball), more)
+        layer = _in_units_of(growing.layer, ball).joined_by(more)
     else:
         n_more, radius = n, ball.radius
         layer = stream.draw(n, rules.n_threads)
-    layer = most_balanced_first(layer, samples.X, samples.rows)
+    layer = samples.most_balanced_first(layer)
     n_drawn = growing.n_drawn + n_more
     larger = replace(growing, n_drawn=n_drawn, radius=radius)
     return _encoded_anew(larger, layer, samples, rules)
@@ -227,7 +165,7 @@ def _in_units_of(layer: HyperplaneLayer, ball: Ball) -> HyperplaneLayer:
 
 
 def _encoded_anew(
-    growing: GrowingCover, layer: HyperplaneLayer, samples: Samples, rules: Rules
+    growing: GrowingCover, layer: HyperplaneLayer, samples: SamplesInMemory, rules
 ):
     """Replace the hyperplanes, and compute all codes and bounds from scratch."""
     outputs = _outputs(layer, samples.X, rules)
@@ -235,8 +173,8 @@ def _encoded_anew(
 
     def with_bounds(number: int):
         centers = growing.neurons[number][0]
-        centers = centers[samples.labels[centers] == number]
-        masks = codes.masks(samples.positions[centers])
+        centers = centers[samples.labels_of_rows[centers] == number]
+        masks = codes.masks(samples.positions_of_rows[centers])
         return centers, codes.largest_bounds(masks, samples.layout.tiles[number])
 
     renewed = run_in_threads(with_bounds, growing.neurons, rules.n_threads)
@@ -246,35 +184,36 @@ def _encoded_anew(
 
 
 def _with_more_samples(
-    old: GrowingCover, before: Samples, after: Samples, ball: Ball, rules: Rules
+    old: GrowingCover, old_labels: np.ndarray, samples: SamplesInMemory, ball, rules
 ):
     """Add the codes of the new samples, and lower the bounds that they break."""
     layer = old.layer
     if ball.exponent > layer.exponent:
         layer = _in_units_of(layer, ball)
         if rules.activation == "relu":  # its codes are counted in these units
-            return _encoded_anew(old, layer, after, rules)
+            return _encoded_anew(old, layer, samples, rules)
         if (layer.biases != old.layer.biases).any():
             layer = old.layer  # it is right for large points, if slow
-    n = before.n_samples
-    outputs = np.concatenate((old.outputs, _outputs(layer, after.X[n:], rules)))
-    codes = _codes(outputs, layer, after, rules)
-    changed = np.flatnonzero(before.labels != after.labels[:n])
-    fresh = np.concatenate((changed, np.arange(n, after.n_samples)))
-    recent = Samples.of(None, after.labels[fresh], len(after.sizes))
+    n = len(old_labels)
+    labels, positions = samples.labels_of_rows, samples.positions_of_rows
+    outputs = np.concatenate((old.outputs, _outputs(layer, samples.X[n:], rules)))
+    codes = _codes(outputs, layer, samples, rules)
+    changed = np.flatnonzero(old_labels != labels[:n])
+    fresh = np.concatenate((changed, np.arange(n, len(labels))))
+    recent = SamplesInMemory.of(None, labels[fresh], len(samples.sizes))
     recent_codes = _codes(outputs[fresh], layer, recent, rules)
 
     def with_bounds(number: int):
         centers, bounds = old.neurons[number]
-        kept = after.labels[centers] == number
+        kept = labels[centers] == number
         centers, bounds = centers[kept], bounds[kept]
-        masks = codes.masks(after.positions[centers])
-        tiles = after.layout.tiles[number]
+        masks = codes.masks(positions[centers])
         # Bounds rise only where a sample that set them is of this class by now.
-        joined = changed[after.labels[changed] == number]
+        joined = changed[labels[changed] == number]
         if len(joined):
-            joined = codes.take(after.positions[joined])
+            joined = codes.take(positions[joined])
             raised = joined.largest_bounds(masks, slice(0, 0)) <= bounds
+            tiles = samples.layout.tiles[number]
             bounds[raised] = codes.largest_bounds(masks[raised], tiles)
         lowered = recent_codes.largest_bounds(masks, recent.layout.tiles[number])
         return centers, np.minimum(bounds, lowered)
@@ -285,12 +224,10 @@ def _with_more_samples(
 
 
 def _cover_classes(
-    growing: GrowingCover, codes, samples: Samples, rules: Rules
+    growing: GrowingCover, codes, samples: SamplesInMemory, rules: Rules
 ) -> list[Cover]:
-    """Cover the classes, the largest first, each in a random order of its own."""
-    sizes = samples.sizes
-    largest_first = sorted(rules.classes, key=lambda number: -sizes[number])
-    _, order_seed = np.random.SeedSequence(growing.seed).generate_state(2)
+    """Cover each class; its samples left over are drawn in an order of its own."""
+    _, order_seed = seeds_of(growing.seed)
     turn = (growing.turn,) if growing.turn else ()
     none = np.empty(0, dtype=np.intp), np.empty(0, dtype=np.int64)
 
@@ -300,13 +237,11 @@ def _cover_classes(
         return renewed_cover(
             codes,
             tiles,
-            int(sizes[number]),
-            samples.positions[centers] - tiles.start * LANES,
+            int(samples.sizes[number]),
+            samples.positions_of_rows[centers] - tiles.start * LANES,
             bounds,
-            np.random.default_rng((int(order_seed), number, *turn)),
+            np.random.default_rng((order_seed, number, *turn)),
             rules.greedy,
         )
 
-    covers = run_in_threads(cover, largest_first, rules.n_threads)
-    by_class = dict(zip(largest_first, covers, strict=True))
-    return [by_class[number] for number in rules.classes]
+    return cover_each_class(cover, samples.sizes, rules)

@@ -1,48 +1,52 @@
-"""A layer of hyperplanes, evaluated fast and with exact signs."""
+"""A layer of hyperplanes, and fast codes of many points that are exact all the same.
+
+Signs are computed in single precision with a bound on the rounding error; the few
+entries below the bound are settled exactly. There are three ways: rows of few features
+are written in planes; products of rows that are mostly zeros stay in registers; all
+others take the products of the linear algebra library. ReLU outputs are computed by
+`_relu_codes`.
+"""
 
 from __future__ import annotations
 
+import math
 import threading
-from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
 from ... import kernels
-from ...exact._signs import DOUBLE, TINY, rounded_up, rounding, signs
+from ...exact._signs import SINGLE, TINY, rounded_up, rounding
+from ...kernels import LANES, ROWS_OF_A_GROUP
 from ...kernels._memory import check_room
 from ...kernels._threads import even_step, run_in_threads
-from ...network._layer import Layer, frozen
-from ...network._storage import require, storable
-from ._codes import BitCodes
-from ._relu_codes import ReLUCodes
-from ._relu_encoding import encode_relu
-from ._rows import rows_of
-from ._sign_encoding import (
-    BLOCK_VALUES,
-    COLUMNS,
-    LEAST_WIDTH,
-    are_packed,
-    encode_in_planes,
-    encode_packed,
-    encode_products,
-    has_few_features,
-)
+from ...network._storage import storable
+from ._codes import TILES_OF_A_GROUP, BitCodes
+from ._exact_hyperplanes import ExactHyperplanes
+from ._relu_codes import ReLUCodes, encode_relu
+from ._rows import dense_rows, in_memory, is_dense, rows_of
 
-__all__ = ["HyperplaneLayer"]
-
-
-def _in_single_precision(offsets, bounds) -> tuple[np.ndarray, np.ndarray]:
-    """Round offsets to single precision, and add the error made to their bounds."""
-    rounded = offsets.astype(np.float32)
-    error = np.abs(offsets - rounded)
-    return rounded, rounded_up(bounds + error + np.where(error > 0, TINY, 0.0))
+# Products are computed in blocks of this many columns and about this many numbers.
+_COLUMNS = 4096
+_BLOCK_VALUES = 1 << 22
+# Rows of few features count as this many numbers, for what else is stored of them.
+_LEAST_WIDTH = 64
+# Powers of two up to this one are far from the limits of single precision.
+_SAFE_EXPONENT = 60
+# Products of so few features are not worth storing; nor are those of rows that are
+# mostly zeros, which some groups of neighbours are looked at for.
+_FEW_FEATURES = 16
+_MOST_NONZERO = 0.6
+_N_GROUPS = 32
+# Where there are more features than this, most blocks of zeros are better not read.
+_MOST_FEATURES = 1 << 13
+# Sums over more features than this are added up in pieces of as many features, which
+# bounds their error better.
+_SUMMED_TOGETHER = 512
 
 
 @storable
-@dataclass(frozen=True, eq=False)
-class HyperplaneLayer:
+class HyperplaneLayer(ExactHyperplanes):
     """Hyperplanes `<w, x> + b = 0` in space, and on which side of them points lie.
 
     The directions are kept in single and the biases in double precision. `encode`
@@ -76,69 +80,6 @@ class HyperplaneLayer:
            [0, 1]])
     """
 
-    directions: np.ndarray = field(repr=False)
-    scaled_biases: np.ndarray = field(repr=False)
-    exponent: int = 0
-    shift: np.ndarray | None = field(default=None, repr=False)
-
-    def __post_init__(self):
-        directions = np.asarray(self.directions, dtype=np.float32)
-        biases = np.asarray(self.scaled_biases, dtype=np.float64)
-        object.__setattr__(self, "directions", frozen(directions))
-        object.__setattr__(self, "scaled_biases", frozen(biases))
-        if self.shift is not None:
-            object.__setattr__(self, "shift", frozen(np.asarray(self.shift)))
-        self._check()
-
-    def _check(self) -> None:
-        directions, biases, shift = self.directions, self.scaled_biases, self.shift
-        require(directions.ndim == 2, "directions must be a matrix")
-        agree = biases.shape == directions.shape[:1]
-        require(agree, "directions and biases must agree")
-        is_integer = isinstance(self.exponent, (int, np.integer))
-        require(is_integer, "exponent must be an integer")
-        finite = np.isfinite(directions).all() and np.isfinite(biases).all()
-        require(finite, "directions and biases must be finite")
-        if shift is not None:
-            one_each = shift.shape == directions.shape[1:]
-            require(one_each, "shift must be one number a feature")
-            require(np.isfinite(shift).all(), "shift must be finite")
-
-    @property
-    def n_hyperplanes(self) -> int:
-        """Number of hyperplanes."""
-        return self.directions.shape[0]
-
-    @property
-    def n_features(self) -> int:
-        """Dimension of the space."""
-        return self.directions.shape[1]
-
-    @property
-    def biases(self) -> np.ndarray:
-        """The biases b in the units of the data."""
-        return np.ldexp(self.scaled_biases, self.exponent)
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of nonzero weights and biases."""
-        return int(
-            np.count_nonzero(self.directions) + np.count_nonzero(self.scaled_biases)
-        )
-
-    def layer(self, activation="threshold") -> Layer:
-        """Return the textbook form of the layer."""
-        return Layer(self.directions, self.biases, activation)
-
-    def subset(self, hyperplanes) -> HyperplaneLayer:
-        """Return the layer of some of the hyperplanes."""
-        return HyperplaneLayer(
-            self.directions[hyperplanes],
-            self.scaled_biases[hyperplanes],
-            self.exponent,
-            self.shift,
-        )
-
     def signs(self, X) -> np.ndarray:
         """Return on which side of each hyperplane the points lie.
 
@@ -171,24 +112,10 @@ class HyperplaneLayer:
         codes : BitCodes or ReLUCodes
             One code for each point.
         """
-        codes = self.room(X.shape[0], activation)
+        codes = self.empty_codes(X.shape[0], activation)
         everywhere = np.arange(X.shape[0])
-        self.encode_into(codes, X, everywhere, everywhere, n_threads)
+        _encode_rows(self, codes, X, everywhere, everywhere, n_threads)
         return codes
-
-    def room(self, n_positions: int, activation="threshold"):
-        """Return room for the codes of `n_positions` points."""
-        self._check_room(n_positions, activation)
-        kind = BitCodes if activation == "threshold" else ReLUCodes
-        return kind.empty(n_positions, self.n_hyperplanes)
-
-    def _check_room(self, n_positions: int, activation: str) -> None:
-        bits_each = 1 if activation == "threshold" else 64
-        check_room(
-            n_positions * self.n_hyperplanes * bits_each // 8,
-            f"The codes of {n_positions:,} samples by {self.n_hyperplanes:,} "
-            f"hyperplanes ({activation})",
-        )
 
     def encode_arranged(
         self,
@@ -219,88 +146,245 @@ class HyperplaneLayer:
         codes : BitCodes or ReLUCodes
             As `arranged` returns them.
         """
-        self._check_room(n_positions, activation)
-        if activation == "threshold" and has_few_features(self, X):
+        few_features = self.n_features <= _FEW_FEATURES and is_dense(X)
+        if activation == "threshold" and few_features:
+            self._check_room(n_positions, activation)
             planes = BitCodes.empty_planes(n_positions, self.n_hyperplanes)
             if planes is not None:
-                encode_in_planes(self, planes, X, rows, positions, n_threads)
+                _encode_in_planes(self, planes, X, rows, positions, n_threads)
                 return planes
-        codes = self.room(n_positions, activation)
-        self.encode_into(codes, X, rows, positions, n_threads)
+        codes = self.empty_codes(n_positions, activation)
+        _encode_rows(self, codes, X, rows, positions, n_threads)
         return codes.arranged(n_threads)
 
-    def encode_into(self, codes, X, rows, positions, n_threads: int = 1) -> None:
-        """Store the code of row `rows[i]` of X at `positions[i]` of `codes`.
+    def empty_codes(self, n_positions: int, activation="threshold"):
+        """Return codes for `n_positions` points, to be filled in, if they fit."""
+        self._check_room(n_positions, activation)
+        codes = BitCodes if activation == "threshold" else ReLUCodes
+        return codes.empty(n_positions, self.n_hyperplanes)
 
-        Parameters
-        ----------
-        codes : BitCodes or ReLUCodes
-            Room for the codes.
-        X : ndarray or CSR array of shape (n_samples, n_features)
-            The points.
-        rows, positions : ndarray of shape (n_rows,)
-            Which rows to encode, and where their codes go.
-        n_threads : int, default=1
-            Number of threads that share the rows.
-        """
-        is_packed = isinstance(codes, BitCodes) and are_packed(self, X, rows)
-        if is_packed:
-            width = max(self.n_features, LEAST_WIDTH)
-        else:
-            width = max(self.n_features, min(self.n_hyperplanes, COLUMNS))
-            # Long rows are read as they lie in memory.
-            order = np.argsort(rows)
-            rows, positions = rows[order], positions[order]
-        step = max(64, even_step(len(rows), BLOCK_VALUES // width, n_threads))
-        blocks = [slice(start, start + step) for start in range(0, len(rows), step)]
-        rooms = threading.local()
-
-        def encode_block(block):
-            places = positions[block].astype(np.intp)
-            if is_packed:
-                encode_packed(self, codes, X, rows[block], places)
-                return
-            points = rows_of(X, rows[block])
-            if not isinstance(codes, BitCodes):
-                encode_relu(self, codes, points, places)
-                return
-            if not hasattr(rooms, "products"):
-                rooms.products = np.empty(step * width, dtype=np.float32)
-            encode_products(self, codes, points, places, rooms.products)
-
-        run_in_threads(encode_block, blocks, n_threads)
-
-    @cached_property
-    def direction_bounds(self) -> np.ndarray:
-        """Upper bounds of the lengths of the directions, not below one."""
-        squares = np.einsum(
-            "ij,ij->i", self.directions, self.directions, dtype=np.float64
+    def _check_room(self, n_positions: int, activation: str) -> None:
+        bits_each = 1 if activation == "threshold" else 64
+        check_room(
+            n_positions * self.n_hyperplanes * bits_each // 8,
+            f"The codes of {n_positions:,} samples by {self.n_hyperplanes:,} "
+            f"hyperplanes ({activation})",
         )
-        norms = np.sqrt(squares) * (1 + rounding(self.n_features + 4.0, DOUBLE))
-        return rounded_up(np.maximum(norms, 1.0))
 
-    @cached_property
-    def offsets(self) -> tuple[np.ndarray, np.ndarray]:
-        """The biases in single precision, and the bounds of their errors."""
-        return _in_single_precision(self.scaled_biases, 0.0)
 
-    @cached_property
-    def shifted_offsets(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same for b + <w, shift>, which is added to <w, x - shift>."""
-        if self.shift is None:
-            return self.offsets
-        shift = np.ldexp(self.shift, -self.exponent)
-        product = kernels.ordered_product(self.directions, shift[np.newaxis])[:, 0]
-        norm = float(np.sqrt(np.sum(shift * shift))) * (1 + 2.0**-20)
-        magnitude = self.direction_bounds * norm + np.abs(self.scaled_biases)
-        bounds = 2 * rounding(self.n_features + 4.0, DOUBLE) * magnitude + TINY
-        return _in_single_precision(self.scaled_biases + product, bounds)
+def _encode_rows(
+    hyperplanes: ExactHyperplanes, codes, X, rows, positions, n_threads: int
+) -> None:
+    """Store the code of row `rows[i]` of X at `positions[i]` of `codes`."""
+    is_packed = isinstance(codes, BitCodes) and _are_packed(hyperplanes, X, rows)
+    if is_packed:
+        width = max(hyperplanes.n_features, _LEAST_WIDTH)
+    else:
+        width = max(hyperplanes.n_features, min(hyperplanes.n_hyperplanes, _COLUMNS))
+        # Long rows are read as they lie in memory.
+        order = np.argsort(rows)
+        rows, positions = rows[order], positions[order]
+    step = max(64, even_step(len(rows), _BLOCK_VALUES // width, n_threads))
+    blocks = [slice(start, start + step) for start in range(0, len(rows), step)]
+    of_thread = threading.local()
 
-    def exact_signs(self, X, rows, columns, shifts=0.0) -> np.ndarray:
-        """Return [<w, x> + b + shift > 0] for pairs of rows and hyperplanes."""
+    def encode_block(block):
+        places = positions[block].astype(np.intp)
+        if is_packed:
+            _encode_packed(hyperplanes, codes, X, rows[block], places)
+            return
+        points = rows_of(X, rows[block])
+        if not isinstance(codes, BitCodes):
+            encode_relu(hyperplanes, codes, points, places)
+            return
+        if not hasattr(of_thread, "products"):
+            of_thread.products = np.empty(step * width, dtype=np.float32)
+        _encode_products(hyperplanes, codes, points, places, of_thread.products)
+
+    run_in_threads(encode_block, blocks, n_threads)
+
+
+def _are_packed(hyperplanes: ExactHyperplanes, X, rows) -> bool:
+    """Return whether the rows have few features, or are mostly zeros."""
+    if hyperplanes.n_features <= _FEW_FEATURES:
+        return True
+    if hyperplanes.shift is not None or len(rows) < ROWS_OF_A_GROUP * _N_GROUPS:
+        return False
+    if hyperplanes.n_features > _MOST_FEATURES:
+        return False
+    last = len(rows) - ROWS_OF_A_GROUP
+    starts = np.linspace(0, last, _N_GROUPS, dtype=np.intp)
+    neighbours = rows[starts[:, np.newaxis] + np.arange(ROWS_OF_A_GROUP)]
+    nonzero = dense_rows(X, neighbours.ravel()) != 0
+    used = nonzero.reshape(*neighbours.shape, -1).any(axis=1)
+    return bool(used.mean() <= _MOST_NONZERO)
+
+
+def _encode_in_planes(
+    hyperplanes: ExactHyperplanes, codes: BitCodes, X, rows, positions, n_threads
+) -> None:
+    """Store the codes of dense rows of few features in planes."""
+    offsets, offset_bounds = hyperplanes.shifted_offsets
+    n_groups, n_lanes = len(codes.tiles), TILES_OF_A_GROUP * LANES
+    most = _BLOCK_VALUES // (_LEAST_WIDTH * n_lanes)
+    step = even_step(n_groups, most, n_threads)
+
+    def encode_groups(first: int) -> None:
+        planes = codes.tiles[first : first + step]
+        ends = np.array([first, first + len(planes)]) * n_lanes
+        # Of their own type: else all positions would be converted.
+        block = slice(*np.searchsorted(positions, ends.astype(positions.dtype)))
+        places = positions[block].astype(np.intp)
+        lanes, n_tiles = places - ends[0], len(planes) * TILES_OF_A_GROUP
+        points, chosen = in_memory(X, rows[block])
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            tiles, *size = kernels.tiles_of_rows(
+                points, chosen, lanes, n_tiles, hyperplanes.shift, hyperplanes.exponent
+            )
+            doubtful, columns = kernels.signs_in_planes(
+                tiles,
+                lanes,
+                hyperplanes.directions,
+                offsets,
+                _row_bounds(hyperplanes, *size),
+                hyperplanes.direction_bounds,
+                offset_bounds,
+                planes,
+            )
+        _settle(hyperplanes, codes, points, chosen[doubtful], places[doubtful], columns)
+
+    run_in_threads(encode_groups, range(0, n_groups, step), n_threads)
+
+
+def _encode_packed(
+    hyperplanes: ExactHyperplanes, codes: BitCodes, X, rows, positions
+) -> None:
+    """Store the codes of rows of few features, or mostly of zeros."""
+    offsets, offset_bounds = hyperplanes.shifted_offsets
+    X, rows = in_memory(X, rows)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        packed, *size = kernels.packed_rows(
+            X, rows, hyperplanes.shift, hyperplanes.exponent
+        )
+        doubtful, columns = kernels.pack_signs_of_rows(
+            packed,
+            hyperplanes.directions,
+            offsets,
+            _row_bounds(hyperplanes, *size),
+            hyperplanes.direction_bounds,
+            offset_bounds,
+            positions,
+            codes.tiles,
+        )
+    _settle(hyperplanes, codes, X, rows[doubtful], positions[doubtful], columns)
+
+
+def _encode_products(
+    hyperplanes: ExactHyperplanes, codes: BitCodes, X, positions, buffer
+) -> None:
+    """Store the codes of any rows; `buffer` holds the products of all of them."""
+    rows, row_bounds = _rounded(hyperplanes, X)
+    if sparse.issparse(X):  # nothing is subtracted from rows that are mostly zeros
+        offsets, offset_bounds = hyperplanes.offsets
+    else:
+        offsets, offset_bounds = hyperplanes.shifted_offsets
+    for start in range(0, hyperplanes.n_hyperplanes, _COLUMNS):
+        columns = slice(start, min(start + _COLUMNS, hyperplanes.n_hyperplanes))
+        with np.errstate(over="ignore", invalid="ignore"):
+            doubtful, places = kernels.pack_signs(
+                _product(rows, hyperplanes.directions[columns], buffer),
+                offsets[columns],
+                row_bounds,
+                hyperplanes.direction_bounds[columns],
+                offset_bounds[columns],
+                positions,
+                start // 64,
+                codes.tiles,
+            )
+        _settle(hyperplanes, codes, X, doubtful, positions[doubtful], start + places)
+
+
+def _most_roundings(n_features: int) -> int:
+    """Return how many roundings a product of dense rows makes for an entry."""
+    if n_features <= 2 * _SUMMED_TOGETHER:
+        return n_features
+    return _SUMMED_TOGETHER + -(-n_features // _SUMMED_TOGETHER)
+
+
+def _product(rows, directions: np.ndarray, buffer: np.ndarray) -> np.ndarray:
+    """Return `rows @ directions.T`, summed piece by piece of the features if dense.
+
+    Dense products are stored in `buffer`: asking for memory again and again is slow.
+    """
+    if sparse.issparse(rows):
+        return np.ascontiguousarray(rows @ directions.T)
+    shape = len(rows), len(directions)
+    total = buffer[: math.prod(shape)].reshape(shape)
+    if rows.shape[1] <= 2 * _SUMMED_TOGETHER:
+        return np.matmul(rows, directions.T, out=total)
+    first = slice(0, _SUMMED_TOGETHER)
+    np.matmul(rows[:, first], directions[:, first].T, out=total)
+    for start in range(_SUMMED_TOGETHER, rows.shape[1], _SUMMED_TOGETHER):
+        piece = slice(start, start + _SUMMED_TOGETHER)
+        total += rows[:, piece] @ directions[:, piece].T
+    return total
+
+
+def _rounded(hyperplanes: ExactHyperplanes, X):
+    """Return the scaled points in single precision, and their error bounds.
+
+    For a rounded point x with k nonzero entries and any order of summation,
+    |fl(<w, x>) - <w, x>| <= gamma_k |w| |x|; adding zeros makes no error. Where
+    `_product` adds up p pieces of s features, the same holds with s + p for k. Four
+    more roundings cover shift, scaling and conversion, and a tiny constant what
+    underflows. A point of zeros has no error at all.
+    """
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         if sparse.issparse(X):
-            used, rows = np.unique(rows, return_inverse=True)
-            X = X[used].toarray()
-        offsets = self.biases[columns]
-        shifts = np.broadcast_to(shifts, offsets.shape)
-        return signs(X, rows, self.directions, columns, offsets, shifts)
+            n_terms = np.diff(X.indptr)
+            rows = X.astype(np.float64)
+            rows.data = np.ldexp(rows.data, -hyperplanes.exponent)
+            rows = rows.astype(np.float32)
+            squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
+            return rows, _row_bounds(hyperplanes, n_terms, squares)
+        rows = _scaled(hyperplanes, X)
+        n_terms = np.count_nonzero(X if hyperplanes.shift is None else rows, axis=1)
+        squares = np.einsum("ij,ij->i", rows, rows)
+        n_roundings = np.minimum(n_terms, _most_roundings(hyperplanes.n_features))
+        return rows, _row_bounds(hyperplanes, n_terms, squares, n_roundings)
+
+
+def _row_bounds(
+    hyperplanes: ExactHyperplanes, n_terms, squares, n_roundings=None
+) -> np.ndarray:
+    """Return the error bounds of rows, from their squared norms."""
+    n_roundings = n_terms if n_roundings is None else n_roundings
+    relative = rounding(n_roundings + 4.0, SINGLE)
+    # The norm itself carries up to gamma_{k + 1} of relative error, for all that is
+    # known of its order, and each of its squares may underflow.
+    excess = rounding(n_terms + 4.0, SINGLE)
+    squares = squares.astype(np.float64) + hyperplanes.n_features * 2.0**-126
+    norms = np.sqrt(squares) * (1 + 2 * excess)
+    bounds = relative * norms + hyperplanes.n_features * TINY
+    bounds[n_terms == 0] = 0.0
+    return rounded_up(bounds)
+
+
+def _scaled(hyperplanes: ExactHyperplanes, X: np.ndarray) -> np.ndarray:
+    """Return (X - shift) * 2**-exponent in single precision, in C order."""
+    if hyperplanes.shift is not None:
+        return np.ldexp(X - hyperplanes.shift, -hyperplanes.exponent).astype(np.float32)
+    if X.dtype == np.float32 and hyperplanes.exponent == 0:
+        return np.ascontiguousarray(X)
+    if abs(hyperplanes.exponent) > _SAFE_EXPONENT:
+        return np.ldexp(X.astype(np.float64), -hyperplanes.exponent).astype(np.float32)
+    rows = np.multiply(X, 2.0**-hyperplanes.exponent, order="C", dtype=X.dtype)
+    return rows.astype(np.float32, copy=False)
+
+
+def _settle(
+    hyperplanes: ExactHyperplanes, codes: BitCodes, X, rows, positions, columns
+) -> None:
+    """Compute the doubtful signs in higher precision, and store them."""
+    if len(rows):
+        codes.put(positions, columns, hyperplanes.exact_signs(X, rows, columns))

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
 
+from ...kernels import LANES
+from ...kernels._threads import run_in_threads
 from ...network._layer import Activation, Layer, frozen
 from ...network._network import Network, torch_modules
-from ...network._storage import require, storable
-from ._codes import unpack_bits
+from ...network._storage import storable
+from ._codes import TILES_OF_A_GROUP, unpack_bits
 from ._hyperplane_layer import HyperplaneLayer
 from ._relu_codes import FRACTION_BITS
 
-__all__ = ["CoverNetwork", "Covering"]
+Decision = Literal["vote", "network"]
 
 # Codes of this many bits are evaluated at a time.
 _BLOCK_BITS = 1 << 25
+# Codes that are there already are decided in at most this many tiles of 64 at a time.
+_MOST_TILES = 4096
 
 
 @storable
@@ -53,27 +58,20 @@ class Covering:
     def __post_init__(self):
         for name in ("masks", "bounds", "starts"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
-        self._check()
-
-    def _check(self) -> None:
         masks, bounds, starts = self.masks, self.bounds, self.starts
         n_bits = self.hyperplanes.n_hyperplanes
-        known = self.activation in ("threshold", "relu")
-        require(known, "there is no such activation")
-        integers = bounds.ndim == 1 and bounds.dtype.kind == "i"
-        require(integers, "bounds must be integers")
-        require(masks.dtype == np.uint64, "masks must be words of 64 bits")
         shape = (len(bounds), -(-n_bits // 64))
-        require(masks.shape == shape, f"masks must have the shape {shape}")
-        integers = starts.ndim == 1 and starts.dtype.kind == "i"
-        require(integers, "starts must be integers")
-        require(len(starts) > 1 and starts[0] == 0, "starts must begin with 0")
-        at_end = starts[-1] == len(bounds)
-        require(at_end, "starts must end with the number of neurons")
-        require((np.diff(starts) >= 0).all(), "starts must not decrease")
+        _need(self.activation in ("threshold", "relu"), "there is no such activation")
+        _need(bounds.ndim == 1 and bounds.dtype.kind == "i", "bounds must be integers")
+        _need(masks.dtype == np.uint64, "masks must be words of 64 bits")
+        _need(masks.shape == shape, f"masks must have the shape {shape}")
+        _need(starts.ndim == 1 and starts.dtype.kind == "i", "starts must be integers")
+        _need(len(starts) > 1 and starts[0] == 0, "starts must begin with 0")
+        _need(starts[-1] == len(bounds), "starts must end with the number of neurons")
+        _need((np.diff(starts) >= 0).all(), "starts must not decrease")
         if n_bits % 64:  # bits past the last hyperplane are never counted
             spare = masks[:, -1] >> np.uint64(n_bits % 64)
-            require(not spare.any(), "masks name hyperplanes that are not there")
+            _need(not spare.any(), "masks name hyperplanes that are not there")
 
     @property
     def n_neurons(self) -> int:
@@ -121,6 +119,11 @@ class Covering:
         return margins
 
 
+def _need(condition, what: str) -> None:
+    if not condition:
+        raise ValueError(what)
+
+
 class CoverNetwork(Network):
     """A three-layer network that recalls its training set by covering it.
 
@@ -132,8 +135,26 @@ class CoverNetwork(Network):
     coverings : sequence of Covering
         The first two layers.
     quorum : int, default=1
-        In `vote` and `decide`, in how many of the coverings a class has to fire,
-        and no other class in any, to be believed.
+        By "vote", in how many of the coverings a class has to fire, and no other
+        class in any, to be believed.
+
+    Notes
+    -----
+    A class is predicted by one of two rules. By "network", the rule of the paper, it is
+    the first class whose output is 1. By "vote":
+
+    1. If exactly one class fires (in any covering), and fires in at least `quorum`
+       coverings, it is that class.
+    2. Else it is the class of the largest sum, over the coverings, of the mean of its
+       `n_votes` largest margins; the margin of a neuron is (m - <u, Phi(x)>) / n.
+
+    Ties are won by the class of the smallest number. Both rules recall every training
+    sample that at least `quorum` coverings cover: by the choice of m, no neuron of
+    another class fires at it, and its own class fires in each of these coverings. So
+    it is decided by step 1, and the rule of the paper agrees. `fit` sets `quorum` to
+    the number of coverings if each of them covers all samples, and else to 1.
+
+    A network with one output says class 1 where it fires, and else class 0.
 
     References
     ----------
@@ -142,18 +163,16 @@ class CoverNetwork(Network):
     """
 
     def __init__(self, coverings, quorum: int = 1):
-        coverings = tuple(coverings)
-        require(len(coverings) > 0, "there must be a covering")
-        possible = 1 <= quorum <= len(coverings)
-        require(possible, "quorum must be 1 .. number of coverings")
-        for what, values in {
-            "n_features": {part.hyperplanes.n_features for part in coverings},
-            "n_classes": {len(part.starts) for part in coverings},
-            "activation": {part.activation for part in coverings},
-        }.items():
-            require(len(values) == 1, f"all coverings must have the same {what}")
-        self._coverings = coverings
+        self._coverings = tuple(coverings)
         self._quorum = quorum
+        _need(len(self._coverings) > 0, "there must be a covering")
+        _need(1 <= quorum <= len(self._coverings), "quorum: 1 .. number of coverings")
+        for what, values in (
+            ("n_features", {c.hyperplanes.n_features for c in self._coverings}),
+            ("n_classes", {len(c.starts) for c in self._coverings}),
+            ("activation", {c.activation for c in self._coverings}),
+        ):
+            _need(len(values) == 1, f"all coverings must have the same {what}")
 
     @property
     def coverings(self) -> tuple[Covering, ...]:
@@ -195,10 +214,10 @@ class CoverNetwork(Network):
         return self._first_layer(), self._second_layer(), self._third_layer()
 
     def _first_layer(self) -> Layer:
-        parts = [covering.hyperplanes for covering in self._coverings]
+        layers = [covering.hyperplanes for covering in self._coverings]
         return Layer(
-            np.concatenate([part.directions for part in parts]),
-            np.concatenate([part.biases for part in parts]),
+            np.concatenate([layer.directions for layer in layers]),
+            np.concatenate([layer.biases for layer in layers]),
             self._coverings[0].activation,
         )
 
@@ -219,15 +238,161 @@ class CoverNetwork(Network):
         )
         return Layer(indicator, np.zeros(n_classes), "threshold")
 
-    def blocks(self, n_samples: int, n_parts: int = 1):
-        """Iterate over slices of rows whose codes fit a moderate piece of memory.
+    def predict(
+        self, X, decision: Decision = "vote", n_votes: int = 5, n_threads: int = 1
+    ) -> np.ndarray:
+        """Return the number of the class of each input, by a rule of the notes above.
 
         Parameters
         ----------
-        n_samples : int
-            Number of rows.
-        n_parts : int, default=1
-            Number of slices to make at least, if there are enough rows.
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The inputs.
+        decision : {"vote", "network"}, default="vote"
+            The rule.
+        n_votes : int, default=5
+            By "vote", for each class the mean of this many largest margins is taken.
+        n_threads : int, default=1
+            Number of threads that share the inputs.
+
+        Returns
+        -------
+        numbers : ndarray of shape (n_samples,)
+            Class numbers.
+        """
+
+        def numbers(block: slice) -> np.ndarray:
+            codes = [code.arranged() for code in self.encode(X[block])]
+            return self.decide(codes, n_votes if decision == "vote" else None)
+
+        blocks = self.blocks(X.shape[0], n_threads)
+        return np.concatenate(run_in_threads(numbers, blocks, n_threads))
+
+    def scores(
+        self, X, decision: Decision = "vote", n_votes: int = 5, n_threads: int = 1
+    ) -> np.ndarray:
+        """Score the classes of each input: the largest score is that of `predict`.
+
+        Parameters
+        ----------
+        X, decision, n_votes, n_threads
+            As in `predict`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes)
+            What `vote` returns, or `forward` for the rule of the paper. A network of
+            one output gives its largest margin, positive where it fires.
+        """
+
+        def scores(block: slice) -> np.ndarray:
+            if self.widths[-1] == 1:
+                return self.largest_margins(X[block])
+            if decision == "network":
+                return self.fires(X[block]).astype(np.float64)
+            return self.vote(X[block], n_votes)
+
+        blocks = self.blocks(X.shape[0], n_threads)
+        return np.concatenate(run_in_threads(scores, blocks, n_threads))
+
+    def decide_codes(
+        self,
+        codes: list,
+        positions: np.ndarray,
+        decision: Decision,
+        n_votes: int,
+        n_threads: int,
+    ) -> np.ndarray:
+        """Return what `predict` says of samples whose codes are there, tile by tile.
+
+        `codes` are those of each covering, as `encode_arranged` returns them; the
+        `positions` of the samples increase.
+        """
+        n_tiles = int(positions[-1]) // LANES + 1
+        is_sample = np.zeros(n_tiles * LANES, dtype=bool)
+        is_sample[positions] = True
+        step = min(-(-n_tiles // (2 * n_threads)), _MOST_TILES)
+        step = -(-step // TILES_OF_A_GROUP) * TILES_OF_A_GROUP
+
+        def numbers(start: int) -> np.ndarray:
+            tiles = slice(start, min(start + step, n_tiles))
+            wanted = is_sample[tiles.start * LANES : tiles.stop * LANES]
+            parts = [code.part(tiles) for code in codes]
+            votes = n_votes if decision == "vote" else None
+            return self.decide(parts, votes, wanted)[wanted]
+
+        starts = range(0, n_tiles, step)
+        return np.concatenate(run_in_threads(numbers, starts, n_threads))
+
+    def decide(self, codes, n_votes: int | None, wanted=True) -> np.ndarray:
+        """Return the class numbers of samples by their codes, as fast as it goes.
+
+        Parameters
+        ----------
+        codes : list of BitCodes or ReLUCodes
+            What `encode` says of the inputs.
+        n_votes : int or None
+            None for the rule of the paper; else as in `predict`.
+        wanted : bool or ndarray of shape (n_samples,), default=True
+            Which samples matter; the others get any number.
+
+        Returns
+        -------
+        numbers : ndarray of shape (n_samples,)
+            Class numbers.
+        """
+        fires = self._fires(codes)
+        if self.widths[-1] == 1:
+            return np.logical_or.reduce(fires)[:, 0].astype(np.intp)
+        if n_votes is None:
+            return np.logical_or.reduce(fires).argmax(axis=1)
+
+        def margins(samples: np.ndarray) -> np.ndarray:
+            return self._margins([code.take(samples) for code in codes], n_votes)
+
+        return self._winners(fires, margins, wanted)
+
+    def _winners(self, fires: list, margins: Callable, wanted=True) -> np.ndarray:
+        """Return the classes that win the vote: the rule of the notes above.
+
+        `margins(samples)` are the sums of step 2 for some of the samples.
+        """
+        n_times = np.add.reduce(fires, dtype=np.intp)
+        winners = n_times.argmax(axis=1)
+        fires_alone = (n_times > 0).sum(axis=1) == 1
+        believed = fires_alone & (n_times.max(axis=1) >= self._quorum)
+        undecided = np.flatnonzero(~believed & wanted)
+        if len(undecided):
+            winners[undecided] = margins(undecided).argmax(axis=1)
+        return winners
+
+    def vote(self, X, n_votes: int = 5) -> np.ndarray:
+        """Score the classes by their margins; the class that wins the vote comes first.
+
+        Parameters
+        ----------
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The inputs.
+        n_votes : int, default=5
+            For each class the mean of this many largest margins is taken.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes)
+            The margins; where a class fires alone, in as many coverings as `quorum`
+            says, but another has the larger margin, its score is raised just above.
+        """
+        codes = self.encode(X)
+        scores = self._margins(codes, n_votes)
+        winners = self._winners(self._fires(codes), scores.__getitem__)
+        beaten = np.flatnonzero(scores.argmax(axis=1) != winners)
+        highest = scores[beaten].max(axis=1)
+        scores[beaten, winners[beaten]] = np.nextafter(highest, np.inf)
+        return scores
+
+    def blocks(self, n_samples: int, n_parts: int = 1) -> Iterator[slice]:
+        """Iterate over slices of rows whose codes fit a moderate piece of memory.
+
+        There are at least `n_parts` of them, if there are enough rows.
         """
         bits = max(covering.hyperplanes.n_hyperplanes for covering in self._coverings)
         if self._coverings[0].activation == "relu":
@@ -327,57 +492,6 @@ class CoverNetwork(Network):
             outputs[block] = self.fires(X[block])
         return outputs
 
-    def vote(self, X, n_votes: int = 5) -> np.ndarray:
-        """Score the classes by their margins; a class that fires alone comes first.
-
-        Parameters
-        ----------
-        X : ndarray or CSR array of shape (n_samples, n_features)
-            The inputs.
-        n_votes : int, default=5
-            For each class the mean of this many largest margins is taken.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples, n_classes)
-            The margins; where a class fires alone, in as many coverings as `quorum`
-            says, but another has the larger margin, its score is raised just above.
-        """
-        codes = self.encode(X)
-        alone, numbers = self._firing_alone(self._fires(codes))
-        scores = self._margins(codes, n_votes)
-        beaten = np.flatnonzero(alone & (scores.argmax(axis=1) != numbers))
-        highest = scores[beaten].max(axis=1)
-        scores[beaten, numbers[beaten]] = np.nextafter(highest, np.inf)
-        return scores
-
-    def decide(self, codes, n_votes: int | None, wanted=True) -> np.ndarray:
-        """Return the number of the class of the largest score, as fast as it goes.
-
-        Parameters
-        ----------
-        codes : list of BitCodes or ReLUCodes
-            What `encode` says of the inputs.
-        n_votes : int or None
-            None for the paper's rule; else as in `vote`, whose answers these are.
-        wanted : bool or ndarray of shape (n_samples,), default=True
-            Which samples matter; the others get any number.
-
-        Returns
-        -------
-        numbers : ndarray of shape (n_samples,)
-            Class numbers; the smallest one among equals.
-        """
-        fires = self._fires(codes)
-        if n_votes is None:
-            return np.logical_or.reduce(fires).argmax(axis=1)
-        alone, numbers = self._firing_alone(fires)
-        open_ = np.flatnonzero(~alone & wanted)
-        if len(open_):
-            undecided = [code.take(open_) for code in codes]
-            numbers[open_] = self._margins(undecided, n_votes).argmax(axis=1)
-        return numbers
-
     def to_torch(self, n_votes: int | None = None):
         """Return the network as a PyTorch module; see `Network.to_torch`.
 
@@ -387,10 +501,3 @@ class CoverNetwork(Network):
             None for the outputs of `forward`, the paper's rule; else those of `vote`.
         """
         return torch_modules().CoverModule(self, n_votes)
-
-    def _firing_alone(self, fires) -> tuple[np.ndarray, np.ndarray]:
-        """Return where one class alone fires, in enough coverings, and which one."""
-        n_times = np.add.reduce(fires, dtype=np.intp)
-        numbers = n_times.argmax(axis=1)
-        alone = (n_times > 0).sum(axis=1) == 1
-        return alone & (n_times.max(axis=1) >= self._quorum), numbers

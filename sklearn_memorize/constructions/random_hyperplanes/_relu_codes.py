@@ -1,20 +1,23 @@
-"""The outputs of a ReLU layer for many samples, in fixed point."""
+"""The outputs of a ReLU layer for many samples, in fixed point.
+
+Outputs are rounded up to multiples of 2**-FRACTION_BITS of the scale of the data. That
+is an activation s with s(t) = 0 for t <= 0 and s(t) > 0 for t > 0, all that the
+construction asks for, and it makes every sum below 2**53 exact in any order.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import sparse
 
 from ... import kernels
+from ...exact._signs import DOUBLE, TINY, exact_ceiling, rounding
 from ...kernels import LANES
 from ._codes import unpack_bits, unpack_lanes
+from ._exact_hyperplanes import ExactHyperplanes
 
-__all__ = ["FRACTION_BITS", "ReLUCodes"]
-
-# ReLU outputs are rounded up to multiples of 2**-FRACTION_BITS of the data's scale.
-# That is an activation s with s(t) = 0 for t <= 0 and s(t) > 0 for t > 0, all that the
-# construction asks for, and it makes every sum below 2**53 exact in any order.
 FRACTION_BITS = 26
 _EXACT_INTEGERS = 2.0**53
 _BLOCK_VALUES = 1 << 22
@@ -40,11 +43,26 @@ class ReLUCodes:
 
     @classmethod
     def empty(cls, n_samples: int, n_hyperplanes: int) -> ReLUCodes:
-        """Return room for the codes of `n_samples` samples, without a sample yet."""
+        """Return codes to be filled in, without a sample yet."""
         shape = (-(-n_samples // LANES) * LANES, n_hyperplanes)
         codes = cls(np.empty(shape), n_samples)
         codes.values.fill(codes.cap)
         return codes
+
+    @classmethod
+    def from_values(cls, values: np.ndarray) -> ReLUCodes:
+        """Return the codes given as values of shape (n_samples, n_hyperplanes)."""
+        codes = cls.empty(*values.shape)
+        codes.values[: len(values)] = values
+        return codes
+
+    def put_outputs(self, positions, values) -> None:
+        """Store codes at some positions."""
+        self.values[positions] = values
+
+    def outputs(self) -> np.ndarray:
+        """Return all codes in a form that `put_outputs` takes."""
+        return self.values[: self.n_samples]
 
     @property
     def cap(self) -> float:
@@ -61,10 +79,13 @@ class ReLUCodes:
         return self
 
     def take(self, positions) -> ReLUCodes:
-        """Return the codes of some samples, closed up."""
-        codes = ReLUCodes.empty(len(positions), self.values.shape[1])
-        codes.values[: len(positions)] = self.values[positions]
-        return codes
+        """Return a copy of the codes of some samples, one after the other."""
+        return ReLUCodes.from_values(self.values[positions])
+
+    def joined_by(self, *others: ReLUCodes) -> ReLUCodes:
+        """Return a copy of these codes and others."""
+        values = [codes.outputs() for codes in (self, *others)]
+        return ReLUCodes.from_values(np.concatenate(values))
 
     def masks(self, positions) -> np.ndarray:
         """Return u = 1[output = 0] of some samples, packed like bits."""
@@ -80,22 +101,10 @@ class ReLUCodes:
             yield block, self.values[block] @ weights
 
     def largest_bounds(self, masks, skip: slice) -> np.ndarray:
-        """Return the largest bounds m with which no sample is covered.
+        """Return m = min <u, output> - |u| - 1, over all but the tiles to skip.
 
-        They leave room for the rounding of the outputs, by at most one unit each, so
+        That leaves room for the rounding of the outputs, by at most one unit each, so
         that real-valued ReLU outputs give the same answers on the samples.
-
-        Parameters
-        ----------
-        masks : ndarray of shape (n_masks, n_words)
-            One mask u for each neuron.
-        skip : slice
-            The tiles whose samples do not matter.
-
-        Returns
-        -------
-        bounds : ndarray of shape (n_masks,)
-            `m = min <u, output> - |u| - 1` over all samples that matter.
         """
         smallest = np.full(len(masks), _EXACT_INTEGERS)
         matters = np.ones(len(self.values), dtype=bool)
@@ -138,3 +147,67 @@ class ReLUCodes:
                 margins.partition(margins.shape[1] - n_kept, axis=1)
                 totals[block, number] = margins[:, -n_kept:].sum(axis=1)
         return totals[: self.n_samples]
+
+
+def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -> None:
+    """Store max(<w, x> + b, 0), rounded up to a multiple of the unit.
+
+    The unit is 2**(exponent - FRACTION_BITS). The double precision value v with
+    its error bound leaves the ceiling open where v is close to a multiple k of the
+    unit; there the exact sign of <w, x> + b - k decides.
+    """
+    unit_exponent = hyperplanes.exponent - FRACTION_BITS
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        # In units; the largest finite test points may overflow, and are clipped.
+        scaled = X.astype(np.float64)
+        if sparse.issparse(scaled):
+            scaled.data = np.ldexp(scaled.data, -unit_exponent)
+            norms = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
+        else:
+            scaled = np.ldexp(scaled, -unit_exponent)
+            norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
+        biases = np.ldexp(hyperplanes.scaled_biases, FRACTION_BITS)
+        values = scaled @ hyperplanes.directions.T.astype(np.float64) + biases
+        magnitude = norms[:, np.newaxis] * hyperplanes.direction_bounds.astype(float)
+        magnitude += np.abs(biases)
+        bounds = 4 * rounding(hyperplanes.n_features + 4.0, DOUBLE) * magnitude + TINY
+        cap = codes.cap
+        nearest = np.rint(np.clip(np.nan_to_num(values), -1.0, cap))
+        ceilings = np.ceil(np.clip(np.nan_to_num(values), 0.0, cap))
+        # Doubtful: |v - k| is within the bound for the nearest integer k, unless
+        # both sides of it are clipped to the same value.
+        distance = np.abs(values - nearest)
+        certain = (distance > bounds) | (values + bounds <= 0)
+        certain |= values - bounds >= cap
+        rows, columns = np.nonzero(~certain)
+    if len(rows):
+        settled = nearest[rows, columns]
+        wide = bounds[rows, columns] >= 0.5
+        near = ~wide
+        settled[near] += hyperplanes.exact_signs(
+            X, rows[near], columns[near], -np.ldexp(settled[near], unit_exponent)
+        )
+        if wide.any():
+            settled[wide] = _exact_ceilings(
+                hyperplanes, X, rows[wide], columns[wide], cap
+            )
+        ceilings[rows, columns] = np.clip(settled, 0.0, cap)
+    codes.values[positions] = ceilings
+
+
+def _exact_ceilings(
+    hyperplanes: ExactHyperplanes, X, rows, columns, cap: float
+) -> np.ndarray:
+    """Compute ceilings in integers, where doubles are too coarse."""
+    unit_exponent = hyperplanes.exponent - FRACTION_BITS
+    biases = hyperplanes.biases
+    ceilings = np.empty(len(rows))
+    for row in np.unique(rows):
+        point = X[[row]].toarray()[0] if sparse.issparse(X) else X[row]
+        for pair in np.flatnonzero(rows == row):
+            column = columns[pair]
+            ceiling = exact_ceiling(
+                hyperplanes.directions[column], point, biases[column], unit_exponent
+            )
+            ceilings[pair] = min(max(ceiling, 0), int(cap))
+    return ceilings

@@ -5,84 +5,65 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import sparse
 
-from ..._estimator._conflicts import Ballots, resolve_labels
-from ..._estimator._training_set import distinct_rows, row_hashes
+from ..._estimator._training_set import distinct_rows, resolve_labels, row_hashes
+from ._rows import Rows
 
-__all__ = ["Rows", "SeenSamples"]
+_EXACT_INTEGERS = 2.0**53
 
 
-class Rows:
-    """Rows of several matrices, one below the other: a matrix to be indexed by rows.
+@dataclass(frozen=True)
+class Ballots:
+    """Who voted for which label of which row, with what weight.
 
-    Parameters
-    ----------
-    parts : tuple of ndarray or of CSR array
-        The matrices. Each is more than twice as high as the next one, so that they are
-        few, and few of them have to be copied for another one to join.
+    They are sorted by row, and then by label; the weights of one row and label are
+    added up where that is exact.
     """
 
-    def __init__(self, parts: tuple):
-        self._parts = parts
-        self._ends = np.cumsum([part.shape[0] for part in parts])
-        self.shape = (int(self._ends[-1]), parts[0].shape[1])
+    rows: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
 
-    def joined_by(self, X) -> Rows:
-        """Return these rows and others, dense or sparse as these are."""
-        if sparse.issparse(self._parts[0]):
-            X = sparse.csr_array(X)
-        elif sparse.issparse(X):
-            X = X.toarray()
-        parts = [*self._parts, X]
-        while len(parts) > 1 and parts[-2].shape[0] <= 2 * parts[-1].shape[0]:
-            parts[-2:] = [_stacked(parts[-2:])]
-        return Rows(tuple(parts))
+    def joined_by(self, rows, labels, weights) -> Ballots:
+        """Return these ballots and others."""
+        rows = np.concatenate((self.rows, rows))
+        labels = np.concatenate((self.labels, labels))
+        weights = np.concatenate((self.weights, weights))
+        order = np.lexsort((labels, rows))
+        rows, labels, weights = rows[order], labels[order], weights[order]
+        is_first = np.ones(len(rows), dtype=bool)
+        is_first[1:] = (rows[1:] != rows[:-1]) | (labels[1:] != labels[:-1])
+        starts = np.flatnonzero(is_first)
+        with np.errstate(over="ignore"):
+            totals = np.add.reduceat(weights, starts)
+        # Integers whose sum is below 2**53 are added without rounding.
+        exact = np.logical_and.reduceat(weights == np.floor(weights), starts)
+        exact &= totals < _EXACT_INTEGERS
+        weights[starts[exact]] = totals[exact]
+        kept = is_first | ~exact[np.cumsum(is_first) - 1]
+        return Ballots(rows[kept], labels[kept], weights[kept])
 
-    def __getitem__(self, rows):
-        if isinstance(rows, slice):
-            rows = np.arange(*rows.indices(self.shape[0]))
-        rows = np.asarray(rows)
-        owners = np.searchsorted(self._ends, rows, side="right")
-        by_owner = np.argsort(owners, kind="stable")
-        pieces = []
-        for number in np.unique(owners):
-            part = self._parts[number]
-            start = self._ends[number] - part.shape[0]
-            pieces.append(part[rows[owners == number] - start])
-        if not pieces:
-            return self._parts[0][:0]
-        if len(pieces) == 1:
-            return pieces[0]
-        places = np.empty_like(by_owner)
-        places[by_owner] = np.arange(len(rows))
-        return _stacked(pieces)[places]
+    def of_rows(self, rows: np.ndarray, n_rows: int) -> Ballots:
+        """Return the ballots of some rows, whose numbers are their places therein."""
+        places = np.full(n_rows, -1, dtype=np.intp)
+        places[rows] = np.arange(len(rows))
+        kept = np.flatnonzero(places[self.rows] >= 0)
+        return Ballots(places[self.rows[kept]], self.labels[kept], self.weights[kept])
 
-
-def _stacked(parts):
-    if sparse.issparse(parts[0]):
-        return sparse.vstack(parts, format="csr")
-    return np.concatenate(parts)
+    def n_conflicts(self) -> int:
+        """Return the number of rows with several labels."""
+        same_row = self.rows[1:] == self.rows[:-1]
+        disputed = same_row & (self.labels[1:] != self.labels[:-1])
+        return len(np.unique(self.rows[1:][disputed]))
 
 
 @dataclass(frozen=True)
 class SeenSamples:
     """Distinct rows in the order in which they came, and one label for each.
 
-    Parameters
-    ----------
-    X : Rows of shape (n_distinct, n_features)
-        The distinct rows.
-    labels : ndarray of shape (n_distinct,)
-        The class number of largest total weight so far.
-    arrivals : ndarray of shape (n_distinct,)
-        Index among all samples, of all batches, of the first one equal to the row.
-    hashes : ndarray of shape (n_distinct,)
-        Hash of each row.
-    ballots : Ballots
-        The labels that all samples voted for.
-    n_samples : int
-        Number of samples, of all batches.
+    `labels` are the class numbers of largest total weight so far, as `ballots` says;
+    `arrivals` tells where among all `n_samples` samples, of all batches, the first one
+    stood that is equal to the row.
     """
 
     X: Rows = field(repr=False)
@@ -100,26 +81,12 @@ class SeenSamples:
         return cls(Rows((X[:0],)), numbers, numbers, np.empty(0, np.uint64), ballots, 0)
 
     def joined_by(self, X, labels, weights, kept) -> tuple[SeenSamples, int]:
-        """Return what is seen after one more batch.
+        """Return what is seen after one more batch, and the number of its conflicts.
 
-        Parameters
-        ----------
-        X : ndarray or CSR array of shape (n_samples, n_features)
-            The batch.
-        labels : ndarray of shape (n_samples,)
-            Class numbers.
-        weights : ndarray of shape (n_samples,) or None
-            Weight of each sample's vote; 1 if None.
-        kept : ndarray of indices or None
-            The samples that carry weight, if not all do.
-
-        Returns
-        -------
-        seen : SeenSamples
-            The rows so far keep their places; new ones follow, in an order that
-            depends on their content alone.
-        n_conflicts : int
-            Number of distinct rows of the batch that carry several labels by now.
+        Samples of class numbers `labels` vote with their weights (1 if None) for the
+        label of their row; `kept` are those that carry weight, if not all do. The rows
+        so far keep their places; new ones follow, in an order that depends on their
+        content alone. Rows of the batch that carry several labels by now are counted.
         """
         n_before, n_given = len(self.labels), X.shape[0]
         kept = np.arange(n_given) if kept is None else kept

@@ -14,7 +14,7 @@ from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError, InterpolationWarning
 from ...kernels._threads import one_blas_thread
-from ..random_hyperplanes._construction import HyperplaneStream, enclosing_ball
+from ..random_hyperplanes._drawing import HyperplaneStream, enclosing_ball
 from ._construction import separate, widen
 
 # Each attempt is that much wider than the one before.

@@ -1,0 +1,184 @@
+"""Distinct samples with one label each, sorted by class: what is memorized.
+
+`Samples` says what the construction asks of them. They are in memory here; in `_parts`
+they lie in the chunks of a dask array. Which of the two is chosen once, when `fit`
+reads its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from sklearn.utils.parallel import Parallel, delayed
+
+from ..._estimator._callbacks import DrawOutcome
+from ..._estimator._dask import again_if_lost, in_dask_worker
+from ._codes import ClassLayout
+from ._covers import Cover, cover_greedily, cover_in_drawing_order
+from ._drawing import (
+    Ball,
+    enclosing_ball,
+    most_balanced_first,
+    representatives,
+)
+from ._hyperplane_layer import HyperplaneLayer
+
+# Predictions are made of about this many values at a time.
+_BLOCK_VALUES = 1 << 22
+
+
+class Samples(Protocol):
+    """Samples, wherever they are.
+
+    `rows` are their row numbers, sorted by class and then by content; `sizes` is the
+    number of samples of each class.
+    """
+
+    @property
+    def rows(self) -> np.ndarray: ...
+
+    @property
+    def sizes(self) -> np.ndarray: ...
+
+    @property
+    def n_samples(self) -> int: ...
+
+    @property
+    def n_conflicts(self) -> int: ...
+
+    def enclosing_ball(self, center: bool, n_threads: int) -> Ball:
+        """Return the ball around their mean, or around the origin, that holds them."""
+
+    def most_balanced_first(self, layer: HyperplaneLayer) -> HyperplaneLayer:
+        """Sort hyperplanes by how evenly they divide the samples."""
+
+    def encode(self, layer: HyperplaneLayer, activation: str, n_threads: int) -> Any:
+        """Return the codes of the samples, or what stands for them."""
+
+    def cover(self, codes, number: int, order: np.ndarray, greedy: bool) -> Cover:
+        """Cover a class whose samples are drawn in an order, by codes of `encode`."""
+
+    def codes_to_certify(self, codes) -> Any:
+        """Return codes for `CoverNetwork.decide_codes`; None if they are elsewhere."""
+
+    def run_draws(
+        self, work: Callable, tasks: list[tuple], n_jobs: int | None
+    ) -> Iterable[DrawOutcome]:
+        """Return `work(samples, *task)` for each task."""
+
+    def n_missed(self, classify: Callable, n_threads: int) -> int:
+        """Count the samples for which `classify(X, n_threads=...)` is not the class."""
+
+
+@dataclass(frozen=True, eq=False)
+class SamplesInMemory:
+    """Rows of an array or a CSR array; `layout` says where their codes stand."""
+
+    X: Any = field(repr=False)
+    rows: np.ndarray = field(repr=False)
+    layout: ClassLayout
+    n_conflicts: int = 0
+
+    @classmethod
+    def of(cls, X, labels: np.ndarray, n_classes: int, n_conflicts=0):
+        """Sort all rows of X by their class numbers, and those of a class as they come.
+
+        `X` may be None where nothing but the layout is wanted.
+        """
+        layout = ClassLayout(np.bincount(labels, minlength=n_classes))
+        return cls(X, np.argsort(labels, kind="stable"), layout, n_conflicts)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Number of samples of each class."""
+        return self.layout.sizes
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        return len(self.rows)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class number of each of `rows`."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    @cached_property
+    def positions_of_rows(self) -> np.ndarray:
+        """Position among the codes of each row of X, if all rows count."""
+        return self._by_row(self.layout.positions())
+
+    @cached_property
+    def labels_of_rows(self) -> np.ndarray:
+        """Class number of each row of X, if all rows count."""
+        return self._by_row(self.labels)
+
+    def _by_row(self, values: np.ndarray) -> np.ndarray:
+        by_row = np.empty(len(self.rows), dtype=np.intp)
+        by_row[self.rows] = values
+        return by_row
+
+    def of_class(self, number: int) -> np.ndarray:
+        """Return the rows of a class."""
+        start = self.sizes[:number].sum()
+        return self.rows[start : start + self.sizes[number]]
+
+    def enclosing_ball(self, center: bool, n_threads: int) -> Ball:
+        """Return the ball around their mean, or around the origin, that holds them."""
+        return enclosing_ball(self.X, self.rows, center, n_threads)
+
+    def most_balanced_first(self, layer: HyperplaneLayer) -> HyperplaneLayer:
+        """Sort hyperplanes by how evenly they divide the samples."""
+        return most_balanced_first(layer, self.X[representatives(self.rows)])
+
+    def encode(self, layer: HyperplaneLayer, activation: str, n_threads: int):
+        """Return the codes of the samples, each class in tiles of its own."""
+        positions, n_positions = self.layout.positions(), self.layout.n_positions
+        return layer.encode_arranged(
+            self.X, self.rows, positions, n_positions, activation, n_threads
+        )
+
+    def cover(self, codes, number: int, order: np.ndarray, greedy: bool) -> Cover:
+        """Cover a class whose samples are drawn in an order."""
+        strategy = cover_greedily if greedy else cover_in_drawing_order
+        return strategy(codes, self.layout.tiles[number], order)
+
+    def codes_to_certify(self, codes):
+        """Return the codes: they are at hand."""
+        return codes
+
+    def run_draws(
+        self, work: Callable, tasks: list[tuple], n_jobs: int | None
+    ) -> list[DrawOutcome]:
+        """Return `work(samples, *task)` for each task, in parallel jobs."""
+        # A pool of workers for a single draw would cost more than it brings.
+        n_jobs = n_jobs if len(tasks) > 1 else 1
+        # A fit that is itself a task on a cluster does not send its data on.
+        require = "sharedmem" if in_dask_worker() else None
+        # Arrays that are arguments of their own are sent to a cluster once, and not
+        # with every task.
+        calls = [
+            delayed(_with_samples)(self.X, self.rows, self.layout, work, *task)
+            for task in tasks
+        ]
+        return again_if_lost(
+            lambda: Parallel(n_jobs=n_jobs, prefer="threads", require=require)(calls)
+        )
+
+    def n_missed(self, classify: Callable, n_threads: int) -> int:
+        """Count the samples for which `classify(X, n_threads=...)` is not the class."""
+        labels, missed = self.labels, 0
+        step = max(1, _BLOCK_VALUES // max(1, self.X.shape[1]))
+        for start in range(0, self.n_samples, step):
+            block = slice(start, start + step)
+            numbers = classify(self.X[self.rows[block]], n_threads=n_threads)
+            missed += int((numbers != labels[block]).sum())
+        return missed
+
+
+def _with_samples(X, rows, layout: ClassLayout, work: Callable, *task):
+    return work(SamplesInMemory(X, rows, layout), *task)
