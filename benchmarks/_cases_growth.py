@@ -14,9 +14,9 @@ from _report import Table
 from _samples import digits_of_mnist, images, moons, some
 from threadpoolctl import threadpool_limits
 
-from sklearn_memorize._estimator._progress import SILENT
-from sklearn_memorize.constructions.random_hyperplanes import (
-    _construction as random_hyperplanes,
+from sklearn_memorize._estimator._callbacks import SILENT
+from sklearn_memorize.constructions.random_hyperplanes._construction import (
+    cover_in_random_order,
 )
 
 __all__ = [
@@ -132,16 +132,14 @@ def two_cores(settings):
     n_samples, n = settings.size((70_000, 1000), (3000, 256))
     X, y = some(*digits_of_mnist(), n_samples)
     model = estimator(n_hyperplanes=n).fit(X, y)
-    training = model._prepare(X, y, None)
-    rules = model._rules(training)
-    layout = random_hyperplanes.ClassLayout.of(training.labels, training.n_classes)
-    samples = random_hyperplanes._Samples(X, training.rows, layout)
+    samples = model._read(X, y, None)
+    rules = model._rules(len(samples.sizes))
     layer = model.network_.coverings[0].hyperplanes
-    codes = samples.encode(layer, rules)
+    codes = samples.encode(layer, rules.activation, rules.n_threads)
 
     def cover(n_threads):
         rules_for = replace(rules, n_threads=n_threads)
-        return random_hyperplanes._cover_classes(samples, codes, rules_for, 0, SILENT)
+        return cover_in_random_order(samples, codes, rules_for, 0, SILENT)
 
     def fit(n_threads):
         with threadpool_limits(n_threads):

@@ -8,23 +8,21 @@ from scipy import sparse
 
 from sklearn_memorize.constructions.random_hyperplanes import _growing as incremental
 from sklearn_memorize.constructions.random_hyperplanes import _parts
-from sklearn_memorize.constructions.random_hyperplanes._codes import BitCodes
-from sklearn_memorize.constructions.random_hyperplanes._construction import (
-    Rules,
-    enclosing_ball,
+from sklearn_memorize.constructions.random_hyperplanes._codes import (
+    BitCodes,
+    ClassLayout,
 )
-from sklearn_memorize.constructions.random_hyperplanes._growing import (
-    Samples,
-    memorize_more,
-)
-from sklearn_memorize.constructions.random_hyperplanes._parts import (
-    Arrangement,
-    SamplesInParts,
-)
-from sklearn_memorize.constructions.random_hyperplanes._renewed_covers import (
+from sklearn_memorize.constructions.random_hyperplanes._construction import Rules
+from sklearn_memorize.constructions.random_hyperplanes._covers import (
     _first_lanes,
     _lanes,
     renewed_cover,
+)
+from sklearn_memorize.constructions.random_hyperplanes._drawing import enclosing_ball
+from sklearn_memorize.constructions.random_hyperplanes._growing import memorize_more
+from sklearn_memorize.constructions.random_hyperplanes._parts import SamplesInParts
+from sklearn_memorize.constructions.random_hyperplanes._samples import (
+    SamplesInMemory as Samples,
 )
 
 # Samples in parts.
@@ -59,9 +57,10 @@ def test_candidates_ahead_double_where_most_are_used_and_halve_elsewhere():
         def covers(self, codes, masks, bounds):
             return np.zeros(40, dtype=np.uint64), np.ones(len(masks), dtype=np.intp)
 
-    samples = SamplesInParts(None, [], [], np.zeros(1), np.arange(0), np.array([0]), 1)
+    nothing = np.arange(0)
+    samples = SamplesInParts(None, [], [], [], np.zeros(1), nothing, nothing, 1, 0)
     samples._classes[0] = OneClass()
-    cover = samples.cover([], 0, np.arange(2500), None)
+    cover = samples.cover([], 0, np.arange(2500), False)
     grown = [8, 16, 32, 64, 128, 256]  # 504 of 600
     assert asked[:6] == grown
     # 96 of the next 256 are used, and then none.
@@ -79,12 +78,10 @@ def test_numbers_are_counted_from_where_their_part_starts():
 
 def test_tiles_of_a_class_are_those_of_the_layout():
     sizes = np.array([1, 64, 0, 65, 130])
-    arrangement = Arrangement(np.arange(260), sizes)
-    assert arrangement.labels.tolist() == np.repeat(np.arange(5), sizes).tolist()
-    tiles = [arrangement.tiles(number) for number in range(5)]
-    assert tiles == list(arrangement.layout.tiles)
+    samples = Samples(None, np.arange(260), ClassLayout(sizes))
+    assert samples.labels.tolist() == np.repeat(np.arange(5), sizes).tolist()
     expected = [slice(0, 1), slice(1, 2), slice(2, 2), slice(2, 4), slice(4, 7)]
-    assert tiles == expected
+    assert list(samples.layout.tiles) == expected
 
 
 class Here:
@@ -198,7 +195,7 @@ def test_samples_are_laid_out_by_class_the_oldest_first():
         [0, 2, 3],
         [],
     ]
-    assert samples.positions.tolist() == [64, 0, 65, 66, 1]
+    assert samples.positions_of_rows.tolist() == [64, 0, 65, 66, 1]
     assert samples.sizes.tolist() == [2, 0, 3, 0]
     assert samples.n_samples == 5
 
@@ -239,10 +236,10 @@ def test_hyperplanes_double_up_to_their_most(changes, n_before, n_after):
     assert kept < {row.tobytes() for row in larger.layer.directions}
     # Codes and bounds are those of the new hyperplanes.
     signs = larger.layer.signs(samples.X)
-    np.testing.assert_array_equal(codes.bits(samples.positions), signs)
+    np.testing.assert_array_equal(codes.bits(samples.positions_of_rows), signs)
     for number, (centers, bounds) in larger.neurons.items():
         dark = (~signs[centers]).astype(int)
-        counts = signs[samples.labels != number].astype(int) @ dark.T
+        counts = signs[samples.labels_of_rows != number].astype(int) @ dark.T
         assert bounds.tolist() == counts.min(axis=0).tolist()
 
 
@@ -274,12 +271,12 @@ def test_bounds_after_a_batch_are_those_of_all_samples(activation, scale):
     growing, first = first_network(before, some_rules)
     assert (growing.turn, growing.seed, first.n_missed) == (1, 7, 0)
     joining = random_samples(40, scale, seed=1)
-    labels = np.append(before.labels, joining.labels)
+    labels = np.append(before.labels_of_rows, joining.labels_of_rows)
     labels[:3] = 1 - labels[:3]  # some have got another label
     after = Samples.of(np.vstack([before.X, joining.X]), labels, 2)
     ball = ball_of(after)
     grown, codes = incremental._with_more_samples(
-        growing, before, after, ball, some_rules
+        growing, before.labels_of_rows, after, ball, some_rules
     )
     anew = incremental._codes(
         incremental._outputs(grown.layer, after.X, some_rules),
@@ -290,9 +287,12 @@ def test_bounds_after_a_batch_are_those_of_all_samples(activation, scale):
     for number, (centers, bounds) in grown.neurons.items():
         old = growing.neurons[number][0]
         assert centers.tolist() == old[labels[old] == number].tolist()
-        masks = anew.masks(after.positions[centers])
-        np.testing.assert_array_equal(masks, codes.masks(after.positions[centers]))
+        masks = anew.masks(after.positions_of_rows[centers])
+        np.testing.assert_array_equal(
+            masks, codes.masks(after.positions_of_rows[centers])
+        )
         expected = anew.largest_bounds(masks, after.layout.tiles[number])
         assert bounds.tolist() == expected.tolist()
-    final, second = memorize_more(growing, before, after, ball, some_rules)
+    old_labels = before.labels_of_rows
+    final, second = memorize_more(growing, old_labels, after, ball, some_rules)
     assert (final.turn, second.n_missed) == (2, 0)

@@ -13,7 +13,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from sklearn_memorize import MemorizingClassifier, kernels
-from sklearn_memorize.constructions.random_hyperplanes._seen_samples import Rows
+from sklearn_memorize.constructions.random_hyperplanes._rows import Rows
 from sklearn_memorize.exceptions import (
     ConflictingLabelsWarning,
     InterpolationError,

@@ -15,7 +15,7 @@ from sklearn_memorize.constructions.deep_threshold._construction import (
     neuron_bound,
 )
 from sklearn_memorize.constructions.deep_threshold._gates import lookup_table
-from sklearn_memorize.constructions.random_hyperplanes._construction import (
+from sklearn_memorize.constructions.random_hyperplanes._drawing import (
     HyperplaneStream,
     enclosing_ball,
 )

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.datasets import load_digits, load_iris, load_wine, make_moons
 
 from sklearn_memorize import RandomReLUClassifier
-from sklearn_memorize.constructions.random_hyperplanes._construction import (
+from sklearn_memorize.constructions.random_hyperplanes._drawing import (
     HyperplaneStream,
     enclosing_ball,
 )

@@ -336,14 +336,16 @@ def test_duplicates_and_conflicts_in_chunks(threads, monkeypatch, weighted, step
 def test_colliding_hashes_in_chunks(threads, monkeypatch):
     from sklearn_memorize._estimator import _training_set
     from sklearn_memorize.constructions.random_hyperplanes import (
-        _dask_samples as _dask_training,
+        _dask_samples,
+        _parts,
     )
 
     def few(X):
         return np.asarray(np.abs(X).sum(axis=1)).astype(np.uint64) % np.uint64(7)
 
     monkeypatch.setattr(_training_set, "row_hashes", few)
-    monkeypatch.setattr(_dask_training, "row_hashes", few)
+    monkeypatch.setattr(_dask_samples, "row_hashes", few)
+    monkeypatch.setattr(_parts, "row_hashes", few)
     X, y = doubled()
     local = content(classifier().fit(X, y))
     assert content(classifier().fit(in_chunks(X, (250, 250, 100)), y)) == local

@@ -226,8 +226,8 @@ def renewed_cover(
         partial(codes.largest_bounds, skip=tiles),
     )
     new = neurons(left[found.centers], found.bounds)
-    both = [np.concatenate(pair) for pair in zip(old, new, strict=True)]
-    return Cover.of_members(*both, n_samples)
+    centers, masks, bounds, members = map(np.concatenate, zip(old, new, strict=True))
+    return Cover.of_members(centers, masks, bounds, members, n_samples)
 
 
 def _neurons_that_stay(centers, masks, bounds, members, greedy: bool) -> np.ndarray:

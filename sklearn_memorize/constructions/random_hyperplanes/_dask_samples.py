@@ -58,7 +58,7 @@ def read_chunks(
     present = np.unique(resolved)
     estimator.classes_ = (found if names is None else names[found])[present]
     estimator.n_features_in_ = int(X.shape[1])
-    vars(estimator).pop("feature_names_in_", None)
+    estimator.__dict__.pop("feature_names_in_", None)
     changes = _changes(rows, resolved, labels, offsets)
     arrangements = workers.keep(
         _arrange, labels_of_blocks, *changes, given=(found, present)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
 
@@ -236,9 +236,9 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     def _n_build_parts(self) -> int:
         return self.n_draws
 
-    # Sorted by class, samples are ready to be memorized, in memory or in chunks.
     def _read(self, X, y, sample_weight) -> Samples:  # type: ignore[override]
-        vars(self).pop("_batches", None)  # `fit` starts afresh
+        """Return the samples by class, in memory or in the chunks of a dask array."""
+        self.__dict__.pop("_batches", None)  # `fit` starts afresh
         if not is_dask_array(X):
             training = super()._read(X, y, sample_weight)
             sizes = np.bincount(training.labels, minlength=training.n_classes)
@@ -343,7 +343,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             attributes, codes = self._attributes(networks, training, ball, rules)
             indices = attributes["sample_indices_"]
             attributes["sample_indices_"] = seen.arrivals[indices]
-        vars(self).update(attributes)
+        for name, value in attributes.items():
+            setattr(self, name, value)
         self._batches = Batches.of(self, seen, ball, draws)
         return codes
 
@@ -371,7 +372,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         )
 
     def _attributes(
-        self, draws: list[Memorization], training: Samples, ball: Ball, rules: Rules
+        self, draws: Sequence[Memorization], training: Samples, ball: Ball, rules: Rules
     ) -> tuple[dict, list | None]:
         """Return the fitted attributes by name; and the codes of all draws, if any."""
         if self.keep == "best":
@@ -419,7 +420,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         """
         n_threads = _n_threads(self.n_jobs)
         if evidence is None:
-            n_missed = training.n_missed(self._classify(), n_threads)
+            n_missed = training.n_missed(self._predictor(), n_threads)
         else:
             assert isinstance(training, SamplesInMemory)
             positions = training.layout.positions()
@@ -457,16 +458,16 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             "the features or increase max_bias."
         )
 
-    def _classify(self) -> Callable:
-        """Return the function of rows and a number of threads that `predict` asks."""
+    def _predictor(self) -> Callable:
+        """Return what tells class numbers of rows, without the estimator around it."""
         if len(self.classes_) == 1:
-            return _first_class
+            return _only_class
         return partial(
             self.network_.predict, decision=self.decision, n_votes=self.n_votes
         )
 
     def _predict_class_numbers(self, X) -> np.ndarray:
-        return self._classify()(X, n_threads=_n_threads(self.n_jobs))
+        return self._predictor()(X, n_threads=_n_threads(self.n_jobs))
 
     def _scores(self, X) -> np.ndarray:
         scores = self.network_.scores(
@@ -483,5 +484,5 @@ def _n_threads(n_jobs) -> int:
     return min(effective_n_jobs(n_jobs), os.cpu_count() or 1)
 
 
-def _first_class(X, n_threads: int) -> np.ndarray:
+def _only_class(X, n_threads: int) -> np.ndarray:
     return np.zeros(X.shape[0], dtype=np.intp)

@@ -117,7 +117,7 @@ def _codes(
     outputs: np.ndarray, layer: HyperplaneLayer, samples: SamplesInMemory, rules: Rules
 ):
     """Lay out what is kept as the kernels read it."""
-    codes = layer.empty_codes(samples.layout.n_positions, rules.activation)
+    codes = layer.room(samples.layout.n_positions, rules.activation)
     codes.put_outputs(samples.positions_of_rows, outputs)
     return codes.arranged()
 

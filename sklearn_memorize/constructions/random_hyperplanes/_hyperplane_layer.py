@@ -112,10 +112,24 @@ class HyperplaneLayer(ExactHyperplanes):
         codes : BitCodes or ReLUCodes
             One code for each point.
         """
-        codes = self.empty_codes(X.shape[0], activation)
+        codes = self.room(X.shape[0], activation)
         everywhere = np.arange(X.shape[0])
-        _encode_rows(self, codes, X, everywhere, everywhere, n_threads)
+        self.encode_into(codes, X, everywhere, everywhere, n_threads)
         return codes
+
+    def room(self, n_positions: int, activation="threshold"):
+        """Return codes of `n_positions` points, to be filled in, if they fit."""
+        self._check_room(n_positions, activation)
+        codes = BitCodes if activation == "threshold" else ReLUCodes
+        return codes.empty(n_positions, self.n_hyperplanes)
+
+    def _check_room(self, n_positions: int, activation: str) -> None:
+        bits_each = 1 if activation == "threshold" else 64
+        check_room(
+            n_positions * self.n_hyperplanes * bits_each // 8,
+            f"The codes of {n_positions:,} samples by {self.n_hyperplanes:,} "
+            f"hyperplanes ({activation})",
+        )
 
     def encode_arranged(
         self,
@@ -153,23 +167,25 @@ class HyperplaneLayer(ExactHyperplanes):
             if planes is not None:
                 _encode_in_planes(self, planes, X, rows, positions, n_threads)
                 return planes
-        codes = self.empty_codes(n_positions, activation)
-        _encode_rows(self, codes, X, rows, positions, n_threads)
+        codes = self.room(n_positions, activation)
+        self.encode_into(codes, X, rows, positions, n_threads)
         return codes.arranged(n_threads)
 
-    def empty_codes(self, n_positions: int, activation="threshold"):
-        """Return codes for `n_positions` points, to be filled in, if they fit."""
-        self._check_room(n_positions, activation)
-        codes = BitCodes if activation == "threshold" else ReLUCodes
-        return codes.empty(n_positions, self.n_hyperplanes)
+    def encode_into(self, codes, X, rows, positions, n_threads: int = 1) -> None:
+        """Store the code of row `rows[i]` of X at `positions[i]` of `codes`.
 
-    def _check_room(self, n_positions: int, activation: str) -> None:
-        bits_each = 1 if activation == "threshold" else 64
-        check_room(
-            n_positions * self.n_hyperplanes * bits_each // 8,
-            f"The codes of {n_positions:,} samples by {self.n_hyperplanes:,} "
-            f"hyperplanes ({activation})",
-        )
+        Parameters
+        ----------
+        codes : BitCodes or ReLUCodes
+            What `room` returned.
+        X : ndarray or CSR array of shape (n_samples, n_features)
+            The points.
+        rows, positions : ndarray of shape (n_rows,)
+            Which rows to encode, and where their codes go.
+        n_threads : int, default=1
+            Number of threads that share the rows.
+        """
+        _encode_rows(self, codes, X, rows, positions, n_threads)
 
 
 def _encode_rows(

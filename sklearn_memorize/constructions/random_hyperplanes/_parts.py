@@ -133,10 +133,10 @@ class SamplesInParts:
         for task in tasks:
             yield work(self, *task)
 
-    def n_missed(self, classify: Callable, n_threads: int) -> int:
-        """Count the samples for which `classify(X, n_threads=1)` is not the class."""
+    def n_missed(self, predictor: Callable, n_threads: int) -> int:
+        """Count those for which `predictor(X, n_threads=1)` is another class."""
         columns = self.parts, self.arrangements, self.checksums
-        return self.workers.reduce(sum, _missed, *columns, given=(classify,))
+        return self.workers.reduce(sum, _missed, *columns, given=(predictor,))
 
     def _of_class(self, number: int) -> _ClassInParts:
         if number not in self._classes:
@@ -279,10 +279,10 @@ def _covered_by(codes, arrangement: Arrangement, number: int, masks, bounds):
     return covered_by_any(members), np.bitwise_count(members).sum(axis=1, dtype=np.intp)
 
 
-def _missed(X, arrangement: Arrangement, expected: int, classify: Callable) -> int:
+def _missed(X, arrangement: Arrangement, expected: int, predictor: Callable) -> int:
     if checksum(row_hashes(X)) != expected:
         raise InterpolationError(
             "The values of X changed while it was read again. A dask array that draws "
             "random numbers needs a seed for each chunk; or call X.persist() first."
         )
-    return SamplesInMemory(X, *arrangement).n_missed(classify, n_threads=1)
+    return SamplesInMemory(X, *arrangement).n_missed(predictor, n_threads=1)

@@ -70,8 +70,8 @@ class Samples(Protocol):
     ) -> Iterable[DrawOutcome]:
         """Return `work(samples, *task)` for each task."""
 
-    def n_missed(self, classify: Callable, n_threads: int) -> int:
-        """Count the samples for which `classify(X, n_threads=...)` is not the class."""
+    def n_missed(self, predictor: Callable, n_threads: int) -> int:
+        """Count those for which `predictor(X, n_threads=...)` is another class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,13 +169,13 @@ class SamplesInMemory:
             lambda: Parallel(n_jobs=n_jobs, prefer="threads", require=require)(calls)
         )
 
-    def n_missed(self, classify: Callable, n_threads: int) -> int:
-        """Count the samples for which `classify(X, n_threads=...)` is not the class."""
+    def n_missed(self, predictor: Callable, n_threads: int) -> int:
+        """Count those for which `predictor(X, n_threads=...)` is another class."""
         labels, missed = self.labels, 0
         step = max(1, _BLOCK_VALUES // max(1, self.X.shape[1]))
         for start in range(0, self.n_samples, step):
             block = slice(start, start + step)
-            numbers = classify(self.X[self.rows[block]], n_threads=n_threads)
+            numbers = predictor(self.X[self.rows[block]], n_threads=n_threads)
             missed += int((numbers != labels[block]).sum())
         return missed
 
