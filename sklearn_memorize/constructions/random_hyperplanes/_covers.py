@@ -77,7 +77,9 @@ def cover_in_drawing_order(
     bounds_of = bounds_of or partial(codes.largest_bounds, skip=tiles)
     n_tiles = tiles.stop - tiles.start
     covered = np.zeros(n_tiles, dtype=np.uint64)
-    kept: list[tuple] = []
+    none = np.empty(0, dtype=np.intp)
+    no_members = np.empty((0, n_tiles), dtype=np.uint64)
+    kept = [(none, codes.masks(none), np.empty(0, dtype=np.int64), no_members)]
     waiting = order
     n_ahead = 1
     while len(waiting):
@@ -85,24 +87,17 @@ def cover_in_drawing_order(
         masks = codes.masks(tiles.start * LANES + candidates)
         bounds = bounds_of(masks)
         members = codes.covers(masks, bounds, tiles)
-        n_used = 0
+        used = []
         for k, candidate in enumerate(candidates):
             if bounds[k] > 0 and not is_set(covered, candidate):
-                kept.append((candidate, masks[k], bounds[k], members[k]))
                 covered |= members[k]
-                n_used += 1
+                used.append(k)
+        kept.append((candidates[used], masks[used], bounds[used], members[used]))
         waiting = waiting[~_lanes(covered)[waiting]]
         # Look further ahead as long as little of it is wasted.
-        n_ahead = min(2 * n_ahead, _MOST_CANDIDATES) if 2 * n_used > n_ahead else 1
-    no_masks = codes.masks(np.empty(0, dtype=np.intp))
-    centers, masks, bounds, members = zip(*kept, strict=True) if kept else 4 * ((),)
-    return Cover.of_members(
-        np.array(centers, dtype=np.intp),
-        np.stack(masks) if kept else no_masks,
-        np.array(bounds, dtype=np.int64),
-        np.stack(members) if kept else np.empty((0, n_tiles), dtype=np.uint64),
-        len(order),
-    )
+        n_ahead = min(2 * n_ahead, _MOST_CANDIDATES) if 2 * len(used) > n_ahead else 1
+    centers, masks, bounds, members = map(np.concatenate, zip(*kept, strict=True))
+    return Cover.of_members(centers, masks, bounds, members, len(order))
 
 
 def cover_greedily(
@@ -213,10 +208,10 @@ def renewed_cover(
             members = codes.covers(masks, bounds, tiles) & in_use
         return centers, masks, bounds, members
 
-    old = neurons(centers, bounds)
-    kept = _neurons_that_stay(*old, greedy)
-    old = tuple(array[kept] for array in old)
-    left = np.flatnonzero(_lanes(in_use & ~covered_by_any(old[-1])))
+    centers, masks, bounds, members = neurons(centers, bounds)
+    kept = _neurons_that_stay(centers, bounds, members, greedy)
+    old = centers[kept], masks[kept], bounds[kept], members[kept]
+    left = np.flatnonzero(_lanes(in_use & ~covered_by_any(members[kept])))
     # The samples left over, against all samples of other classes.
     rest = codes.take(tiles.start * LANES + left)
     found = (cover_greedily if greedy else cover_in_drawing_order)(
@@ -230,7 +225,7 @@ def renewed_cover(
     return Cover.of_members(centers, masks, bounds, members, n_samples)
 
 
-def _neurons_that_stay(centers, masks, bounds, members, greedy: bool) -> np.ndarray:
+def _neurons_that_stay(centers, bounds, members, greedy: bool) -> np.ndarray:
     """Return the neurons that stay, the oldest first.
 
     In drawing order those stay whose center no older one covers. Greedily the largest

@@ -14,10 +14,11 @@ from sklearn.utils import (
 )
 from sklearn.utils.multiclass import check_classification_targets
 
-from ..._estimator._base import BaseMemorizingClassifier, _canonical
+from ..._estimator._base import BaseMemorizingClassifier
+from ..._estimator._conflicts import resolve_labels
 from ..._estimator._dask import DaskWorkers, in_row_chunks, is_dask_array
 from ..._estimator._sklearn import _check_sample_weight
-from ..._estimator._training_set import distinct_rows, resolve_labels, row_hashes
+from ..._estimator._training_set import canonical_csr, distinct_rows, row_hashes
 from ._codes import ClassLayout
 from ._parts import Arrangement, SamplesInParts, by_part, checksum, take_rows
 
@@ -121,7 +122,7 @@ def _samples(block):
         ensure_min_samples=0,
         input_name="X",
     )
-    return _canonical(X) if sparse.issparse(X) else X
+    return canonical_csr(X) if sparse.issparse(X) else X
 
 
 def _read(block, labels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

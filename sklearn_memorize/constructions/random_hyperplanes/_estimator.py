@@ -9,17 +9,12 @@ from numbers import Integral, Real
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.utils import check_random_state
 
-from ..._estimator._base import (
-    BaseMemorizingClassifier,
-    advice_on_memory,
-    constant_network,
-    unchanged_on_failure,
-)
+from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress, completed_draws
 from ..._estimator._dask import in_dask_worker, is_dask_array
-from ..._estimator._sklearn import Interval, StrOptions, _fit_context
+from ..._estimator._messages import advice_on_memory, unchanged_on_failure
+from ..._estimator._sklearn import Interval, StrOptions, _fit_context, draw_seeds
 from ...exceptions import InterpolationError, InterpolationWarning
 from ._codes import ClassLayout
 from ._construction import Memorization, Rules, memorize_as_draw
@@ -31,7 +26,6 @@ from ._partial_fit import Batches, ball_of, read_batch
 from ._samples import Samples, SamplesInMemory
 from ._seen_samples import SeenSamples
 
-_SEED_RANGE = np.iinfo(np.int32).max
 # This many training samples at the most are encoded a second time to check their codes,
 # by `fit` and by each call to `partial_fit`; and this many if there are as many.
 _N_CHECKED_ONCE, _N_CHECKED_EACH_TIME = 1024, 256
@@ -233,7 +227,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     _batches: Batches | None = None
 
     @property
-    def _n_build_parts(self) -> int:
+    def _n_build_parts(self) -> int:  # type: ignore[override]
         return self.n_draws
 
     def _read(self, X, y, sample_weight) -> Samples:  # type: ignore[override]
@@ -256,15 +250,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
                 )
         return read_chunks(self, X, y, sample_weight)
 
-    def _build(self, training: Samples, progress: Progress) -> tuple[dict, list | None]:
+    def _build(  # type: ignore[override]
+        self, training: Samples, progress: Progress
+    ) -> tuple[dict, list | None]:
         ball = training.enclosing_ball(self.center, _n_threads(self.n_jobs))
         if len(training.sizes) == 1:
             return self._constant(ball), None
         rules = self._rules(len(training.sizes))
-        tasks = [
-            (ball, rules, progress, number, seed)
-            for number, seed in enumerate(self._seeds())
-        ]
+        seeds = draw_seeds(self.random_state, self.n_draws)
+        tasks = [(ball, rules, progress, *numbered) for numbered in enumerate(seeds)]
         draws = completed_draws(
             training.run_draws(memorize_as_draw, tasks, self.n_jobs)
         )
@@ -332,7 +326,10 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     ) -> list | None:
         """Update each draw and the fitted attributes; return codes as `_build` does."""
         ball = ball_of(before, seen, self.center)
-        draws = tuple(self._seeds()) if before is None else before.draws
+        if before is None:
+            draws: Sequence = draw_seeds(self.random_state, self.n_draws)
+        else:
+            draws = before.draws
         if len(training.sizes) == 1:
             attributes, codes = self._constant(ball), None
         else:
@@ -347,11 +344,6 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             setattr(self, name, value)
         self._batches = Batches.of(self, seen, ball, draws)
         return codes
-
-    def _seeds(self) -> list[int]:
-        """Return one seed for each draw."""
-        generator = check_random_state(self.random_state)
-        return generator.randint(_SEED_RANGE, size=self.n_draws).tolist()
 
     def _rules(self, n_classes: int) -> Rules:
         if self.one_sided and n_classes > 2:

@@ -12,6 +12,7 @@ from scipy import sparse
 from ... import kernels
 from ...exact._signs import DOUBLE, TINY, rounded_up, rounding, signs
 from ...network._layer import Layer, frozen
+from ...network._storage import require
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +33,17 @@ class ExactHyperplanes:
         directions = np.asarray(self.directions, dtype=np.float32)
         biases = np.asarray(self.scaled_biases, dtype=np.float64)
         shift = None if self.shift is None else np.asarray(self.shift)
-        if directions.ndim != 2:
-            raise ValueError("directions must be a matrix")
-        if biases.shape != directions.shape[:1]:
-            raise ValueError("directions and biases must agree")
-        if not isinstance(self.exponent, (int, np.integer)):
-            raise ValueError("exponent: an integer")
-        if not (np.isfinite(directions).all() and np.isfinite(biases).all()):
-            raise ValueError("directions and biases must be finite")
-        if shift is not None and shift.shape != directions.shape[1:]:
-            raise ValueError("shift: one number a feature")
-        if shift is not None and not np.isfinite(shift).all():
-            raise ValueError("shift must be finite")
+        require(directions.ndim == 2, "directions must be a matrix")
+        agree = biases.shape == directions.shape[:1]
+        require(agree, "directions and biases must agree")
+        is_integer = isinstance(self.exponent, (int, np.integer))
+        require(is_integer, "exponent must be an integer")
+        finite = np.isfinite(directions).all() and np.isfinite(biases).all()
+        require(finite, "directions and biases must be finite")
+        if shift is not None:
+            one_each = shift.shape == directions.shape[1:]
+            require(one_each, "shift must be one number a feature")
+            require(np.isfinite(shift).all(), "shift must be finite")
         object.__setattr__(self, "directions", frozen(directions))
         object.__setattr__(self, "scaled_biases", frozen(biases))
         object.__setattr__(self, "shift", None if shift is None else frozen(shift))

@@ -14,7 +14,7 @@ from ...kernels import LANES
 from ...kernels._threads import run_in_threads
 from ...network._layer import Activation, Layer, frozen
 from ...network._network import Network, torch_modules
-from ...network._storage import storable
+from ...network._storage import require, storable
 from ._codes import TILES_OF_A_GROUP, unpack_bits
 from ._hyperplane_layer import HyperplaneLayer
 from ._relu_codes import FRACTION_BITS
@@ -61,17 +61,21 @@ class Covering:
         masks, bounds, starts = self.masks, self.bounds, self.starts
         n_bits = self.hyperplanes.n_hyperplanes
         shape = (len(bounds), -(-n_bits // 64))
-        _need(self.activation in ("threshold", "relu"), "there is no such activation")
-        _need(bounds.ndim == 1 and bounds.dtype.kind == "i", "bounds must be integers")
-        _need(masks.dtype == np.uint64, "masks must be words of 64 bits")
-        _need(masks.shape == shape, f"masks must have the shape {shape}")
-        _need(starts.ndim == 1 and starts.dtype.kind == "i", "starts must be integers")
-        _need(len(starts) > 1 and starts[0] == 0, "starts must begin with 0")
-        _need(starts[-1] == len(bounds), "starts must end with the number of neurons")
-        _need((np.diff(starts) >= 0).all(), "starts must not decrease")
+        known = self.activation in ("threshold", "relu")
+        require(known, "there is no such activation")
+        integers = bounds.ndim == 1 and bounds.dtype.kind == "i"
+        require(integers, "bounds must be integers")
+        require(masks.dtype == np.uint64, "masks must be words of 64 bits")
+        require(masks.shape == shape, f"masks must have the shape {shape}")
+        integers = starts.ndim == 1 and starts.dtype.kind == "i"
+        require(integers, "starts must be integers")
+        require(len(starts) > 1 and starts[0] == 0, "starts must begin with 0")
+        at_end = starts[-1] == len(bounds)
+        require(at_end, "starts must end with the number of neurons")
+        require((np.diff(starts) >= 0).all(), "starts must not decrease")
         if n_bits % 64:  # bits past the last hyperplane are never counted
             spare = masks[:, -1] >> np.uint64(n_bits % 64)
-            _need(not spare.any(), "masks name hyperplanes that are not there")
+            require(not spare.any(), "masks name hyperplanes that are not there")
 
     @property
     def n_neurons(self) -> int:
@@ -119,11 +123,6 @@ class Covering:
         return margins
 
 
-def _need(condition, what: str) -> None:
-    if not condition:
-        raise ValueError(what)
-
-
 class CoverNetwork(Network):
     """A three-layer network that recalls its training set by covering it.
 
@@ -165,14 +164,15 @@ class CoverNetwork(Network):
     def __init__(self, coverings, quorum: int = 1):
         self._coverings = tuple(coverings)
         self._quorum = quorum
-        _need(len(self._coverings) > 0, "there must be a covering")
-        _need(1 <= quorum <= len(self._coverings), "quorum: 1 .. number of coverings")
+        require(len(self._coverings) > 0, "there must be a covering")
+        possible = 1 <= quorum <= len(self._coverings)
+        require(possible, "quorum must be 1 .. number of coverings")
         for what, values in (
             ("n_features", {c.hyperplanes.n_features for c in self._coverings}),
             ("n_classes", {len(c.starts) for c in self._coverings}),
             ("activation", {c.activation for c in self._coverings}),
         ):
-            _need(len(values) == 1, f"all coverings must have the same {what}")
+            require(len(values) == 1, f"all coverings must have the same {what}")
 
     @property
     def coverings(self) -> tuple[Covering, ...]:

@@ -9,7 +9,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
-from ..._estimator._base import BaseMemorizingClassifier, _canonical
+from ..._estimator._base import BaseMemorizingClassifier
+from ..._estimator._training_set import canonical_csr
 from ._drawing import Ball, enclosing_ball, enlarged_ball
 from ._growing import GrowingCover
 from ._seen_samples import SeenSamples
@@ -76,7 +77,7 @@ def read_batch(
     X, y = estimator._validate_samples(X, y=y, reset=before is None)
     check_classification_targets(y)
     if sparse.issparse(X):
-        X = _canonical(X)
+        X = canonical_csr(X)
     numbers = _class_numbers(y, estimator.classes_)
     return X, numbers, *estimator._validate_weights(X, sample_weight)
 

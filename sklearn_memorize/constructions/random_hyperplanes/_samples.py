@@ -17,6 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ..._estimator._callbacks import DrawOutcome
 from ..._estimator._dask import again_if_lost, in_dask_worker
+from ...kernels._memory import blocks_of_rows
 from ._codes import ClassLayout
 from ._covers import Cover, cover_greedily, cover_in_drawing_order
 from ._drawing import (
@@ -26,9 +27,6 @@ from ._drawing import (
     representatives,
 )
 from ._hyperplane_layer import HyperplaneLayer
-
-# Predictions are made of about this many values at a time.
-_BLOCK_VALUES = 1 << 22
 
 
 class Samples(Protocol):
@@ -172,9 +170,7 @@ class SamplesInMemory:
     def n_missed(self, predictor: Callable, n_threads: int) -> int:
         """Count those for which `predictor(X, n_threads=...)` is another class."""
         labels, missed = self.labels, 0
-        step = max(1, _BLOCK_VALUES // max(1, self.X.shape[1]))
-        for start in range(0, self.n_samples, step):
-            block = slice(start, start + step)
+        for block in blocks_of_rows(self.n_samples, self.X.shape[1]):
             numbers = predictor(self.X[self.rows[block]], n_threads=n_threads)
             missed += int((numbers != labels[block]).sum())
         return missed

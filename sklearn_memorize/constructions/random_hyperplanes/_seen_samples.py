@@ -6,55 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..._estimator._training_set import distinct_rows, resolve_labels, row_hashes
+from ..._estimator._conflicts import Ballots, resolve_labels
+from ..._estimator._training_set import distinct_rows, row_hashes
 from ._rows import Rows
-
-_EXACT_INTEGERS = 2.0**53
-
-
-@dataclass(frozen=True)
-class Ballots:
-    """Who voted for which label of which row, with what weight.
-
-    They are sorted by row, and then by label; the weights of one row and label are
-    added up where that is exact.
-    """
-
-    rows: np.ndarray
-    labels: np.ndarray
-    weights: np.ndarray
-
-    def joined_by(self, rows, labels, weights) -> Ballots:
-        """Return these ballots and others."""
-        rows = np.concatenate((self.rows, rows))
-        labels = np.concatenate((self.labels, labels))
-        weights = np.concatenate((self.weights, weights))
-        order = np.lexsort((labels, rows))
-        rows, labels, weights = rows[order], labels[order], weights[order]
-        is_first = np.ones(len(rows), dtype=bool)
-        is_first[1:] = (rows[1:] != rows[:-1]) | (labels[1:] != labels[:-1])
-        starts = np.flatnonzero(is_first)
-        with np.errstate(over="ignore"):
-            totals = np.add.reduceat(weights, starts)
-        # Integers whose sum is below 2**53 are added without rounding.
-        exact = np.logical_and.reduceat(weights == np.floor(weights), starts)
-        exact &= totals < _EXACT_INTEGERS
-        weights[starts[exact]] = totals[exact]
-        kept = is_first | ~exact[np.cumsum(is_first) - 1]
-        return Ballots(rows[kept], labels[kept], weights[kept])
-
-    def of_rows(self, rows: np.ndarray, n_rows: int) -> Ballots:
-        """Return the ballots of some rows, whose numbers are their places therein."""
-        places = np.full(n_rows, -1, dtype=np.intp)
-        places[rows] = np.arange(len(rows))
-        kept = np.flatnonzero(places[self.rows] >= 0)
-        return Ballots(places[self.rows[kept]], self.labels[kept], self.weights[kept])
-
-    def n_conflicts(self) -> int:
-        """Return the number of rows with several labels."""
-        same_row = self.rows[1:] == self.rows[:-1]
-        disputed = same_row & (self.labels[1:] != self.labels[:-1])
-        return len(np.unique(self.rows[1:][disputed]))
 
 
 @dataclass(frozen=True)

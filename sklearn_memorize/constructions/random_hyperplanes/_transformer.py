@@ -12,17 +12,18 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..._estimator._base import advice_on_memory, explained_stop, unchanged_on_failure
 from ..._estimator._callbacks import reported_fit
 from ..._estimator._documentation import DocumentedMixin
-from ..._estimator._sklearn import Interval, _fit_context
+from ..._estimator._messages import (
+    advice_on_memory,
+    explained_stop,
+    unchanged_on_failure,
+)
+from ..._estimator._sklearn import Interval, _fit_context, draw_seeds
 from ..._estimator._storage import PersistentMixin
 from ._drawing import HyperplaneStream, enclosing_ball
-
-_SEED_RANGE = np.iinfo(np.int32).max
 
 
 class RandomThresholdTransformer(
@@ -143,8 +144,8 @@ class RandomThresholdTransformer(
                 X = self._validate(X, reset=True)
                 ball = enclosing_ball(X, np.arange(X.shape[0]), self.center)
             with stages.part("draw the hyperplanes", 1, needed=True):
-                seed = check_random_state(self.random_state).randint(_SEED_RANGE)
-                stream = HyperplaneStream(int(seed), ball, float(self.max_bias))
+                (seed,) = draw_seeds(self.random_state, 1)
+                stream = HyperplaneStream(seed, ball, float(self.max_bias))
                 self.hyperplanes_ = stream.draw(self.n_hyperplanes)
                 self.radius_ = ball.radius
         return self
