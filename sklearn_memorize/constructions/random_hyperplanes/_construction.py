@@ -1,22 +1,27 @@
-"""Random hyperplanes and a greedy cover: Algorithms 1 and 2.
+"""Random hyperplanes and a cover of the classes: Algorithms 1 and 2.
 
 S. Dirksen, P. Finke, M. Genzel, "Memorization with neural nets: going beyond the worst
-case", JMLR 25(347), 2024 (arXiv:2310.00327).
+case", JMLR 25(347), 2024 (arXiv:2310.00327). The activation s is 0 for t <= 0 and
+positive for t > 0: a threshold or ReLU.
 
-First layer: n hyperplanes w ~ N(0, I), b ~ Uniform[-lambda R, lambda R] (`_drawing`);
-the code of a point is Phi(x) = s(W x + b), where s is the activation.
-Second layer, for each class: while samples of the class are left over, draw one of
-them, x*, and add the neuron z -> s(m - <u, z>) with (`_covers`)
+First layer (`_drawing`, `_hyperplane_layer`): Phi(x) = s(W x + b), with n hyperplanes
+w ~ N(0, I), b ~ Uniform[-lambda R, lambda R]; R is the radius of the data.
+
+Second layer (`_covers`), for each class: let C be its samples. While C is not empty,
+draw x* from C, and let
 
     u = 1[Phi(x*) = 0]                        the hyperplanes on whose dark side x* lies
     m = min over x of other classes <u, Phi(x)>
 
-which fires at x* (<u, Phi(x*)> = 0 < m) and at no sample of another class. The samples
-at which it fires are covered, and drawn no more.
-Third layer: class c has an output that fires if one of its neurons does (`_network`).
+If m > 0, the neuron z -> s(m - <u, z>) fires at x* (<u, Phi(x*)> = 0) and at no sample
+of another class; the samples at which it fires are covered, and leave C. Else x* alone
+leaves C, and is missed.
 
-Algorithm 2 takes a fixed n. Algorithm 1 begins with few hyperplanes and draws more of
-them until m > 0 wherever it has to be: here n is doubled until all samples are covered.
+Third layer (`_network`): output c is 1 if any neuron of class c fires.
+
+Algorithm 2 takes a fixed n. Algorithm 1 draws hyperplanes until each pair of samples of
+different classes is separated; here n is doubled until no sample is missed, which takes
+less work and guarantees the same.
 """
 
 from __future__ import annotations
@@ -35,7 +40,7 @@ from ...kernels._threads import run_in_threads
 from ...network._layer import Activation
 from ._codes import unpack_bits
 from ._covers import Cover, without_spare_neurons
-from ._drawing import Ball, open_stream
+from ._drawing import Ball, HyperplaneStream
 from ._hyperplane_layer import HyperplaneLayer
 from ._network import Covering
 from ._samples import Samples
@@ -92,8 +97,7 @@ def memorize(
 
     The codes, each class and, within each other, the doublings are reported.
     """
-    hyperplane_seed, order_seed = seeds_of(seed)
-    stream = open_stream(hyperplane_seed, ball, rules.max_bias)
+    stream, order_seed = hyperplane_stream(seed, ball, rules), seed_of_orders(seed)
     drawn = stream.draw(rules.n_hyperplanes or rules.min_hyperplanes, rules.n_threads)
 
     with ExitStack() as doublings:
@@ -132,10 +136,21 @@ def memorize_as_draw(
     )
 
 
-def seeds_of(seed: int) -> tuple[int, int]:
-    """Return the seed of the hyperplanes of a draw, and that of the orders."""
-    hyperplane_seed, order_seed = np.random.SeedSequence(seed).generate_state(2)
-    return int(hyperplane_seed), int(order_seed)
+def hyperplane_stream(
+    seed: int, ball: Ball, rules: Rules, n_drawn: int = 0
+) -> HyperplaneStream:
+    """Return the sequence of hyperplanes of a draw, after the first `n_drawn`.
+
+    This is where a way of drawing is chosen.
+    """
+    hyperplane_seed, _ = np.random.SeedSequence(seed).generate_state(2)
+    return HyperplaneStream(int(hyperplane_seed), ball, rules.max_bias, n_drawn)
+
+
+def seed_of_orders(seed: int) -> int:
+    """Return the seed of the orders in which a draw takes the samples."""
+    _, order_seed = np.random.SeedSequence(seed).generate_state(2)
+    return int(order_seed)
 
 
 def cover_in_random_order(

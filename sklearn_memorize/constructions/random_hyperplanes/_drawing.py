@@ -1,8 +1,8 @@
 """Where the data lie, and how hyperplanes that cut through them are drawn.
 
 A *way of drawing* is a class with `draw(n_hyperplanes, n_threads)`, which returns the
-next hyperplanes of a sequence: `HyperplaneStream` draws them at random. What a draw
-uses is chosen in `open_stream`, and nowhere else.
+next hyperplanes of a sequence: `HyperplaneStream` draws them at random. Which way a
+draw takes is chosen in `_construction.hyperplane_stream`.
 """
 
 from __future__ import annotations
@@ -153,13 +153,6 @@ def _largest_norm(X, rows, middle, exponent: int) -> float:
 
 
 # Ways of drawing.
-
-
-def open_stream(
-    seed: int, ball: Ball, max_bias: float, n_drawn: int = 0
-) -> HyperplaneStream:
-    """Return the sequence of hyperplanes of one draw, after the first `n_drawn`."""
-    return HyperplaneStream(seed, ball, max_bias, n_drawn)
 
 
 class HyperplaneStream:

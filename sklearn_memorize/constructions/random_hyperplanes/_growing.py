@@ -29,10 +29,11 @@ from ._construction import (
     Rules,
     assemble,
     cover_each_class,
-    seeds_of,
+    hyperplane_stream,
+    seed_of_orders,
 )
 from ._covers import Cover, renewed_cover, without_spare_neurons
-from ._drawing import Ball, HyperplaneStream, open_stream
+from ._drawing import Ball
 from ._hyperplane_layer import HyperplaneLayer
 from ._samples import SamplesInMemory
 
@@ -103,11 +104,6 @@ def memorize_more(
     return replace(growing, turn=growing.turn + 1, neurons=neurons), network
 
 
-def _stream(seed: int, ball: Ball, rules: Rules, n_drawn: int) -> HyperplaneStream:
-    hyperplane_seed, _ = seeds_of(seed)
-    return open_stream(hyperplane_seed, ball, rules.max_bias, n_drawn)
-
-
 def _outputs(layer: HyperplaneLayer, X, rules: Rules) -> np.ndarray:
     """Return what the hyperplanes say of some samples, in a form that is kept."""
     return layer.encode(X, rules.activation, rules.n_threads).outputs()
@@ -124,7 +120,7 @@ def _codes(
 
 def _first_draw(seed: int, samples: SamplesInMemory, ball: Ball, rules: Rules):
     n = rules.n_hyperplanes or rules.min_hyperplanes
-    drawn = _stream(seed, ball, rules, 0).draw(n, rules.n_threads)
+    drawn = hyperplane_stream(seed, ball, rules).draw(n, rules.n_threads)
     layer = samples.most_balanced_first(drawn)
     outputs = _outputs(layer, samples.X, rules)
     growing = GrowingCover(seed, 0, n, ball.radius, layer, outputs, {})
@@ -145,7 +141,7 @@ def _with_more_hyperplanes(
     if n_more <= 0 and not outgrown:
         return None
     radius = growing.radius
-    stream = _stream(growing.seed, ball, rules, growing.n_drawn)
+    stream = hyperplane_stream(growing.seed, ball, rules, growing.n_drawn)
     if n_more > 0:
         more = stream.draw(n_more, rules.n_threads)
         layer = _in_units_of(growing.layer, ball).joined_by(more)
@@ -227,7 +223,7 @@ def _cover_classes(
     growing: GrowingCover, codes, samples: SamplesInMemory, rules: Rules
 ) -> list[Cover]:
     """Cover each class; its samples left over are drawn in an order of its own."""
-    _, order_seed = seeds_of(growing.seed)
+    order_seed = seed_of_orders(growing.seed)
     turn = (growing.turn,) if growing.turn else ()
     none = np.empty(0, dtype=np.intp), np.empty(0, dtype=np.int64)
 

@@ -185,39 +185,32 @@ class HyperplaneLayer(ExactHyperplanes):
         n_threads : int, default=1
             Number of threads that share the rows.
         """
-        _encode_rows(self, codes, X, rows, positions, n_threads)
-
-
-def _encode_rows(
-    hyperplanes: ExactHyperplanes, codes, X, rows, positions, n_threads: int
-) -> None:
-    """Store the code of row `rows[i]` of X at `positions[i]` of `codes`."""
-    is_packed = isinstance(codes, BitCodes) and _are_packed(hyperplanes, X, rows)
-    if is_packed:
-        width = max(hyperplanes.n_features, _LEAST_WIDTH)
-    else:
-        width = max(hyperplanes.n_features, min(hyperplanes.n_hyperplanes, _COLUMNS))
-        # Long rows are read as they lie in memory.
-        order = np.argsort(rows)
-        rows, positions = rows[order], positions[order]
-    step = max(64, even_step(len(rows), _BLOCK_VALUES // width, n_threads))
-    blocks = [slice(start, start + step) for start in range(0, len(rows), step)]
-    of_thread = threading.local()
-
-    def encode_block(block):
-        places = positions[block].astype(np.intp)
+        is_packed = isinstance(codes, BitCodes) and _are_packed(self, X, rows)
         if is_packed:
-            _encode_packed(hyperplanes, codes, X, rows[block], places)
-            return
-        points = rows_of(X, rows[block])
-        if not isinstance(codes, BitCodes):
-            encode_relu(hyperplanes, codes, points, places)
-            return
-        if not hasattr(of_thread, "products"):
-            of_thread.products = np.empty(step * width, dtype=np.float32)
-        _encode_products(hyperplanes, codes, points, places, of_thread.products)
+            width = max(self.n_features, _LEAST_WIDTH)
+        else:
+            width = max(self.n_features, min(self.n_hyperplanes, _COLUMNS))
+            # Long rows are read as they lie in memory.
+            order = np.argsort(rows)
+            rows, positions = rows[order], positions[order]
+        step = max(64, even_step(len(rows), _BLOCK_VALUES // width, n_threads))
+        of_thread = threading.local()
 
-    run_in_threads(encode_block, blocks, n_threads)
+        def encode_block(start: int) -> None:
+            block = slice(start, start + step)
+            places = positions[block].astype(np.intp)
+            if is_packed:
+                _encode_packed(self, codes, X, rows[block], places)
+                return
+            points = rows_of(X, rows[block])
+            if not isinstance(codes, BitCodes):
+                encode_relu(self, codes, points, places)
+                return
+            if not hasattr(of_thread, "products"):
+                of_thread.products = np.empty(step * width, dtype=np.float32)
+            _encode_products(self, codes, points, places, of_thread.products)
+
+        run_in_threads(encode_block, range(0, len(rows), step), n_threads)
 
 
 def _are_packed(hyperplanes: ExactHyperplanes, X, rows) -> bool:
