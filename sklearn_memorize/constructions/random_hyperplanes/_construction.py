@@ -15,7 +15,7 @@ draw x* from C, and let
 
 If m > 0, the neuron z -> s(m - <u, z>) fires at x* (<u, Phi(x*)> = 0) and at no sample
 of another class; the samples at which it fires are covered, and leave C. Else x* alone
-leaves C, and is missed.
+leaves C, and is missed unless another neuron covers it.
 
 Third layer (`_network`): output c is 1 if any neuron of class c fires.
 
