@@ -57,11 +57,11 @@ def _section(title: str, module: ModuleType) -> Iterable[str]:
 
 
 def _public_names(module: ModuleType) -> list[str]:
-    """Return the documented names; a module among them has a section of its own."""
+    """Return the classes and functions; a module has a section of its own."""
     return [
         name
         for name in getattr(module, "__all__", [])
-        if not isinstance(getattr(module, name), ModuleType)
+        if callable(getattr(module, name))
     ]
 
 

@@ -34,9 +34,7 @@ from sklearn_memorize import (
     SlabClassifier,
     SmallReLUClassifier,
 )
-from sklearn_memorize.constructions.bit_extraction._construction import (
-    predict_bit_extraction,
-)
+from sklearn_memorize.constructions.bit_extraction import predict_bit_extraction
 from sklearn_memorize.datasets import make_two_moons
 
 

@@ -160,27 +160,12 @@ def _demonstrate(
     # Pixels share one unit; columns of a table need not.
     is_table = data.image_shape is None
     X = StandardScaler().fit_transform(data.X) if is_table else data.X
-    _prepare_kernels(X, data.y)
+    _say("Kernels", kernels.backend())
     model = _memorize(X, data.y, options)
     print()
     study = _compare(data, options)
     if picture is not None:
         _draw(model, data, study, picture)
-
-
-def _prepare_kernels(X: np.ndarray, y: np.ndarray) -> None:
-    """Run all kernels once, so that no time below is that of compiling them."""
-    if kernels.backend() == "numpy":
-        _say("Kernels", 'numpy; for faster ones: pip install ".[fast]"')
-        return
-    start = time.perf_counter()
-    _, few = np.unique(y, return_index=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = MemorizingClassifier(min_hyperplanes=64, random_state=0)
-        model.fit(X[few], y[few]).decision_function(X[few])
-    elapsed = time.perf_counter() - start
-    _say("Kernels", f"numba, ready after {elapsed:.1f} s (compiled once, then cached)")
 
 
 def _memorize(X, y, options) -> MemorizingClassifier:

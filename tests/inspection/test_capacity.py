@@ -21,6 +21,7 @@ from sklearn_memorize import (
     SmallReLUClassifier,
 )
 from sklearn_memorize.constructions import all_estimators
+from sklearn_memorize.constructions.bit_extraction._layers import ExactLayer
 from sklearn_memorize.inspection import (
     capacity_report,
     separation,
@@ -205,9 +206,9 @@ def test_dense_and_sparse_data_give_the_same_report():
 
 
 def test_bits_are_those_of_the_numbers():
-    def bits(weights, biases):
+    def bits(weights, biases, kind=Layer):
         return bits_per_parameter(
-            LayeredNetwork([Layer(np.array(weights), np.array(biases), "relu")])
+            LayeredNetwork([kind(np.array(weights), np.array(biases), "relu")])
         )
 
     assert bits([[1.0, 0.0], [1.0, 1.0]], [0.0, 0.0]) == 1
@@ -217,7 +218,8 @@ def test_bits_are_those_of_the_numbers():
     assert bits([[0.1]], [0.0]) == 64
     assert bits([[0.1, 0.5]], [1.0]) == (64 + 64 + 1) / 3
     assert bits([[0.0]], [0.0]) is None
-    assert bits([[2**100, 1]], [0]) == 101
+    long = np.array([[2**100, 1]], dtype=object), np.array([0], dtype=object)
+    assert bits(*long, kind=ExactLayer) == 101
     assert bits_per_parameter(
         LayeredNetwork([Layer(sparse.csr_array([[0.0, 3.0]]), np.zeros(1), "relu")])
     ) == pytest.approx(2)

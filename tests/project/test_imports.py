@@ -23,7 +23,6 @@ FLOORS = [
     ["inspection", "model_selection", "datasets", "export"],
     # Draws what the studies measured.
     ["plotting"],
-    ["_demo"],
     ["__init__", "__main__"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

@@ -101,7 +101,7 @@ class ReLUCodes:
             yield block, self.values[block] @ weights
 
     def largest_bounds(self, masks, skip: slice) -> np.ndarray:
-        """Return m = min <u, output> - |u| - 1, over all but the tiles to skip.
+        """Return `m = min <u, output> - |u| - 1`, over all but the tiles to skip.
 
         That leaves room for the rounding of the outputs, by at most one unit each, so
         that real-valued ReLU outputs give the same answers on the samples.
