@@ -7,7 +7,7 @@
 Every fold of every method is a line of `folds.csv` in the output folder; what is there
 is not computed again, so that an interrupted run goes on where it stopped. The means
 over the folds go to `measured/generalization.csv`, tables and diagrams beside it. All
-methods run in one thread, so that their times compare.
+methods run in one thread; times are those of the processor.
 
 Half of the data sets, "dev", is there to choose parameters and defaults by. The other
 half, "test", is there to report on: no choice may look at it.
@@ -86,12 +86,12 @@ def evaluate(estimator, X_train, y_train, X_test, y_test):
         # Some data sets have rows of several labels; MLP stops after 200 epochs.
         warnings.simplefilter("ignore", ConflictingLabelsWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
-        start = time.perf_counter()
+        start = time.process_time()
         estimator.fit(X_train, y_train)
-        fit_time = time.perf_counter() - start
-    start = time.perf_counter()
+        fit_time = time.process_time() - start
+    start = time.process_time()
     predicted = estimator.predict(X_test)
-    predict_time = time.perf_counter() - start
+    predict_time = time.process_time() - start
     scores, loss = class_scores(estimator, X_test), np.nan
     if hasattr(estimator, "predict_proba"):
         loss = log_loss(y_test, scores, labels=estimator.classes_)

@@ -158,7 +158,7 @@ def ranking():
 
 
 def table_of_scores(n_sets=20):
-    """Three methods: the second is the first with a little noise, the third is worse."""
+    """Three methods: the second is the first and a little noise, the third is worse."""
     generator = np.random.default_rng(0)
     first = generator.uniform(0.7, 0.9, n_sets)
     second = first + generator.normal(0, 0.01, n_sets)
