@@ -6,8 +6,9 @@
 
 Every fold of every method is a line of `folds.csv` in the output folder; what is there
 is not computed again, so that an interrupted run goes on where it stopped. The means
-over the folds go to `measured/generalization.csv`, tables and diagrams beside it. All
-methods run in one thread; times are those of the processor.
+over the folds go to `measured/generalization.csv`, where means of earlier runs stay that
+the new ones do not replace; tables and diagrams beside it. All methods run in one
+thread; times are those of the processor.
 
 Half of the data sets, "dev", is there to choose parameters and defaults by. The other
 half, "test", is there to report on: no choice may look at it.
@@ -193,6 +194,15 @@ def means_of_folds(table):
     return means
 
 
+def with_earlier(means, path):
+    """Return the means together with those of the file that they do not replace."""
+    if not path.exists():
+        return means
+    keys = [name for name in KEY if name != "fold"]
+    table = pd.concat((means, pd.read_csv(path)), ignore_index=True)
+    return table.drop_duplicates(keys).sort_values(keys, ignore_index=True)
+
+
 def main(argv=None):
     """Evaluate what is missing, then write tables and diagrams."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -224,11 +234,10 @@ def main(argv=None):
                     here = [name for name in names if name in NOISY or noise == 0]
                     run(folds, here, chosen, scaling, noise)
 
-    means = means_of_folds(folds.table())
     arguments.measured.mkdir(parents=True, exist_ok=True)
-    means.to_csv(
-        arguments.measured / "generalization.csv", index=False, float_format="%.5g"
-    )
+    path = arguments.measured / "generalization.csv"
+    means = with_earlier(means_of_folds(folds.table()), path)
+    means.to_csv(path, index=False, float_format="%.5g")
     write_tables(means, arguments.measured / "generalization.md")
     for half in ("dev", "test"):
         table = means.query("scaling == 'standard' and noise == 0 and half == @half")
