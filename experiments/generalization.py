@@ -6,9 +6,9 @@
 
 Every fold of every method is a line of `folds.csv` in the output folder; what is there
 is not computed again, so that an interrupted run goes on where it stopped. The means
-over the folds go to `measured/generalization.csv`, where means of earlier runs stay that
-the new ones do not replace; tables and diagrams beside it. All methods run in one
-thread; times are those of the processor.
+over the folds go to `measured/generalization.csv`, tables and diagrams beside it; means
+of earlier runs stay unless new ones replace them. All methods run in one thread; times
+are those of the processor.
 
 Half of the data sets, "dev", is there to choose parameters and defaults by. The other
 half, "test", is there to report on: no choice may look at it.
