@@ -1,173 +1,253 @@
-"""What memorizing costs in test accuracy: classifiers and data sets in one table.
+"""MemorizingClassifier beside the usual classifiers, on 40 tabular data sets.
 
-All classifiers of the package with their defaults (and MemorizingClassifier with
-several draws kept), 1-NN, 5-NN, random forest, RBF SVM and a multilayer perceptron, on
-digits, 10,000 samples of MNIST, wine, breast cancer and iris, cross-validated.
+    python experiments/generalization.py [--half dev] [--data wine iris]
+        [--methods NAME ...] [--scaling standard none] [--noise 0 0.1 0.2 0.3]
+        [--tables-only] [--output FOLDER]
 
-    python experiments/generalization.py [--data digits wine] [--noise 0 0.1]
-        [--skip NAME ...] [--folds 5] [--jobs -1] [--output FOLDER]
+Every fold of every method is a line of `folds.csv` in the output folder; what is there
+is not computed again, so that an interrupted run goes on where it stopped. The means
+over the folds go to `measured/generalization.csv`, tables and diagrams beside it; means
+of earlier runs stay unless new ones replace them. All methods run in one thread; times
+are those of the processor.
 
-The digits of MNIST are read from the folder data/mnist below $SKLEARN_MEMORIZE_DATA
-(by default ../shared), or else fetched from OpenML. Interrupted, it goes on where it
-stopped.
+Half of the data sets, "dev", is there to choose parameters and defaults by. The other
+half, "test", is there to report on: no choice may look at it.
 """
 
 import argparse
+import csv
+import json
+import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _mnist import load_digits as load_mnist
-from sklearn import datasets
-from sklearn.base import is_classifier
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.exceptions import FitFailedWarning
-from sklearn.model_selection import train_test_split
+from _ranking import draw_critical_differences, mean_ranks, write_tables
+from _tabular import NOISY, listed, load, with_wrong_labels
+from sklearn.base import clone
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, log_loss, roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
 
 from sklearn_memorize import MemorizingClassifier
-from sklearn_memorize.constructions import all_estimators
-from sklearn_memorize.model_selection import compare_generalization
-from sklearn_memorize.plotting import GeneralizationDisplay
+from sklearn_memorize.exceptions import ConflictingLabelsWarning
 
-COLUMNS = {
-    "estimator": "estimator",
-    "label_noise": "noise",
-    "train_accuracy": "train",
-    "test_accuracy": "test",
-    "interval": "95 % interval",
-    "true_test_accuracy": "test (true)",
-    "n_neurons": "neurons",
-    "n_parameters": "parameters",
-    "fit_time": "fit (s)",
-    "predict_time": "predict (s)",
+HERE = Path(__file__).parent
+
+# Settings of MemorizingClassifier to compare, by the name that the tables give them.
+OWN = {"MemorizingClassifier": {}}
+OTHERS = {
+    "1-NN": KNeighborsClassifier(1),
+    "5-NN": KNeighborsClassifier(5),
+    "15-NN": KNeighborsClassifier(15),
+    "random forest": RandomForestClassifier(random_state=0),
+    "extra trees": ExtraTreesClassifier(random_state=0),
+    "histogram gradient boosting": HistGradientBoostingClassifier(random_state=0),
+    "SVC C=10": SVC(C=10),
+    "MLP": MLPClassifier(random_state=0),
+    "logistic regression": LogisticRegression(),
 }
 
-
-def mnist_10k():
-    """Return a stratified sample of 10,000 digits of MNIST."""
-    X, y = load_mnist()
-    X, _, y, _ = train_test_split(X, y, train_size=10_000, stratify=y, random_state=0)
-    return X / 255, y
-
-
-# Pictures keep their common scale; measurements in different units are standardized.
-PICTURES = {
-    "digits": lambda: datasets.load_digits(return_X_y=True),
-    "mnist-10k": mnist_10k,
-}
-TABLES = {
-    "wine": lambda: datasets.load_wine(return_X_y=True),
-    "breast cancer": lambda: datasets.load_breast_cancer(return_X_y=True),
-    "iris": lambda: datasets.load_iris(return_X_y=True),
-}
+KEY = ("dataset", "scaling", "noise", "method", "fold")
+SCORES = (
+    "accuracy",
+    "balanced_accuracy",
+    "roc_auc",
+    "log_loss",
+    "train_accuracy",
+    "fit_time",
+    "predict_time",
+)
 
 
-def classifiers():
-    """Return all classifiers by name: the package's own first."""
-    own = {kind.__name__: kind() for kind in all_estimators() if is_classifier(kind())}
+def methods():
+    """Return all classifiers by name, our own first."""
+    own = {
+        name: MemorizingClassifier(**{"random_state": 0, **settings})
+        for name, settings in OWN.items()
+    }
+    return {**own, **OTHERS}
+
+
+def evaluate(estimator, X_train, y_train, X_test, y_test):
+    """Fit and return all scores; the training accuracy is on the labels of `fit`."""
+    estimator = clone(estimator)
+    with warnings.catch_warnings():
+        # Some data sets have rows of several labels; MLP stops after 200 epochs.
+        warnings.simplefilter("ignore", ConflictingLabelsWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        start = time.process_time()
+        estimator.fit(X_train, y_train)
+        fit_time = time.process_time() - start
+    start = time.process_time()
+    predicted = estimator.predict(X_test)
+    predict_time = time.process_time() - start
+    scores, loss = class_scores(estimator, X_test), np.nan
+    if hasattr(estimator, "predict_proba"):
+        loss = log_loss(y_test, scores, labels=estimator.classes_)
     return {
-        **own,
-        "MemorizingClassifier, 1 draw": MemorizingClassifier(n_draws=1),
-        "MemorizingClassifier, 8 draws": MemorizingClassifier(n_draws=8),
-        "1-NN": KNeighborsClassifier(1),
-        "5-NN": KNeighborsClassifier(5),
-        "random forest": RandomForestClassifier(),
-        "RBF SVM": SVC(),
-        "MLP": MLPClassifier(max_iter=1000),
+        "accuracy": (predicted == y_test).mean(),
+        "balanced_accuracy": balanced_accuracy_score(y_test, predicted),
+        "roc_auc": mean_roc_auc(y_test, scores, estimator.classes_),
+        "log_loss": loss,
+        "train_accuracy": (estimator.predict(X_train) == y_train).mean(),
+        "fit_time": fit_time,
+        "predict_time": predict_time,
     }
 
 
-def compare(name, arguments):
-    """Return the comparison on one data set."""
-    is_table = name in TABLES
-    X, y = (TABLES if is_table else PICTURES)[name]()
-    estimators = {
-        label: make_pipeline(StandardScaler(), estimator) if is_table else estimator
-        for label, estimator in classifiers().items()
-        if label not in arguments.skip
-    }
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", FitFailedWarning)
-        comparison = compare_generalization(
-            estimators,
-            X,
-            y,
-            cv=arguments.folds,
-            label_noise=arguments.noise,
-            random_state=0,
-            n_jobs=arguments.jobs,
-            cache=arguments.output / "cache",
-            progress=True,
-        )
-    for warning in caught:
-        if issubclass(warning.category, FitFailedWarning):
-            print(f"  {warning.message}")
-    return comparison
+def class_scores(estimator, X):
+    """Return a score for each row and class: the probability where there is one."""
+    if hasattr(estimator, "predict_proba"):
+        return estimator.predict_proba(X)
+    scores = estimator.decision_function(X)
+    return np.column_stack((-scores, scores)) if scores.ndim == 1 else scores
 
 
-def show(name, comparison):
-    """Print the table of one data set."""
-    table = pd.DataFrame(comparison)
-    table["interval"] = [
-        f"{low:.3f} - {high:.3f}"
-        for low, high in zip(
-            table["test_accuracy_low"], table["test_accuracy_high"], strict=True
-        )
-    ]
-    if (table["label_noise"] == 0).all():
-        table = table.drop(columns=["label_noise", "true_test_accuracy"])
-    shown = table[[column for column in COLUMNS if column in table]]
-    formats = {"n_neurons": "{:.0f}".format, "n_parameters": "{:.0f}".format}
-    for column in ("train_accuracy", "test_accuracy", "true_test_accuracy"):
-        formats[column] = "{:.4f}".format
-    print(f"\n{name}\n")
-    print(
-        shown.to_string(
-            index=False,
-            header=[COLUMNS[column] for column in shown],
-            formatters=formats,
-            float_format="{:.3f}".format,
-            na_rep="-",
-        )
+def mean_roc_auc(y, scores, classes):
+    """Return the mean over the classes of the area, each against all others."""
+    return np.mean(
+        [
+            roc_auc_score(y == label, scores[:, number])
+            for number, label in enumerate(classes)
+            if 0 < (y == label).sum() < len(y)
+        ]
     )
+
+
+def evaluate_folds(data, estimator, scaling, noise, done):
+    """Yield (number of the fold, its scores) for folds that are not done."""
+    for number, (train, test) in enumerate(data.folds()):
+        if number in done:
+            continue
+        X_train, X_test = data.X[train], data.X[test]
+        if scaling == "standard":
+            scaler = StandardScaler().fit(X_train)
+            X_train, X_test = scaler.transform(X_train), scaler.transform(X_test)
+        y_train = with_wrong_labels(data.y[train], noise, seed=number)
+        yield number, evaluate(estimator, X_train, y_train, X_test, data.y[test])
+
+
+class Folds:
+    """The file of all folds that are done: a line each, added one by one."""
+
+    def __init__(self, path):
+        self.path = path
+        self.done = set()
+        if path.exists():
+            for row in self.table().itertuples():
+                self.done.add(tuple(getattr(row, name) for name in KEY))
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._append(KEY + SCORES)
+
+    def _append(self, values):
+        with open(self.path, "a", newline="") as file:
+            csv.writer(file).writerow(values)
+
+    def add(self, key, scores):
+        self._append([*key, *(f"{scores[name]:.6g}" for name in SCORES)])
+        self.done.add(key)
+
+    def numbers_done(self, *key):
+        return {one[-1] for one in self.done if one[:-1] == key}
+
+    def table(self):
+        return pd.read_csv(self.path)
+
+
+def run(folds, names, chosen, scaling, noise):
+    """Evaluate the methods on the data sets, and record each fold."""
+    for name in names:
+        data = load(name)
+        for method, estimator in chosen.items():
+            key = (name, scaling, noise, method)
+            done = folds.numbers_done(*key)
+            scored = evaluate_folds(data, estimator, scaling, noise, done)
+            accuracies = []
+            for number, scores in scored:
+                folds.add((*key, number), scores)
+                accuracies.append(scores["accuracy"])
+            if accuracies:
+                print(f"{name}, {method}: {np.mean(accuracies):.4f}", flush=True)
+
+
+def means_of_folds(table):
+    """Return the mean over the folds of each method on each data set."""
+    halves = {row["dataset"]: row["half"] for row in listed()}
+    keys = [name for name in KEY if name != "fold"]
+    grouped = table.groupby(keys, sort=True)
+    means = grouped[list(SCORES)].mean().reset_index()
+    means.insert(1, "half", means["dataset"].map(halves))
+    means.insert(5, "folds", grouped.size().to_numpy())
+    return means
+
+
+def with_earlier(means, path):
+    """Return the means together with those of the file that they do not replace."""
+    if not path.exists():
+        return means
+    keys = [name for name in KEY if name != "fold"]
+    table = pd.concat((means, pd.read_csv(path)), ignore_index=True)
+    return table.drop_duplicates(keys).sort_values(keys, ignore_index=True)
 
 
 def main(argv=None):
-    """Compare on every data set; print, draw and save."""
+    """Evaluate what is missing, then write tables and diagrams."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    known = [*PICTURES, *TABLES]
-    parser.add_argument("--data", nargs="+", choices=known, default=known)
-    parser.add_argument("--noise", nargs="+", type=float, default=[0.0])
-    parser.add_argument("--skip", nargs="+", default=[], help="leave classifiers out")
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--jobs", type=int, default=-1)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output")
-    arguments = parser.parse_args(argv)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    tables = []
-    for name in arguments.data:
-        comparison = compare(name, arguments)
-        show(name, comparison)
-        display = GeneralizationDisplay.from_study(comparison)
-        display.ax_.set_title(name)
-        file_name = f"generalization_{name.replace(' ', '_')}.png"
-        display.figure_.savefig(arguments.output / file_name, dpi=150)
-        tables.append(pd.DataFrame(comparison).assign(data=name))
-    table = pd.concat(tables, ignore_index=True)
-    table.to_csv(arguments.output / "generalization.csv", index=False)
-    clean = table[table["label_noise"] == 0]
-    means = clean.groupby("estimator", sort=False)["true_test_accuracy"].agg(
-        lambda values: np.nan if values.isna().any() else values.mean()
+    known = [row["dataset"] for row in listed()]
+    parser.add_argument("--half", choices=["dev", "test"])
+    parser.add_argument("--data", nargs="+", choices=known)
+    parser.add_argument("--methods", nargs="+", choices=list(methods()))
+    parser.add_argument("--own", type=json.loads, default={}, help="more settings")
+    parser.add_argument(
+        "--scaling", nargs="+", default=["standard"], choices=["standard", "none"]
     )
-    print("\nMean test accuracy over the data sets (- where one could not be fitted)\n")
-    print(means.to_string(float_format="{:.4f}".format, na_rep="-"))
-    return table
+    parser.add_argument("--noise", nargs="+", type=float, default=[0.0])
+    parser.add_argument("--tables-only", action="store_true")
+    parser.add_argument("--output", type=Path, default=HERE / "output/generalization")
+    parser.add_argument("--measured", type=Path, default=HERE / "measured")
+    arguments = parser.parse_args(argv)
+
+    OWN.update(arguments.own)
+    chosen = methods()
+    if arguments.methods:
+        wanted = {*arguments.methods, *arguments.own}
+        chosen = {name: chosen[name] for name in chosen if name in wanted}
+    names = arguments.data or [row["dataset"] for row in listed(arguments.half)]
+    folds = Folds(arguments.output / "folds.csv")
+    if not arguments.tables_only:
+        with threadpool_limits(1):
+            for scaling in arguments.scaling:
+                for noise in arguments.noise:
+                    here = [name for name in names if name in NOISY or noise == 0]
+                    run(folds, here, chosen, scaling, noise)
+
+    arguments.measured.mkdir(parents=True, exist_ok=True)
+    path = arguments.measured / "generalization.csv"
+    means = with_earlier(means_of_folds(folds.table()), path)
+    means.to_csv(path, index=False, float_format="%.5g")
+    write_tables(means, arguments.measured / "generalization.md")
+    for half in ("dev", "test"):
+        table = means.query("scaling == 'standard' and noise == 0 and half == @half")
+        accuracies = table.pivot(index="dataset", columns="method", values="accuracy")
+        accuracies = accuracies.dropna(axis=1).round(4)
+        if len(accuracies) > 1 and accuracies.shape[1] > 2:
+            figure = draw_critical_differences(accuracies)
+            figure.savefig(arguments.measured / f"generalization_{half}.png", dpi=150)
+            print(f"\nMean ranks of accuracy, half {half!r}\n")
+            print(mean_ranks(accuracies).to_string(float_format="{:.2f}".format))
 
 
 if __name__ == "__main__":

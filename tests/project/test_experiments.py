@@ -149,3 +149,59 @@ def test_predictions_go_on_where_building_ends(sizes, measured_sizes):
         # A decade takes at most the pairs of ten times the samples.
         assert (grows[1:] / grows[:-1] <= 130).all()
         assert (np.diff(grows[-4:]) >= -0.05 * grows[-4:-1]).all()
+
+
+@pytest.fixture(scope="module")
+def ranking():
+    pytest.importorskip("matplotlib")
+    return script("_ranking")
+
+
+def table_of_scores(n_sets=20):
+    """Three methods: the second is the first and a little noise, the third is worse."""
+    generator = np.random.default_rng(0)
+    first = generator.uniform(0.7, 0.9, n_sets)
+    second = first + generator.normal(0, 0.01, n_sets)
+    return pd.DataFrame({"third": first - 0.05, "first": first, "second": second})
+
+
+def test_mean_ranks_share_equal_scores(ranking):
+    scores = pd.DataFrame({"a": [0.9, 0.5], "b": [0.9, 0.6], "c": [0.1, 0.7]})
+    assert ranking.mean_ranks(scores).to_dict() == {"b": 1.75, "a": 2.25, "c": 2.0}
+    assert ranking.mean_ranks(scores, largest_is_best=False)["c"] == 2.0
+
+
+def test_only_methods_that_differ_are_told_apart(ranking):
+    scores = table_of_scores()
+    differ = ranking.differing_pairs(scores)
+    assert differ == {frozenset(("third", "first")), frozenset(("third", "second"))}
+    ranks = ranking.mean_ranks(scores)
+    assert ranking.groups(ranks, differ) == [(0, 2)]
+    assert ranking.draw_critical_differences(scores).axes
+
+
+def test_every_method_joins_the_group_it_does_not_differ_from(ranking):
+    ranks = pd.Series({"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0})
+    differ = {frozenset("ac"), frozenset("ad")}
+    assert ranking.groups(ranks, differ) == [(0, 2), (1, 4)]
+    assert ranking.groups(ranks, set()) == [(0, 4)]
+
+
+def test_data_sets_are_halved_and_folds_hold_every_class():
+    tabular = script("_tabular")
+    assert len(tabular.listed()) == 40
+    assert len(tabular.listed("dev")) == len(tabular.listed("test")) == 20
+    wine = tabular.load("wine")
+    folds = list(wine.folds())
+    assert len(folds) == 10
+    for train, test in folds:
+        assert set(wine.y[test]) == {0, 1, 2}
+        assert sorted([*train, *test]) == list(range(len(wine.y)))
+
+
+def test_wrong_labels_are_the_share_asked_for():
+    tabular = script("_tabular")
+    y = np.arange(200) % 3
+    wrong = tabular.with_wrong_labels(y, 0.3, seed=0)
+    assert (wrong != y).sum() == 60
+    assert set(wrong) == {0, 1, 2}
