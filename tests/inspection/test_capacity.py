@@ -21,6 +21,7 @@ from sklearn_memorize import (
     SmallReLUClassifier,
 )
 from sklearn_memorize.constructions import all_estimators
+from sklearn_memorize.constructions.bit_extraction._layers import ExactLayer
 from sklearn_memorize.inspection import (
     capacity_report,
     separation,
@@ -206,9 +207,10 @@ def test_dense_and_sparse_data_give_the_same_report():
 
 def test_bits_are_those_of_the_numbers():
     def bits(weights, biases):
-        return bits_per_parameter(
-            LayeredNetwork([Layer(np.array(weights), np.array(biases), "relu")])
-        )
+        weights = np.array(weights)
+        kind = ExactLayer if weights.dtype == object else Layer
+        biases = np.array(biases, dtype=weights.dtype)
+        return bits_per_parameter(LayeredNetwork([kind(weights, biases, "relu")]))
 
     assert bits([[1.0, 0.0], [1.0, 1.0]], [0.0, 0.0]) == 1
     assert bits([[-1.0, 0.0], [1.0, 1.0]], [0.0, 0.0]) == 2

@@ -73,6 +73,8 @@ class SlabNetwork(LayeredNetwork):
 
     def _class_units(self, rows) -> np.ndarray:
         rows = rows.toarray() if sparse.issparse(rows) else rows
-        values = kernels.ordered_product(rows, self._normals)
+        # Rows far away may reach infinity, which is on the right side all the same.
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = kernels.ordered_product(rows, self._normals)
         units = np.hstack([values > self._lower, values > self._upper]) * 1.0
         return self._layers[1].forward(units)
