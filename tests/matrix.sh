@@ -5,7 +5,7 @@ set -euo pipefail
 uv=$1 folder=$2 resolution=$3 version=$4
 shift 4
 python=$folder/bin/python
-compiled=(contourpy coverage kiwisolver llvmlite matplotlib numba numpy pandas pillow
+compiled=(contourpy coverage kiwisolver matplotlib numpy pandas pillow
     polars scikit-learn scipy)
 export UV_PYTHON_DOWNLOADS=never
 
@@ -19,11 +19,11 @@ fi
 # is the oldest that comes compiled for this Python.
 "$uv" pip compile --quiet --python "$python" --resolution "$resolution" \
     $(printf -- '--only-binary %s ' "${compiled[@]}") \
-    --extra fast --extra plot --extra progress --extra test \
+    --extra plot --extra progress --extra test \
     --no-header --no-annotate --output-file "$folder/requirements.txt" setup.cfg > /dev/null
 "$uv" pip install --quiet --python "$python" --requirements "$folder/requirements.txt"
 "$uv" pip install --quiet --python "$python" --no-deps --editable .
-grep -E '^(scikit-learn|numpy|scipy|joblib|numba)==' "$folder/requirements.txt"
+grep -E '^(scikit-learn|numpy|scipy|joblib)==' "$folder/requirements.txt"
 "$python" -m pytest "$@"
 # One seed gives one network and one answer, whatever the versions; the Makefile
 # compares these.

@@ -36,7 +36,12 @@ def module_of(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {module_of(path): path for path in PACKAGE.rglob("*.py")}
+# What is written in C says in a stub what it is.
+MODULES = {
+    module_of(path): path
+    for path in PACKAGE.rglob("*.py*")
+    if path.suffix in (".py", ".pyi")
+}
 
 
 def imported(name, path):

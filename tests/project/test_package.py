@@ -13,6 +13,7 @@ import pytest
 from support.data import ROOT
 
 import sklearn_memorize
+from sklearn_memorize import kernels
 
 PACKAGE = ROOT / "sklearn_memorize"
 
@@ -20,11 +21,13 @@ PACKAGE = ROOT / "sklearn_memorize"
 CHOOSES_KERNELS = {"SKLEARN_MEMORIZE_KERNELS"}
 
 
-# Run in front of other code: as if these were not installed.
+# Run in front of other code: as if these were not installed, and nothing was compiled.
 WITHOUT_EXTRAS = """
+import os
 import sys
-for name in ("matplotlib", "numba", "rich"):
+for name in ("matplotlib", "pandas", "rich", "sklearn_memorize.kernels._c"):
     sys.modules[name] = None
+os.environ["SKLEARN_MEMORIZE_KERNELS"] = "numpy"
 """
 
 
@@ -56,9 +59,9 @@ def run_python(code):
 def wheel(tmp_path_factory):
     """Build the wheel from a copy of the sources, with no other file in reach."""
     source = tmp_path_factory.mktemp("source")
-    for name in ("LICENSE", "README.md", "pyproject.toml", "setup.cfg"):
+    for name in ("LICENSE", "README.md", "pyproject.toml", "setup.cfg", "setup.py"):
         shutil.copy(ROOT / name, source)
-    no_cache = shutil.ignore_patterns("__pycache__")
+    no_cache = shutil.ignore_patterns("__pycache__", "*.so")
     shutil.copytree(PACKAGE, source / PACKAGE.name, ignore=no_cache)
     build = "from setuptools import build_meta; build_meta.build_wheel('dist')"
     run = subprocess.run(
@@ -76,15 +79,24 @@ def metadata(wheel):
     return message_from_string(wheel.read(name).decode())
 
 
-def test_the_wheel_is_pure_python(wheel):
+def test_one_wheel_does_for_all_versions_of_python(wheel):
     version = sklearn_memorize.__version__
-    assert Path(wheel.filename).name == f"sklearn_memorize-{version}-py3-none-any.whl"
+    name = Path(wheel.filename).name
+    # Without a compiler, or with free threads, it is another one.
+    assert re.fullmatch(
+        rf"sklearn_memorize-{version}-(cp311-abi3|py3-none|cp\d+-cp\d+t)-\w+\.whl", name
+    )
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    sources = {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py")}
-    assert shipped == sources | {"sklearn_memorize/py.typed"}
+    compiled = {name for name in shipped if re.search(r"/_c\.\w+\.(so|pyd)$", name)}
+    sources = {
+        path.relative_to(ROOT).as_posix()
+        for pattern in ("*.py", "*.pyi", "py.typed")
+        for path in PACKAGE.rglob(pattern)
+    }
+    assert shipped - compiled == sources
 
 
 def test_the_wheel_holds_the_license(wheel):
@@ -101,7 +113,7 @@ def test_the_wheel_needs_scikit_learn_numpy_scipy_joblib_alone(metadata):
 
 
 def test_every_extra_is_there(metadata):
-    extras = "fast plot progress demo onnx skops torch dask test docs dev"
+    extras = "plot progress demo onnx skops torch dask test docs dev"
     assert set(metadata.get_all("Provides-Extra")) == set(extras.split())
 
 
@@ -135,11 +147,9 @@ def test_importing_the_package_imports_no_plotting_and_no_exporter():
     assert run_python(code) == []
 
 
-@pytest.mark.slow
-def test_scores_are_the_same_without_the_extras_at_hand():
-    pytest.importorskip("numba", reason="compares numba with its absence")
+def test_scores_are_the_same_without_extras_and_compiled_kernels():
     backend, scores = run_python(DIGITS_PREDICTIONS)
-    assert backend == "numba"
+    assert backend == kernels.backends()[-1]
     backend, scores_without = run_python(WITHOUT_EXTRAS + DIGITS_PREDICTIONS)
     assert backend == "numpy"
     assert scores_without == scores

@@ -124,6 +124,23 @@ def test_no_center_is_covered_by_an_older_neuron():
     assert not older.any()
 
 
+def test_neurons_stay_unless_an_older_one_covers_their_center():
+    clf, before = classifier("one draw"), np.empty(0, dtype=int)
+    for batch in BATCHES:
+        clf.partial_fit(X[batch], Y[batch], classes=CLASSES)
+        centers = clf.sample_indices_
+        (covering,) = clf.network_.coverings
+        fires = counts(covering, X[: batch.stop]) < covering.bounds
+        of_class = np.repeat(CLASSES, covering.widths)
+        for k, center in enumerate(before):
+            if center not in centers:
+                older = np.isin(centers, before[:k]) & (of_class == Y[center])
+                assert fires[center, older].any()
+        kept = centers[np.isin(centers, before)]
+        assert kept.tolist() == [c for c in before if c in kept]
+        before = centers
+
+
 def test_greedy_covers_have_no_neuron_without_a_sample_of_its_own_turn():
     clf = taught(classifier("greedy"))
     drawn = taught(classifier("one draw"))
