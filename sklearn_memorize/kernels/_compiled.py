@@ -24,6 +24,7 @@ __all__ = [
     "covers",
     "integer_sums",
     "largest_margins",
+    "margins_and_fires",
     "ordered_product",
     "pack_signs",
     "pack_signs_of_rows",
@@ -121,8 +122,12 @@ def pack_signs(
 
 
 class PackedRows(NamedTuple):
-    """Groups of rows: group g has the columns `starts[g]` .. `starts[g + 1] - 1`."""
+    """Groups of rows: group g has the columns `starts[g]` .. `starts[g + 1] - 1`.
 
+    Row k of the group is row `order[ROWS_OF_A_GROUP * g + k]` of all.
+    """
+
+    order: np.ndarray
     starts: np.ndarray
     columns: np.ndarray
     values: np.ndarray
@@ -133,6 +138,7 @@ def packed_rows(
 ):
     n_groups, n_features = -(-len(rows) // ROWS_OF_A_GROUP), X.shape[1]
     packed = PackedRows(
+        np.empty(len(rows), dtype=np.int64),
         np.empty(n_groups + 1, dtype=np.int64),
         np.empty(n_groups * n_features + 1, dtype=np.int32),
         np.empty((n_groups * n_features, ROWS_OF_A_GROUP), dtype=np.float32),
@@ -271,14 +277,16 @@ def classes_that_fire(
     return fired
 
 
-def largest_margins(
+def margins_and_fires(
     codes: np.ndarray,
     masks: np.ndarray,
     bounds: np.ndarray,
     starts: np.ndarray,
     n_votes: int,
-) -> np.ndarray:
-    totals = np.empty((LANES * _n_tiles(codes), len(starts) - 1), dtype=np.int64)
+) -> tuple[np.ndarray, np.ndarray]:
+    n_tiles, n_classes = _n_tiles(codes), len(starts) - 1
+    totals = np.empty((LANES * n_tiles, n_classes), dtype=np.int64)
+    fired = np.empty((n_tiles, n_classes), dtype=np.uint64)
     _c.largest_margins(
         codes,
         _in_order(masks, np.uint64),
@@ -286,5 +294,16 @@ def largest_margins(
         _in_order(starts, np.int64),
         n_votes,
         totals,
+        fired,
     )
-    return totals
+    return totals, fired
+
+
+def largest_margins(
+    codes: np.ndarray,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_votes: int,
+) -> np.ndarray:
+    return margins_and_fires(codes, masks, bounds, starts, n_votes)[0]

@@ -17,6 +17,7 @@ __all__ = [
     "hash_coefficients",
     "integer_sums",
     "largest_margins",
+    "margins_and_fires",
     "ordered_product",
     "pack_bits",
     "pack_signs",
@@ -473,6 +474,37 @@ def classes_that_fire(
     return fired
 
 
+def margins_and_fires(
+    codes: np.ndarray,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_votes: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the `n_votes` largest `bound - popcount(code & mask)` of each class.
+
+    Returns
+    -------
+    totals : ndarray of shape (64 * n_tiles, n_classes)
+        Fewer margins are summed where a class has fewer neurons.
+    fired : ndarray of shape (n_tiles, n_classes), uint64
+        What `classes_that_fire` returns: the bits [largest margin > 0].
+    """
+    codes = _tiles(codes)
+    n_classes = len(starts) - 1
+    totals = np.zeros((codes.shape[0], LANES, n_classes), dtype=np.int64)
+    fired = np.zeros((codes.shape[0], n_classes), dtype=np.uint64)
+    for index, tile in enumerate(codes):
+        for number in range(n_classes):
+            neurons = slice(starts[number], starts[number + 1])
+            margins = bounds[neurons, np.newaxis] - _tile_counts(tile, masks[neurons])
+            largest = np.sort(margins, axis=0)[::-1][:n_votes]
+            totals[index, :, number] = largest.sum(axis=0)
+            fires = (largest[:1] > 0).any(axis=0)
+            fired[index, number] = pack_bits(fires[np.newaxis])[0, 0]
+    return totals.reshape(-1, n_classes), fired
+
+
 def largest_margins(
     codes: np.ndarray,
     masks: np.ndarray,
@@ -480,19 +512,5 @@ def largest_margins(
     starts: np.ndarray,
     n_votes: int,
 ) -> np.ndarray:
-    """Sum the `n_votes` largest `bound - popcount(code & mask)` of each class.
-
-    Returns
-    -------
-    totals : ndarray of shape (64 * n_tiles, n_classes)
-        Fewer margins are summed where a class has fewer neurons.
-    """
-    n_classes = len(starts) - 1
-    totals = np.zeros((codes.shape[0], LANES, n_classes), dtype=np.int64)
-    for index, tile in enumerate(codes):
-        for number in range(n_classes):
-            neurons = slice(starts[number], starts[number + 1])
-            margins = bounds[neurons, np.newaxis] - _tile_counts(tile, masks[neurons])
-            largest = np.sort(margins, axis=0)[::-1][:n_votes]
-            totals[index, :, number] = largest.sum(axis=0)
-    return totals.reshape(-1, n_classes)
+    """Return the first of what `margins_and_fires` returns."""
+    return margins_and_fires(codes, masks, bounds, starts, n_votes)[0]

@@ -13,7 +13,7 @@
 /* A tile holds 64 samples, and a group of planes 8 tiles. */
 #define LANES 64
 #define TILES_OF_A_GROUP 8
-/* Rows are multiplied with hyperplanes in groups of so many neighbours ... */
+/* Rows are multiplied with hyperplanes in groups of so many ... */
 #define ROWS_OF_A_GROUP 6
 /* ... and sums of more terms than this are taken in parts, which are then added. */
 #define TERMS_OF_A_PART 512
@@ -70,9 +70,10 @@ struct doubts {
 };
 
 /* Groups of rows: group g is not zero in the columns starts[g] .. starts[g + 1] - 1, and
- * row k of it has the value `values[place][k]` there. */
+ * row k of it, which is row `order[6 * g + k]` of all, has the value `values[place][k]`
+ * there. */
 struct packed_rows {
-    int64_t *starts;
+    int64_t *order, *starts;
     int32_t *columns;
     float *values;
     int64_t n_rows;
@@ -130,7 +131,8 @@ struct kernels {
     int (*classes_that_fire)(const struct codes *, const struct neurons *,
                              const struct classes *, uint64_t *fired);
     int (*largest_margins)(const struct codes *, const struct neurons *,
-                           const struct classes *, int64_t n_votes, int64_t *totals);
+                           const struct classes *, int64_t n_votes, int64_t *totals,
+                           uint64_t *fired);
 };
 
 extern const struct kernels kernels_baseline;
