@@ -264,14 +264,20 @@ def _n_tiles(codes: np.ndarray) -> int:
 
 
 def classes_that_fire(
-    codes: np.ndarray, masks: np.ndarray, bounds: np.ndarray, starts: np.ndarray
+    codes: np.ndarray,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_samples: int | None = None,
 ) -> np.ndarray:
-    fired = np.empty((_n_tiles(codes), len(starts) - 1), dtype=np.uint64)
+    n_tiles = _n_tiles(codes)
+    fired = np.empty((n_tiles, len(starts) - 1), dtype=np.uint64)
     _c.classes_that_fire(
         codes,
         _in_order(masks, np.uint64),
         _in_order(bounds, np.int64),
         _in_order(starts, np.int64),
+        LANES * n_tiles if n_samples is None else n_samples,
         fired,
     )
     return fired
@@ -283,6 +289,7 @@ def margins_and_fires(
     bounds: np.ndarray,
     starts: np.ndarray,
     n_votes: int,
+    n_samples: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     n_tiles, n_classes = _n_tiles(codes), len(starts) - 1
     totals = np.empty((LANES * n_tiles, n_classes), dtype=np.int64)
@@ -292,6 +299,7 @@ def margins_and_fires(
         _in_order(masks, np.uint64),
         _in_order(bounds, np.int64),
         _in_order(starts, np.int64),
+        LANES * n_tiles if n_samples is None else n_samples,
         n_votes,
         totals,
         fired,
@@ -305,5 +313,6 @@ def largest_margins(
     bounds: np.ndarray,
     starts: np.ndarray,
     n_votes: int,
+    n_samples: int | None = None,
 ) -> np.ndarray:
-    return margins_and_fires(codes, masks, bounds, starts, n_votes)[0]
+    return margins_and_fires(codes, masks, bounds, starts, n_votes, n_samples)[0]

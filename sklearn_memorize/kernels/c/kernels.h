@@ -129,10 +129,10 @@ struct kernels {
     int (*covers)(const struct codes *, const struct neurons *, int64_t start,
                   int64_t stop, uint64_t *fires);
     int (*classes_that_fire)(const struct codes *, const struct neurons *,
-                             const struct classes *, uint64_t *fired);
+                             const struct classes *, int64_t n_samples, uint64_t *fired);
     int (*largest_margins)(const struct codes *, const struct neurons *,
-                           const struct classes *, int64_t n_votes, int64_t *totals,
-                           uint64_t *fired);
+                           const struct classes *, int64_t n_samples, int64_t n_votes,
+                           int64_t *totals, uint64_t *fired);
 };
 
 extern const struct kernels kernels_baseline;

@@ -18,56 +18,96 @@ INLINE void insert_margin(int64_t *largest, int64_t n, int64_t stride, int64_t m
     largest[rank * stride] = margin;
 }
 
-static int margins_of_tiles(const struct codes *codes, const struct neurons *neurons,
-                            const struct classes *classes, int64_t n_votes,
-                            int64_t *totals, uint64_t *fired)
+/* Sum the largest margins of each class for one code; say which of them are positive. */
+static void margins_of_code(const uint64_t *code, int64_t n_words,
+                            const struct neurons *neurons, const struct classes *classes,
+                            int64_t n_votes, int64_t *largest, int64_t *totals,
+                            uint64_t *fired, int lane)
 {
-    const int64_t n_words = codes->n_words, n_classes = classes->n_classes;
-    const int64_t n_parts = codes->n_tiles * (LANES / LANES_TOGETHER);
-    int64_t *largest = malloc((size_t)(n_votes * LANES_TOGETHER) * sizeof *largest);
-    if (largest == NULL)
-        return -1;
-    int64_t *last = largest + (n_votes - 1) * LANES_TOGETHER;
-    memset(fired, 0, (size_t)(codes->n_tiles * n_classes) * sizeof *fired);
-    for (int64_t part = 0; part < n_parts; part++) {
-        const int64_t first_lane = part * LANES_TOGETHER, tile = first_lane / LANES;
-        const uint64_t *lanes = tile_at(codes, tile) + first_lane % LANES;
-        for (int64_t number = 0; number < n_classes; number++) {
-            int64_t start = classes->starts[number], stop = classes->starts[number + 1];
-            int64_t lowest = NO_MARGIN;
-            for (int64_t k = 0; k < n_votes * LANES_TOGETHER; k++)
-                largest[k] = NO_MARGIN;
-            for (int64_t i = start; i < stop; i++) {
-                /* A margin counts if it exceeds the last one of any lane. */
-                int64_t limit = neurons->bounds[i] - lowest;
-                uint64_t counts[LANES_TOGETHER] = {0};
-                if (limit <= 0
-                    || !count_lanes(lanes, neurons->masks + i * n_words, n_words,
-                                    (uint64_t)limit, counts))
-                    continue;
-                for (int lane = 0; lane < LANES_TOGETHER; lane++) {
-                    int64_t margin = neurons->bounds[i] - (int64_t)counts[lane];
-                    if (margin > last[lane])
-                        insert_margin(largest + lane, n_votes, LANES_TOGETHER, margin);
-                }
-                lowest = last[0];
-                for (int lane = 1; lane < LANES_TOGETHER; lane++)
-                    lowest = smaller_of(lowest, last[lane]);
-            }
-            int64_t n_kept = smaller_of(n_votes, stop - start);
-            uint64_t fires = 0;
+    for (int64_t number = 0; number < classes->n_classes; number++) {
+        const int64_t start = classes->starts[number], stop = classes->starts[number + 1];
+        const int64_t n_kept = smaller_of(n_votes, stop - start);
+        int64_t total = 0;
+        for (int64_t k = 0; k < n_votes; k++)
+            largest[k] = NO_MARGIN;
+        for (int64_t i = start; i < stop; i++) {
+            int64_t margin = neurons->bounds[i]
+                - count_of_both(code, neurons->masks + i * n_words, n_words);
+            if (margin > largest[n_votes - 1])
+                insert_margin(largest, n_votes, 1, margin);
+        }
+        for (int64_t k = 0; k < n_kept; k++)
+            total += largest[k];
+        totals[number] = total;
+        fired[number] |= (uint64_t)(largest[0] > 0) << lane;
+    }
+}
+
+/* The same for LANES_TOGETHER lanes of a tile. */
+static void margins_of_lanes(const uint64_t *lanes, int64_t n_words,
+                             const struct neurons *neurons, const struct classes *classes,
+                             int64_t n_votes, int64_t *largest, int64_t *totals,
+                             uint64_t *fired, int first_lane)
+{
+    const int64_t *last = largest + (n_votes - 1) * LANES_TOGETHER;
+    for (int64_t number = 0; number < classes->n_classes; number++) {
+        const int64_t start = classes->starts[number], stop = classes->starts[number + 1];
+        const int64_t n_kept = smaller_of(n_votes, stop - start);
+        int64_t lowest = NO_MARGIN;
+        for (int64_t k = 0; k < n_votes * LANES_TOGETHER; k++)
+            largest[k] = NO_MARGIN;
+        for (int64_t i = start; i < stop; i++) {
+            /* A margin counts if it exceeds the last one of any lane. */
+            int64_t limit = neurons->bounds[i] - lowest;
+            uint64_t counts[LANES_TOGETHER] = {0};
+            if (limit <= 0
+                || !count_lanes(lanes, neurons->masks + i * n_words, n_words,
+                                (uint64_t)limit, counts))
+                continue;
             for (int lane = 0; lane < LANES_TOGETHER; lane++) {
-                int64_t total = 0;
-                for (int64_t k = 0; k < n_kept; k++)
-                    total += largest[k * LANES_TOGETHER + lane];
-                totals[(first_lane + lane) * n_classes + number] = total;
-                fires |= (uint64_t)(largest[lane] > 0) << lane;
+                int64_t margin = neurons->bounds[i] - (int64_t)counts[lane];
+                if (margin > last[lane])
+                    insert_margin(largest + lane, n_votes, LANES_TOGETHER, margin);
             }
-            fired[tile * n_classes + number] |= fires << first_lane % LANES;
+            lowest = last[0];
+            for (int lane = 1; lane < LANES_TOGETHER; lane++)
+                lowest = smaller_of(lowest, last[lane]);
+        }
+        for (int lane = 0; lane < LANES_TOGETHER; lane++) {
+            int64_t total = 0;
+            for (int64_t k = 0; k < n_kept; k++)
+                total += largest[k * LANES_TOGETHER + lane];
+            totals[lane * classes->n_classes + number] = total;
+            fired[number] |= (uint64_t)(largest[lane] > 0) << (first_lane + lane);
         }
     }
+}
+
+static int margins_of_tiles(const struct codes *codes, const struct neurons *neurons,
+                            const struct classes *classes, int64_t n_samples,
+                            int64_t n_votes, int64_t *totals, uint64_t *fired)
+{
+    const int64_t n_words = codes->n_words, n_classes = classes->n_classes;
+    int64_t *largest = malloc((size_t)(n_votes * LANES_TOGETHER) * sizeof *largest);
+    uint64_t *code = malloc((size_t)(n_words + 1) * sizeof *code);
+    const int failed = largest == NULL || code == NULL;
+    memset(fired, 0, (size_t)(codes->n_tiles * n_classes) * sizeof *fired);
+    for (int64_t tile = 0; tile < codes->n_tiles && !failed; tile++) {
+        const int n_lanes = lanes_in_use(n_samples, tile);
+        for (int lane = 0; lane < n_lanes && n_lanes <= FEW_LANES; lane++) {
+            read_lane(codes, tile, lane, code);
+            margins_of_code(code, n_words, neurons, classes, n_votes, largest,
+                            totals + (tile * LANES + lane) * n_classes,
+                            fired + tile * n_classes, lane);
+        }
+        for (int lane = 0; lane < n_lanes && n_lanes > FEW_LANES; lane += LANES_TOGETHER)
+            margins_of_lanes(tile_at(codes, tile) + lane, n_words, neurons, classes,
+                             n_votes, largest, totals + (tile * LANES + lane) * n_classes,
+                             fired + tile * n_classes, lane);
+    }
     free(largest);
-    return 0;
+    free(code);
+    return failed ? -1 : 0;
 }
 
 /* Neurons of one class, and what their margins lack for the lanes of all blocks. */
@@ -229,23 +269,39 @@ static int margins_by_tiles(const struct codes *planes, const struct neurons *ne
             tiles.words[(i / LANES * n_words + word) * LANES + i % LANES]
                 = words[i * n_words + word];
     if (!failed)
-        failed = margins_of_tiles(&tiles, neurons, classes, n_votes, totals, fired);
+        failed = margins_of_tiles(&tiles, neurons, classes, planes->n_tiles * LANES,
+                                  n_votes, totals, fired);
     free(words);
     free(positions);
     free(tiles.words);
     return failed ? -1 : 0;
 }
 
-static int largest_margins(const struct codes *codes, const struct neurons *neurons,
-                           const struct classes *classes, int64_t n_votes,
-                           int64_t *totals, uint64_t *fired)
+static int margins_of_codes(const struct codes *codes, const struct neurons *neurons,
+                            const struct classes *classes, int64_t n_samples,
+                            int64_t n_votes, int64_t *totals, uint64_t *fired)
 {
     if (!codes->are_planes)
-        return margins_of_tiles(codes, neurons, classes, n_votes, totals, fired);
+        return margins_of_tiles(codes, neurons, classes, n_samples, n_votes, totals,
+                                fired);
     const int64_t most
         = most_planes(neurons, codes->n_words) + widest_range(neurons, classes);
     if (most >= ((int64_t)1 << WIDE) - 1)
         return margins_by_tiles(codes, neurons, classes, n_votes, totals, fired);
     return margins_of_planes(codes, neurons, classes, n_votes, n_bits_for(most), totals,
                              fired);
+}
+
+static int largest_margins(const struct codes *codes, const struct neurons *neurons,
+                           const struct classes *classes, int64_t n_samples,
+                           int64_t n_votes, int64_t *totals, uint64_t *fired)
+{
+    const int64_t n_classes = classes->n_classes, n = codes->n_tiles * LANES;
+    int failed = margins_of_codes(codes, neurons, classes, n_samples, n_votes, totals,
+                                  fired);
+    forget_lanes_beyond(n_samples, codes->n_tiles, n_classes, fired);
+    if (n_samples < n)
+        memset(totals + n_samples * n_classes, 0,
+               (size_t)((n - n_samples) * n_classes) * sizeof *totals);
+    return failed;
 }

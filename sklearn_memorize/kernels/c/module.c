@@ -644,30 +644,32 @@ FUNCTION(covers, 6)
     return finish(call, failed);
 }
 
-FUNCTION(classes_that_fire, 5)
+FUNCTION(classes_that_fire, 6)
 {
     int failed = 0;
     struct codes codes = codes_of(call, 0);
     struct neurons neurons = neurons_of(call, &codes, 1);
     struct classes classes = classes_of(call, neurons.n_neurons);
+    int64_t n_samples = integer_between(call, 0, codes.n_tiles * LANES);
     uint64_t *fired = words_out(call, codes.n_tiles * classes.n_classes);
     if (!call->is_refused)
-        RUN(failed, active->classes_that_fire(&codes, &neurons, &classes, fired));
+        RUN(failed, active->classes_that_fire(&codes, &neurons, &classes, n_samples, fired));
     return finish(call, failed);
 }
 
-FUNCTION(largest_margins, 7)
+FUNCTION(largest_margins, 8)
 {
     int failed = 0;
     struct codes codes = codes_of(call, 0);
     struct neurons neurons = neurons_of(call, &codes, 1);
     struct classes classes = classes_of(call, neurons.n_neurons);
+    int64_t n_samples = integer_between(call, 0, codes.n_tiles * LANES);
     int64_t n_votes = integer_between(call, 1, (int64_t)1 << 31);
     int64_t *totals = integers_out(call, codes.n_tiles * LANES * classes.n_classes);
     uint64_t *fired = words_out(call, codes.n_tiles * classes.n_classes);
     if (!call->is_refused)
-        RUN(failed, active->largest_margins(&codes, &neurons, &classes, n_votes, totals,
-                                            fired));
+        RUN(failed, active->largest_margins(&codes, &neurons, &classes, n_samples, n_votes,
+                                            totals, fired));
     return finish(call, failed);
 }
 

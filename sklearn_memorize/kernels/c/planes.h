@@ -163,11 +163,23 @@ static int covers(const struct codes *codes, const struct neurons *neurons,
     return failed;
 }
 
+/* Lanes beyond the last sample fire nowhere. */
+static void forget_lanes_beyond(int64_t n_samples, int64_t n_tiles, int64_t n_classes,
+                                uint64_t *fired)
+{
+    for (int64_t tile = n_samples / LANES; tile < n_tiles; tile++) {
+        const uint64_t in_use = ((uint64_t)1 << lanes_in_use(n_samples, tile)) - 1;
+        for (int64_t number = 0; number < n_classes; number++)
+            fired[tile * n_classes + number] &= in_use;
+    }
+}
+
 static int classes_that_fire(const struct codes *codes, const struct neurons *neurons,
-                             const struct classes *classes, uint64_t *fired)
+                             const struct classes *classes, int64_t n_samples,
+                             uint64_t *fired)
 {
     if (!codes->are_planes)
-        return classes_that_fire_in_tiles(codes, neurons, classes, fired);
+        return classes_that_fire_in_tiles(codes, neurons, classes, n_samples, fired);
     int64_t n_classes = classes->n_classes, first = classes->starts[0];
     int64_t n_neurons = classes->starts[n_classes] - first;
     int32_t *owners = malloc((size_t)(n_neurons + 1) * sizeof *owners);
@@ -181,6 +193,7 @@ static int classes_that_fire(const struct codes *codes, const struct neurons *ne
                                  neurons->bounds + first, n_neurons};
     struct firing firing = {fired, owners, 0, codes->n_tiles, 1, n_classes};
     int failed = fire(codes, &of_classes, &firing);
+    forget_lanes_beyond(n_samples, codes->n_tiles, n_classes, fired);
     free(owners);
     return failed;
 }

@@ -191,21 +191,23 @@ INLINE void products_of(sums_t totals, const int n_rows, const int stride,
 /* The signs of a group of rows, of which `n_rows` are there, with a panel. */
 INLINE void signs_of_group(struct signs *signs, const int n_rows, const int32_t *columns,
                            const float *values, int64_t n_places, const float *weights,
-                           const struct offsets *panel, const float *row_bounds)
+                           int64_t n_columns, const struct offsets *panel,
+                           const float *row_bounds)
 {
     memset(signs, 0, ROWS_OF_A_GROUP * sizeof *signs);
     for (int first = 0; first < PANEL; first += FLOATS_TOGETHER) {
         sums_t products;
         products_of(products, n_rows, ROWS_OF_A_GROUP, VECTORS_TOGETHER, columns, values,
-                    n_places, weights + first, PANEL);
+                    n_places, weights + first * n_columns, FLOATS_TOGETHER);
         UNROLL
         for (int k = 0; k < n_rows; k++)
             set_signs(signs + k, products[k], first, row_bounds[k], panel);
     }
 }
 
-/* Transpose the directions of a panel, and zeros beyond the last one: those of the
- * features that are listed, or all. */
+/* Transpose the directions of a panel, and zeros beyond the last one, for the features
+ * that are listed, or all. What is in registers together lies together:
+ * `panel[part][feature][FLOATS_TOGETHER]`. */
 static void fill_panel(const float *directions, int64_t n_features, int64_t n_directions,
                        const int32_t *features, int64_t n_listed, float *panel)
 {
@@ -216,17 +218,18 @@ static void fill_panel(const float *directions, int64_t n_features, int64_t n_di
         int64_t n = n_listed - first < BLOCK ? n_listed - first : BLOCK;
         for (int64_t k = 0; k < n_directions; k++) {
             const float *direction = directions + k * n_features;
-            float *column = panel + PANEL * first + k;
+            float *column = panel + k / FLOATS_TOGETHER * n_listed * FLOATS_TOGETHER
+                + first * FLOATS_TOGETHER + k % FLOATS_TOGETHER;
             if (features != NULL) {
                 for (int64_t j = 0; j < n; j++)
-                    column[PANEL * j] = direction[features[first + j]];
+                    column[FLOATS_TOGETHER * j] = direction[features[first + j]];
             } else if (n == BLOCK) {
                 UNROLL
                 for (int64_t j = 0; j < BLOCK; j++)
-                    column[PANEL * j] = direction[first + j];
+                    column[FLOATS_TOGETHER * j] = direction[first + j];
             } else {
                 for (int64_t j = 0; j < n; j++)
-                    column[PANEL * j] = direction[first + j];
+                    column[FLOATS_TOGETHER * j] = direction[first + j];
             }
         }
     }
@@ -269,13 +272,14 @@ static int pack_signs_of_rows(const struct packed_rows *packed, const float *dir
             for (int64_t k = 0; k < n; k++)
                 bounds[k] = places->row_bounds[packed->order[i + k]];
             if (is_alone && n == 1)
-                signs_of_group(signs, 1, NULL, values, n_places, weights, &panel, bounds);
+                signs_of_group(signs, 1, NULL, values, n_places, weights, n_columns,
+                               &panel, bounds);
             else if (is_alone)
                 signs_of_group(signs, ROWS_OF_A_GROUP, NULL, values, n_places, weights,
-                               &panel, bounds);
+                               n_columns, &panel, bounds);
             else
                 signs_of_group(signs, ROWS_OF_A_GROUP, packed->columns + start, values,
-                               n_places, weights, &panel, bounds);
+                               n_places, weights, n_columns, &panel, bounds);
             for (int64_t k = 0; k < n; k++)
                 failed |= store_signs(signs + k, packed->order[i + k], first / 64, first,
                                       offsets, places, codes, doubts);
