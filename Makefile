@@ -129,8 +129,11 @@ clean:
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find sklearn_memorize tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# The kernels are compiled again where they have changed.
+kernels := $(wildcard sklearn_memorize/kernels/c/*)
+
 # A stamp for each kind of work, so that a second run starts at once.
-$(VENV)/.ready-%: setup.cfg pyproject.toml constraints.txt | $(python)
+$(VENV)/.ready-%: setup.cfg pyproject.toml constraints.txt setup.py $(kernels) | $(python)
 	@echo "Setting up $(VENV) for 'make $*', once; this takes a minute or so ..."
 	@$(python) -m pip install --quiet --disable-pip-version-check \
 	    --constraint constraints.txt --editable ".[$(extras_$*)]"

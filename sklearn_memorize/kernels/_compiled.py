@@ -24,6 +24,7 @@ __all__ = [
     "covers",
     "integer_sums",
     "largest_margins",
+    "margins_and_fires",
     "ordered_product",
     "pack_signs",
     "pack_signs_of_rows",
@@ -121,8 +122,12 @@ def pack_signs(
 
 
 class PackedRows(NamedTuple):
-    """Groups of rows: group g has the columns `starts[g]` .. `starts[g + 1] - 1`."""
+    """Groups of rows: group g has the columns `starts[g]` .. `starts[g + 1] - 1`.
 
+    Row k of the group is row `order[ROWS_OF_A_GROUP * g + k]` of all.
+    """
+
+    order: np.ndarray
     starts: np.ndarray
     columns: np.ndarray
     values: np.ndarray
@@ -133,6 +138,7 @@ def packed_rows(
 ):
     n_groups, n_features = -(-len(rows) // ROWS_OF_A_GROUP), X.shape[1]
     packed = PackedRows(
+        np.empty(len(rows), dtype=np.int64),
         np.empty(n_groups + 1, dtype=np.int64),
         np.empty(n_groups * n_features + 1, dtype=np.int32),
         np.empty((n_groups * n_features, ROWS_OF_A_GROUP), dtype=np.float32),
@@ -258,17 +264,47 @@ def _n_tiles(codes: np.ndarray) -> int:
 
 
 def classes_that_fire(
-    codes: np.ndarray, masks: np.ndarray, bounds: np.ndarray, starts: np.ndarray
+    codes: np.ndarray,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_samples: int | None = None,
 ) -> np.ndarray:
-    fired = np.empty((_n_tiles(codes), len(starts) - 1), dtype=np.uint64)
+    n_tiles = _n_tiles(codes)
+    fired = np.empty((n_tiles, len(starts) - 1), dtype=np.uint64)
     _c.classes_that_fire(
         codes,
         _in_order(masks, np.uint64),
         _in_order(bounds, np.int64),
         _in_order(starts, np.int64),
+        LANES * n_tiles if n_samples is None else n_samples,
         fired,
     )
     return fired
+
+
+def margins_and_fires(
+    codes: np.ndarray,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_votes: int,
+    n_samples: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    n_tiles, n_classes = _n_tiles(codes), len(starts) - 1
+    totals = np.empty((LANES * n_tiles, n_classes), dtype=np.int64)
+    fired = np.empty((n_tiles, n_classes), dtype=np.uint64)
+    _c.largest_margins(
+        codes,
+        _in_order(masks, np.uint64),
+        _in_order(bounds, np.int64),
+        _in_order(starts, np.int64),
+        LANES * n_tiles if n_samples is None else n_samples,
+        n_votes,
+        totals,
+        fired,
+    )
+    return totals, fired
 
 
 def largest_margins(
@@ -277,14 +313,6 @@ def largest_margins(
     bounds: np.ndarray,
     starts: np.ndarray,
     n_votes: int,
+    n_samples: int | None = None,
 ) -> np.ndarray:
-    totals = np.empty((LANES * _n_tiles(codes), len(starts) - 1), dtype=np.int64)
-    _c.largest_margins(
-        codes,
-        _in_order(masks, np.uint64),
-        _in_order(bounds, np.int64),
-        _in_order(starts, np.int64),
-        n_votes,
-        totals,
-    )
-    return totals
+    return margins_and_fires(codes, masks, bounds, starts, n_votes, n_samples)[0]

@@ -17,6 +17,7 @@ __all__ = [
     "hash_coefficients",
     "integer_sums",
     "largest_margins",
+    "margins_and_fires",
     "ordered_product",
     "pack_bits",
     "pack_signs",
@@ -455,12 +456,24 @@ def covers(
     return fires
 
 
+def _used_lanes(n_tiles: int, n_samples: int | None) -> np.ndarray:
+    """Return the lanes that hold the first samples, as bits of shape (n_tiles, 1)."""
+    n_lanes = LANES * n_tiles
+    used = np.arange(n_lanes) < (n_lanes if n_samples is None else n_samples)
+    return pack_bits(used.reshape(-1, LANES))
+
+
 def classes_that_fire(
-    codes: np.ndarray, masks: np.ndarray, bounds: np.ndarray, starts: np.ndarray
+    codes: np.ndarray,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_samples: int | None = None,
 ) -> np.ndarray:
     """Return whether any neuron of a class fires: bits, of shape (n_tiles, n_classes).
 
-    The neurons `starts[c]` .. `starts[c + 1] - 1` belong to class c.
+    The neurons `starts[c]` .. `starts[c + 1] - 1` belong to class c. Lanes from
+    `n_samples` on fire nowhere.
     """
     codes = _tiles(codes)
     fired = np.zeros((codes.shape[0], len(starts) - 1), dtype=np.uint64)
@@ -470,7 +483,43 @@ def classes_that_fire(
             for some in _some_masks(start, stop):
                 fires = _lanes_below(words, masks[some], bounds[some])
                 fired[block, number] |= np.bitwise_or.reduce(fires, axis=0)
-    return fired
+    return fired & _used_lanes(len(codes), n_samples)
+
+
+def margins_and_fires(
+    codes: np.ndarray,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_votes: int,
+    n_samples: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the `n_votes` largest `bound - popcount(code & mask)` of each class.
+
+    Returns
+    -------
+    totals : ndarray of shape (64 * n_tiles, n_classes)
+        Fewer margins are summed where a class has fewer neurons. Zeros from
+        `n_samples` on.
+    fired : ndarray of shape (n_tiles, n_classes), uint64
+        What `classes_that_fire` returns: the bits [largest margin > 0].
+    """
+    codes = _tiles(codes)
+    n_classes = len(starts) - 1
+    totals = np.zeros((codes.shape[0], LANES, n_classes), dtype=np.int64)
+    fired = np.zeros((codes.shape[0], n_classes), dtype=np.uint64)
+    for index, tile in enumerate(codes):
+        for number in range(n_classes):
+            neurons = slice(starts[number], starts[number + 1])
+            margins = bounds[neurons, np.newaxis] - _tile_counts(tile, masks[neurons])
+            largest = np.sort(margins, axis=0)[::-1][:n_votes]
+            totals[index, :, number] = largest.sum(axis=0)
+            fires = (largest[:1] > 0).any(axis=0)
+            fired[index, number] = pack_bits(fires[np.newaxis])[0, 0]
+    totals = totals.reshape(-1, n_classes)
+    if n_samples is not None:
+        totals[n_samples:] = 0
+    return totals, fired & _used_lanes(len(codes), n_samples)
 
 
 def largest_margins(
@@ -479,20 +528,7 @@ def largest_margins(
     bounds: np.ndarray,
     starts: np.ndarray,
     n_votes: int,
+    n_samples: int | None = None,
 ) -> np.ndarray:
-    """Sum the `n_votes` largest `bound - popcount(code & mask)` of each class.
-
-    Returns
-    -------
-    totals : ndarray of shape (64 * n_tiles, n_classes)
-        Fewer margins are summed where a class has fewer neurons.
-    """
-    n_classes = len(starts) - 1
-    totals = np.zeros((codes.shape[0], LANES, n_classes), dtype=np.int64)
-    for index, tile in enumerate(codes):
-        for number in range(n_classes):
-            neurons = slice(starts[number], starts[number + 1])
-            margins = bounds[neurons, np.newaxis] - _tile_counts(tile, masks[neurons])
-            largest = np.sort(margins, axis=0)[::-1][:n_votes]
-            totals[index, :, number] = largest.sum(axis=0)
-    return totals.reshape(-1, n_classes)
+    """Return the first of what `margins_and_fires` returns."""
+    return margins_and_fires(codes, masks, bounds, starts, n_votes, n_samples)[0]

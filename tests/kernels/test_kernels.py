@@ -110,9 +110,7 @@ def test_covers_agree(backend, codes, masks, bounds, tiles):
 
 def test_classes_that_fire_agree(backend, codes, masks, bounds):
     starts = np.array([0, 3, 3, 40, 70])
-    fired, *others = in_every_way(
-        backend, "classes_that_fire", codes, masks, bounds, starts
-    )
+    fired, *others = in_every_way(backend, "classes_that_fire", codes, masks, bounds, starts)
     for other in others:
         assert (fired == other).all()
     assert fired.any()
@@ -122,10 +120,15 @@ def test_classes_that_fire_agree(backend, codes, masks, bounds):
 @pytest.mark.parametrize("n_votes", [1, 5, 20])
 def test_largest_margins_agree(backend, codes, masks, bounds, n_votes):
     starts = np.array([0, 3, 3, 70])
-    plain, fast = both(
-        backend, "largest_margins", codes, masks, bounds, starts, n_votes
+    margins, *others = in_every_way(
+        backend, "margins_and_fires", codes, masks, bounds, starts, n_votes
     )
-    assert (plain == fast).all()
+    for other in others:
+        assert np.array_equal(margins[0], other[0])
+        assert np.array_equal(margins[1], other[1])
+    with kernels.use_backend("numpy"):
+        fired = kernels.classes_that_fire(codes, masks, bounds, starts)
+    assert np.array_equal(margins[1], fired)
 
 
 @pytest.mark.parametrize("n_columns", [1, 64, 100])
@@ -262,3 +265,5 @@ def test_integer_sums_agree(backend, exponent):
     plain, fast = both(backend, "integer_sums", rows, exponent)
     assert (plain == fast).all()
     assert (plain == np.rint(np.ldexp(rows, -exponent)).sum(axis=0)).all()
+
+

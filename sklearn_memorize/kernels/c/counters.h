@@ -2,43 +2,77 @@
  *
  * A plane holds one bit of many samples. Adding planes to counters takes full adders,
  * a + b + c = sum + 2 carry, of two logical operations each for all samples of a vector;
- * and only the planes that a mask selects are read.
+ * and only the planes that a mask selects are read. Three masks are counted together, so
+ * that a plane is read once for all of them that select it: a *bundle*.
  */
+#include <stdlib.h>
 
-/* Counters have so many bits; the number of planes is below the largest one. */
-#define NARROW 12
+/* Counters have so many bits; all counts are below the largest number they hold. */
+#define NARROW 10
+#define MIDDLE 13
 #define WIDE 24
 #define MOST_BITS WIDE
 
-/* From one selected plane to the next, in bytes. */
-#define PLANE_BYTES (TILES_OF_A_GROUP * 8)
+/* Call a function for counters of `n_bits` bits; compiled for each number of them. */
+#define FOR_BITS(n_bits, function, ...)                                                \
+    do {                                                                               \
+        if ((n_bits) == NARROW)                                                        \
+            function(NARROW, __VA_ARGS__);                                             \
+        else if ((n_bits) == MIDDLE)                                                   \
+            function(MIDDLE, __VA_ARGS__);                                             \
+        else                                                                           \
+            function(WIDE, __VA_ARGS__);                                               \
+    } while (0)
 
-INLINE bits_t plane_at(const char *planes, const int32_t *rows)
-{
-    return load_bits(planes + *rows);
-}
+/* A vector of each plane, WORDS tiles, is a block; a group has so many of them. */
+#define BLOCKS_OF_A_GROUP (TILES_OF_A_GROUP / WORDS)
+/* From one plane of a block to the next. */
+#define PLANE_BYTES (8 * WORDS)
 
-/* Add 2, 4, ... 64 planes; return the carry, of weight 2, 4, ... 64. */
-INLINE bits_t add_2(bits_t *counters, const char *planes, const int32_t *rows)
+/* Adding planes -------------------------------------------------------------------- */
+
+INLINE bits_t half_add(bits_t *a, bits_t b)
 {
-    bits_t a = plane_at(planes, rows), b = plane_at(planes, rows + 1);
-    bits_t carry = majority(counters[0], a, b);
-    counters[0] = sum_of_three(counters[0], a, b);
+    bits_t carry = *a & b;
+    *a ^= b;
     return carry;
 }
 
+/* Two listed planes; their places are read at once, in whatever order. */
+INLINE void read_planes(bits_t *a, const char *planes, const uint32_t *places)
+{
+    uint64_t both;
+    memcpy(&both, places, sizeof both);
+    a[0] = load_bits(planes + (uint32_t)both);
+    a[1] = load_bits(planes + (both >> 32));
+}
+
+/* Add 8 listed planes to the counters; return the carry of weight 8. Sums of planes come
+ * first, so that one addition to a counter does not wait for another. */
+INLINE bits_t add_8(bits_t *counters, const char *planes, const uint32_t *places)
+{
+    bits_t a[8];
+    UNROLL
+    for (int k = 0; k < 8; k += 2)
+        read_planes(a + k, planes, places + k);
+    bits_t twos_a = full_add(a, a[1], a[2]), twos_b = full_add(a + 3, a[4], a[5]);
+    bits_t twos_c = full_add(a, a[6], a[7]);
+    bits_t twos_d = full_add(counters, a[0], a[3]);
+    bits_t fours_a = full_add(&twos_a, twos_b, twos_c);
+    bits_t fours_b = full_add(counters + 1, twos_a, twos_d);
+    return full_add(counters + 2, fours_a, fours_b);
+}
+
+/* Add 16, 32, 64 of them. */
 #define ADD_TWICE(both, half, level)                                                   \
-    INLINE bits_t add_##both(bits_t *counters, const char *planes, const int32_t *rows) \
+    INLINE bits_t add_##both(bits_t *counters, const char *planes,                     \
+                             const uint32_t *places)                                   \
     {                                                                                  \
-        bits_t a = add_##half(counters, planes, rows);                                 \
-        bits_t b = add_##half(counters, planes, rows + half);                          \
-        bits_t carry = majority(counters[level], a, b);                                \
-        counters[level] = sum_of_three(counters[level], a, b);                         \
-        return carry;                                                                  \
+        bits_t a = add_##half(counters, planes, places);                               \
+        bits_t b = add_##half(counters, planes, places + half);                        \
+        return full_add(counters + level, a, b);                                       \
     }
 
-ADD_TWICE(4, 2, 1)
-ADD_TWICE(8, 4, 2)
 ADD_TWICE(16, 8, 3)
 ADD_TWICE(32, 16, 4)
 ADD_TWICE(64, 32, 5)
@@ -47,160 +81,341 @@ ADD_TWICE(64, 32, 5)
 INLINE void add_carry(bits_t *counters, const int level, const int n_bits, bits_t carry)
 {
     UNROLL
-    for (int k = level; k < n_bits; k++) {
-        bits_t bit = counters[k];
-        counters[k] = bit ^ carry;
-        carry = bit & carry;
+    for (int k = level; k < n_bits; k++)
+        carry = half_add(counters + k, carry);
+}
+
+/* Add listed planes; their number is a multiple of 8. */
+INLINE void add_planes(const int n_bits, bits_t *counters, const char *planes,
+                       const uint32_t *places, int64_t n)
+{
+    bits_t sums[MOST_BITS], carry = spread_word(0);
+    UNROLL
+    for (int k = 0; k < n_bits; k++)
+        sums[k] = counters[k];
+    /* What makes no 64 comes first, so that its carries go the way up with others. */
+    if (n & 8) {
+        carry = half_add(sums + 3, add_8(sums, planes, places));
+        places += 8;
+    }
+    if (n & 16) {
+        carry = full_add(sums + 4, carry, add_16(sums, planes, places));
+        places += 16;
+    } else {
+        carry = half_add(sums + 4, carry);
+    }
+    if (n & 32) {
+        carry = full_add(sums + 5, carry, add_32(sums, planes, places));
+        places += 32;
+    } else {
+        carry = half_add(sums + 5, carry);
+    }
+    if (n < 64)
+        add_carry(sums, 6, n_bits, carry);
+    for (; n >= 64; n -= 64, places += 64) {
+        carry = full_add(sums + 6, carry, add_64(sums, planes, places));
+        add_carry(sums, 7, n_bits, carry);
+        carry = spread_word(0);
+    }
+    UNROLL
+    for (int k = 0; k < n_bits; k++)
+        counters[k] = sums[k];
+}
+
+static void add_planes_narrow(bits_t *counters, const char *planes,
+                              const uint32_t *places, int64_t n)
+{
+    add_planes(NARROW, counters, planes, places, n);
+}
+
+static void add_planes_middle(bits_t *counters, const char *planes,
+                              const uint32_t *places, int64_t n)
+{
+    add_planes(MIDDLE, counters, planes, places, n);
+}
+
+static void add_planes_wide(bits_t *counters, const char *planes,
+                            const uint32_t *places, int64_t n)
+{
+    add_planes(WIDE, counters, planes, places, n);
+}
+
+/* Counters as numbers -------------------------------------------------------------- */
+
+/* total = a + b */
+INLINE void add_numbers(const int n_bits, bits_t *total, const bits_t *a, const bits_t *b)
+{
+    bits_t carry = spread_word(0);
+    UNROLL
+    for (int k = 0; k < n_bits; k++) {
+        bits_t sum = a[k];
+        carry = full_add(&sum, b[k], carry);
+        total[k] = sum;
     }
 }
 
-/* Return [counter < limit], bit by bit from the lowest one. */
-INLINE bits_t lanes_below(const bits_t *counters, const bits_t *limit, const int n_bits)
+/* Return [a < b], bit by bit from the lowest one. */
+INLINE bits_t lanes_below(const int n_bits, const bits_t *a, const bits_t *b)
 {
     bits_t below = spread_word(0);
     UNROLL
     for (int k = 0; k < n_bits; k++)
-        below = majority_without(below, counters[k], limit[k]);
+        below = majority_without(below, a[k], b[k]);
     return below;
 }
 
-/* Add planes to the counters `state`; store there, after the counters, which of them are
- * below the limit, and return whether any is. Return 0, and leave the state alone, as
- * soon as none can end below.
- *
- * `rows` are the places of the planes in bytes, and up to 15 more that are read. */
-INLINE int add_planes(const int n_bits, const char *planes, const int32_t *rows,
-                      int64_t n_rows, const bits_t *limit, bits_t *state)
+/* Let all counters be one number, or the nearest one that they can be. */
+INLINE void spread_number(const int n_bits, bits_t *counters, int64_t number)
 {
-    bits_t counters[MOST_BITS];
-    int64_t row = 0;
-    UNROLL
-    for (int k = 0; k < n_bits; k++)
-        counters[k] = state[k];
-    for (; row + 64 <= n_rows; row += 64) {
-        add_carry(counters, 6, n_bits, add_64(counters, planes, rows + row));
-        if (!any_bit(lanes_below(counters, limit, n_bits)))
-            return 0;
-    }
-    for (; row + 8 <= n_rows; row += 8)
-        add_carry(counters, 3, n_bits, add_8(counters, planes, rows + row));
-    for (; row < n_rows; row++)
-        add_carry(counters, 0, n_bits, plane_at(planes, rows + row));
-    bits_t below = lanes_below(counters, limit, n_bits);
-    UNROLL
-    for (int k = 0; k < n_bits; k++)
-        state[k] = counters[k];
-    state[n_bits] = below;
-    return any_bit(below);
-}
-
-/* Spread a number over the bits of all counters. */
-INLINE void spread_number(bits_t *counters, int64_t number, const int n_bits)
-{
-    int64_t largest = ((int64_t)1 << n_bits) - 1;
+    const int64_t largest = ((int64_t)1 << n_bits) - 1;
     number = number < 0 ? 0 : number > largest ? largest : number;
+    UNROLL
     for (int k = 0; k < n_bits; k++)
         counters[k] = spread_word(number >> k & 1 ? ~(uint64_t)0 : 0);
 }
 
-/* Blocks of planes, and what masks select of them --------------------------------- */
-
-/* A vector of each plane: WORDS tiles, of which a group has TILES_OF_A_GROUP. */
-#define BLOCKS_OF_A_GROUP (TILES_OF_A_GROUP / WORDS)
-
-static const char *block_of(const struct codes *planes, int64_t block)
+/* Return the smallest number of some lanes, at least one. */
+INLINE int64_t smallest_number(const int n_bits, const bits_t *counters, bits_t lanes)
 {
-    const uint64_t *group = planes->words
-        + block / BLOCKS_OF_A_GROUP * planes->n_words * 64 * TILES_OF_A_GROUP;
-    return (const char *)(group + block % BLOCKS_OF_A_GROUP * WORDS);
+    int64_t value = 0;
+    for (int k = n_bits - 1; k >= 0; k--) {
+        bits_t with_zero = lanes & ~counters[k];
+        if (any_bit(with_zero))
+            lanes = with_zero;
+        else
+            value |= (int64_t)1 << k;
+    }
+    return value;
 }
 
-/* So many masks are turned into lists of planes together. */
-#define MASKS_AT_ONCE 64
+/* Store the numbers of all lanes. */
+static void read_numbers(int n_bits, const bits_t *counters, int64_t *numbers)
+{
+    memset(numbers, 0, WORDS * LANES * sizeof *numbers);
+    for (int k = 0; k < n_bits; k++) {
+        uint64_t words[WORDS];
+        store_bits(words, counters[k]);
+        for (int w = 0; w < WORDS; w++)
+            for (int lane = 0; lane < LANES; lane++)
+                numbers[w * LANES + lane] |= (int64_t)((words[w] >> lane) & 1) << k;
+    }
+}
 
-/* Where counts grow fastest, they pass their limits soonest: planes are added in the
- * order of the share of samples that have the bit. */
-#define LEVELS 4
+/* Bundles of masks ----------------------------------------------------------------- */
 
-struct lists {
-    int32_t *rows; /* `stride` for each mask */
-    int64_t stride, lengths[MASKS_AT_ONCE];
-    uint64_t *levels; /* the planes of each level as a mask */
-    int64_t n_words;
+#define MASKS_OF_A_BUNDLE 3
+/* Cell c of a bundle has the planes that just the masks of the bits of c select. */
+#define CELLS_OF_A_BUNDLE (1 << MASKS_OF_A_BUNDLE)
+
+/* The places of the planes of each cell, filled up with the plane of zeros to a multiple
+ * of 8: cell c has those from `ends[c - 1]` to `ends[c]`. */
+struct bundle {
+    int n_masks;
+    int32_t ends[CELLS_OF_A_BUNDLE];
+    uint32_t *places;
 };
 
-static void free_lists(struct lists *lists)
-{
-    free(lists->rows);
-    free(lists->levels);
-}
+/* Bundles that are counted in one block after the other, and the block. */
+struct counting {
+    const struct codes *planes;
+    int n_bits, most_bundles, n_bundles;
+    int64_t n_planes;
+    struct bundle *bundles;
+    uint32_t *places;
+    char *block; /* all planes, and one of zeros */
+    void *room;
+};
 
-/* Sort the planes into levels by looking at one tile each of eight groups. */
-static int new_lists(struct lists *lists, const struct codes *planes)
+/* Places that are kept at a time should fit the second cache. */
+#define MOST_PLACES (1 << 17)
+#define MOST_BUNDLES 128
+#define MOST_FILLING (8 * CELLS_OF_A_BUNDLE + 16)
+
+static int start_counting(struct counting *counting, const struct codes *planes,
+                          int n_bits)
 {
-    int64_t n_words = planes->n_words, n_planes = 64 * n_words;
-    int64_t n_groups = planes->n_tiles / TILES_OF_A_GROUP;
-    lists->n_words = n_words;
-    lists->stride = n_planes + 16;
-    lists->rows = malloc((size_t)(lists->stride * MASKS_AT_ONCE) * sizeof(int32_t));
-    lists->levels = calloc((size_t)(LEVELS * n_words + 1), sizeof(uint64_t));
-    if (lists->rows == NULL || lists->levels == NULL) {
-        free_lists(lists);
+    int64_t n_planes = 64 * planes->n_words, stride = n_planes + MOST_FILLING;
+    int64_t most = MOST_PLACES / stride;
+    most = most < 1 ? 1 : most > MOST_BUNDLES ? MOST_BUNDLES : most;
+    counting->planes = planes;
+    counting->n_bits = n_bits;
+    counting->n_planes = n_planes;
+    counting->most_bundles = (int)most;
+    counting->bundles = malloc((size_t)most * sizeof(struct bundle));
+    counting->places = malloc((size_t)(most * stride) * sizeof(uint32_t));
+    counting->room = malloc((size_t)(n_planes + 1) * PLANE_BYTES + 64);
+    if (!counting->bundles || !counting->places || !counting->room) {
+        free(counting->bundles);
+        free(counting->places);
+        free(counting->room);
         return -1;
     }
-    for (int64_t j = 0; j < n_planes; j++) {
-        int count = 0;
-        for (int64_t k = 0; k < TILES_OF_A_GROUP; k++) {
-            int64_t group = k * n_groups / TILES_OF_A_GROUP;
-            count += count_of_word(
-                planes->words[(group * n_planes + j) * TILES_OF_A_GROUP + k]);
-        }
-        int level = count * LEVELS / (TILES_OF_A_GROUP * LANES);
-        level = LEVELS - 1 - (level < LEVELS ? level : LEVELS - 1);
-        lists->levels[level * n_words + j / 64] |= (uint64_t)1 << (j % 64);
-    }
+    counting->block = (char *)(((uintptr_t)counting->room + 63) & ~(uintptr_t)63);
+    memset(counting->block + n_planes * PLANE_BYTES, 0, PLANE_BYTES);
+    for (int64_t i = 0; i < most; i++)
+        counting->bundles[i].places = counting->places + i * stride;
     return 0;
 }
 
-/* Store the places of the bits of a word; return how many they are. Up to 15 numbers
- * beyond them are overwritten. */
-INLINE int64_t list_bits(uint64_t word, int32_t first, int32_t *places)
+static void stop_counting(struct counting *counting)
 {
-#if defined(VECTORS_512)
-    const __m512i steps = _mm512_mullo_epi32(
-        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-        _mm512_set1_epi32(PLANE_BYTES));
+    free(counting->bundles);
+    free(counting->places);
+    free(counting->room);
+}
+
+/* Store `first` + PLANE_BYTES * k for each bit k of a word, and up to 15 more numbers;
+ * return how many bits there are. */
+INLINE int64_t list_bits(uint64_t word, uint32_t first, uint32_t *places)
+{
     int64_t n = 0;
+#if defined(VECTORS_512)
+    const __m512i steps = _mm512_setr_epi32(
+        0, PLANE_BYTES, 2 * PLANE_BYTES, 3 * PLANE_BYTES, 4 * PLANE_BYTES,
+        5 * PLANE_BYTES, 6 * PLANE_BYTES, 7 * PLANE_BYTES, 8 * PLANE_BYTES,
+        9 * PLANE_BYTES, 10 * PLANE_BYTES, 11 * PLANE_BYTES, 12 * PLANE_BYTES,
+        13 * PLANE_BYTES, 14 * PLANE_BYTES, 15 * PLANE_BYTES);
     UNROLL
     for (int k = 0; k < 4; k++) {
         __mmask16 part = (__mmask16)(word >> (16 * k));
-        __m512i places_of_part = _mm512_add_epi32(
-            steps, _mm512_set1_epi32(first + 16 * k * PLANE_BYTES));
-        _mm512_storeu_si512(places + n,
-                            _mm512_maskz_compress_epi32(part, places_of_part));
+        __m512i all = _mm512_add_epi32(
+            steps, _mm512_set1_epi32((int)first + 16 * k * PLANE_BYTES));
+        _mm512_storeu_si512(places + n, _mm512_maskz_compress_epi32(part, all));
         n += count_of_word(part);
     }
-    return n;
 #else
-    int64_t n = 0;
     for (; word; word &= word - 1)
-        places[n++] = first + PLANE_BYTES * lowest_bit(word);
-    return n;
+        places[n++] = first + PLANE_BYTES * (uint32_t)lowest_bit(word);
 #endif
+    return n;
 }
 
-static void list_planes(struct lists *lists, const uint64_t *masks, int64_t n_masks)
+static void list_bundle(struct counting *counting, const uint64_t *masks, int n_masks,
+                        struct bundle *bundle)
 {
-    for (int64_t i = 0; i < n_masks; i++) {
-        int32_t *rows = lists->rows + i * lists->stride;
-        int64_t n = 0;
-        for (int level = 0; level < LEVELS; level++) {
-            const uint64_t *planes = lists->levels + level * lists->n_words;
-            for (int64_t word = 0; word < lists->n_words; word++) {
-                uint64_t bits = masks[i * lists->n_words + word] & planes[word];
-                n += list_bits(bits, (int32_t)(64 * PLANE_BYTES * word), rows + n);
+    const int64_t n_words = counting->planes->n_words;
+    const uint32_t zeros = (uint32_t)(counting->n_planes * PLANE_BYTES);
+    int64_t n = 0;
+    bundle->n_masks = n_masks;
+    bundle->ends[0] = 0;
+    for (int cell = 1; cell < 1 << n_masks; cell++) {
+        for (int64_t word = 0; word < n_words; word++) {
+            uint64_t bits = ~(uint64_t)0;
+            for (int i = 0; i < n_masks; i++) {
+                uint64_t mask = masks[i * n_words + word];
+                bits &= cell >> i & 1 ? mask : ~mask;
             }
+            n += list_bits(bits, (uint32_t)(64 * PLANE_BYTES * word),
+                           bundle->places + n);
         }
-        lists->lengths[i] = n;
+        while (n % 8)
+            bundle->places[n++] = zeros;
+        bundle->ends[cell] = (int32_t)n;
     }
+}
+
+/* Make bundles of the next masks; return how many they are. */
+static int64_t list_masks(struct counting *counting, const uint64_t *masks, int64_t n)
+{
+    const int64_t n_words = counting->planes->n_words;
+    int64_t start = 0;
+    for (int i = 0; i < counting->most_bundles && start < n; i++) {
+        int64_t n_masks = n - start < MASKS_OF_A_BUNDLE ? n - start : MASKS_OF_A_BUNDLE;
+        list_bundle(counting, masks + start * n_words, (int)n_masks,
+                    counting->bundles + i);
+        start += n_masks;
+        counting->n_bundles = i + 1;
+    }
+    return start;
+}
+
+/* Copy a block of the planes to where it is counted. */
+static void read_block(struct counting *counting, int64_t block)
+{
+    const struct codes *planes = counting->planes;
+    const uint64_t *words = planes->words
+        + block / BLOCKS_OF_A_GROUP * counting->n_planes * TILES_OF_A_GROUP
+        + block % BLOCKS_OF_A_GROUP * WORDS;
+    for (int64_t j = 0; j < counting->n_planes; j++)
+        store_bits(counting->block + j * PLANE_BYTES,
+                   load_bits(words + j * TILES_OF_A_GROUP));
+}
+
+INLINE void copy_number(const int n_bits, bits_t *target, const bits_t *number)
+{
+    UNROLL
+    for (int k = 0; k < n_bits; k++)
+        target[k] = number[k];
+}
+
+INLINE void add_cell(const int n_bits, bits_t *counters, const struct counting *counting,
+                     const struct bundle *bundle, int cell)
+{
+    const uint32_t *places = bundle->places + bundle->ends[cell - 1];
+    int64_t n = bundle->ends[cell] - bundle->ends[cell - 1];
+    if (n_bits == NARROW)
+        add_planes_narrow(counters, counting->block, places, n);
+    else if (n_bits == MIDDLE)
+        add_planes_middle(counters, counting->block, places, n);
+    else
+        add_planes_wide(counters, counting->block, places, n);
+}
+
+typedef bits_t counts_t[MASKS_OF_A_BUNDLE][MOST_BITS];
+
+/* Count the masks of a bundle in the block: each is the sum of four cells, and goes on
+ * from sums that others need, too. */
+INLINE void count_bundle_in(const int n_bits, const struct counting *counting,
+                            const struct bundle *bundle, counts_t counts)
+{
+    bits_t of_all[MOST_BITS], ab[MOST_BITS], ac[MOST_BITS], bc[MOST_BITS];
+    if (bundle->n_masks == 1) {
+        spread_number(n_bits, counts[0], 0);
+        add_cell(n_bits, counts[0], counting, bundle, 1);
+        return;
+    }
+    if (bundle->n_masks == 2) {
+        spread_number(n_bits, counts[0], 0);
+        add_cell(n_bits, counts[0], counting, bundle, 3);
+        copy_number(n_bits, counts[1], counts[0]);
+        add_cell(n_bits, counts[0], counting, bundle, 1);
+        add_cell(n_bits, counts[1], counting, bundle, 2);
+        return;
+    }
+    spread_number(n_bits, of_all, 0);
+    spread_number(n_bits, ac, 0);
+    spread_number(n_bits, bc, 0);
+    add_cell(n_bits, of_all, counting, bundle, 7);
+    copy_number(n_bits, ab, of_all);
+    add_cell(n_bits, ab, counting, bundle, 3);
+    add_cell(n_bits, ac, counting, bundle, 5);
+    add_cell(n_bits, bc, counting, bundle, 6);
+    add_numbers(n_bits, counts[0], ab, ac);
+    add_numbers(n_bits, counts[1], ab, bc);
+    add_numbers(n_bits, counts[2], ac, bc);
+    add_numbers(n_bits, counts[2], counts[2], of_all);
+    add_cell(n_bits, counts[0], counting, bundle, 1);
+    add_cell(n_bits, counts[1], counting, bundle, 2);
+    add_cell(n_bits, counts[2], counting, bundle, 4);
+}
+
+/* The number of bits that hold numbers up to `most`, and have a larger one to spare. */
+static int n_bits_for(int64_t most)
+{
+    if (most < ((int64_t)1 << NARROW) - 1)
+        return NARROW;
+    return most < ((int64_t)1 << MIDDLE) - 1 ? MIDDLE : WIDE;
+}
+
+/* The largest number of planes that a mask selects. */
+static int64_t most_planes(const struct neurons *neurons, int64_t n_words)
+{
+    int64_t most = 0;
+    for (int64_t i = 0; i < neurons->n_neurons; i++) {
+        int64_t n = 0;
+        for (int64_t word = 0; word < n_words; word++)
+            n += count_of_word(neurons->masks[i * n_words + word]);
+        most = n > most ? n : most;
+    }
+    return most;
 }

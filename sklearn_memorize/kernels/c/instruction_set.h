@@ -4,6 +4,8 @@
 
 #include "layouts.h"
 #include "rows.h"
+
+#include "packing.h"
 #include "signs.h"
 #include "tiles.h"
 

@@ -13,7 +13,7 @@
 /* A tile holds 64 samples, and a group of planes 8 tiles. */
 #define LANES 64
 #define TILES_OF_A_GROUP 8
-/* Rows are multiplied with hyperplanes in groups of so many neighbours ... */
+/* Rows are multiplied with hyperplanes in groups of so many ... */
 #define ROWS_OF_A_GROUP 6
 /* ... and sums of more terms than this are taken in parts, which are then added. */
 #define TERMS_OF_A_PART 512
@@ -70,9 +70,10 @@ struct doubts {
 };
 
 /* Groups of rows: group g is not zero in the columns starts[g] .. starts[g + 1] - 1, and
- * row k of it has the value `values[place][k]` there. */
+ * row k of it, which is row `order[6 * g + k]` of all, has the value `values[place][k]`
+ * there. */
 struct packed_rows {
-    int64_t *starts;
+    int64_t *order, *starts;
     int32_t *columns;
     float *values;
     int64_t n_rows;
@@ -128,9 +129,10 @@ struct kernels {
     int (*covers)(const struct codes *, const struct neurons *, int64_t start,
                   int64_t stop, uint64_t *fires);
     int (*classes_that_fire)(const struct codes *, const struct neurons *,
-                             const struct classes *, uint64_t *fired);
+                             const struct classes *, int64_t n_samples, uint64_t *fired);
     int (*largest_margins)(const struct codes *, const struct neurons *,
-                           const struct classes *, int64_t n_votes, int64_t *totals);
+                           const struct classes *, int64_t n_samples, int64_t n_votes,
+                           int64_t *totals, uint64_t *fired);
 };
 
 extern const struct kernels kernels_baseline;

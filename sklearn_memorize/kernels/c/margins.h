@@ -1,4 +1,9 @@
-/* The sum of the largest margins of each class, for each sample. */
+/* The sum of the largest margins of each class, and whether it fires, for each sample.
+ *
+ * In planes, the margin bound - count is kept as what it lacks of the largest bound M of
+ * the class, M - bound + count: a number of the counters, of which the smallest ones are
+ * wanted. A list of them for each lane is sorted bit by bit.
+ */
 #include <stdlib.h>
 
 /* Lower than any margin there is. */
@@ -13,63 +18,290 @@ INLINE void insert_margin(int64_t *largest, int64_t n, int64_t stride, int64_t m
     largest[rank * stride] = margin;
 }
 
-static int64_t smaller_of(int64_t a, int64_t b)
+/* Sum the largest margins of each class for one code; say which of them are positive. */
+static void margins_of_code(const uint64_t *code, int64_t n_words,
+                            const struct neurons *neurons, const struct classes *classes,
+                            int64_t n_votes, int64_t *largest, int64_t *totals,
+                            uint64_t *fired, int lane)
 {
-    return a < b ? a : b;
+    for (int64_t number = 0; number < classes->n_classes; number++) {
+        const int64_t start = classes->starts[number], stop = classes->starts[number + 1];
+        const int64_t n_kept = smaller_of(n_votes, stop - start);
+        int64_t total = 0;
+        for (int64_t k = 0; k < n_votes; k++)
+            largest[k] = NO_MARGIN;
+        for (int64_t i = start; i < stop; i++) {
+            int64_t margin = neurons->bounds[i]
+                - count_of_both(code, neurons->masks + i * n_words, n_words);
+            if (margin > largest[n_votes - 1])
+                insert_margin(largest, n_votes, 1, margin);
+        }
+        for (int64_t k = 0; k < n_kept; k++)
+            total += largest[k];
+        totals[number] = total;
+        fired[number] |= (uint64_t)(largest[0] > 0) << lane;
+    }
 }
 
-static int largest_margins_of_tiles(const struct codes *codes,
-                                    const struct neurons *neurons,
-                                    const struct classes *classes, int64_t n_votes,
-                                    int64_t *totals)
+/* The same for LANES_TOGETHER lanes of a tile. */
+static void margins_of_lanes(const uint64_t *lanes, int64_t n_words,
+                             const struct neurons *neurons, const struct classes *classes,
+                             int64_t n_votes, int64_t *largest, int64_t *totals,
+                             uint64_t *fired, int first_lane)
 {
-    const int64_t n_words = codes->n_words, n_classes = classes->n_classes;
-    const int64_t n_parts = codes->n_tiles * (LANES / LANES_TOGETHER);
-    int64_t *largest = malloc((size_t)(n_votes * LANES_TOGETHER) * sizeof *largest);
-    if (largest == NULL)
-        return -1;
-    int64_t *last = largest + (n_votes - 1) * LANES_TOGETHER;
-    for (int64_t part = 0; part < n_parts; part++) {
-        int64_t first_lane = part * LANES_TOGETHER;
-        const uint64_t *tile = tile_at(codes, first_lane / LANES) + first_lane % LANES;
-        for (int64_t number = 0; number < n_classes; number++) {
-            int64_t start = classes->starts[number], stop = classes->starts[number + 1];
-            int64_t lowest = NO_MARGIN;
-            for (int64_t k = 0; k < n_votes * LANES_TOGETHER; k++)
-                largest[k] = NO_MARGIN;
-            for (int64_t i = start; i < stop; i++) {
-                /* A margin counts if it exceeds the last one of any lane. */
-                int64_t limit = neurons->bounds[i] - lowest;
-                uint64_t counts[LANES_TOGETHER] = {0};
-                if (limit <= 0
-                    || !count_lanes(tile, neurons->masks + i * n_words, n_words,
-                                    (uint64_t)limit, counts))
-                    continue;
-                for (int lane = 0; lane < LANES_TOGETHER; lane++) {
-                    int64_t margin = neurons->bounds[i] - (int64_t)counts[lane];
-                    if (margin > last[lane])
-                        insert_margin(largest + lane, n_votes, LANES_TOGETHER, margin);
-                }
-                lowest = last[0];
-                for (int lane = 1; lane < LANES_TOGETHER; lane++)
-                    lowest = smaller_of(lowest, last[lane]);
-            }
-            int64_t n_kept = smaller_of(n_votes, stop - start);
+    const int64_t *last = largest + (n_votes - 1) * LANES_TOGETHER;
+    for (int64_t number = 0; number < classes->n_classes; number++) {
+        const int64_t start = classes->starts[number], stop = classes->starts[number + 1];
+        const int64_t n_kept = smaller_of(n_votes, stop - start);
+        int64_t lowest = NO_MARGIN;
+        for (int64_t k = 0; k < n_votes * LANES_TOGETHER; k++)
+            largest[k] = NO_MARGIN;
+        for (int64_t i = start; i < stop; i++) {
+            /* A margin counts if it exceeds the last one of any lane. */
+            int64_t limit = neurons->bounds[i] - lowest;
+            uint64_t counts[LANES_TOGETHER] = {0};
+            if (limit <= 0
+                || !count_lanes(lanes, neurons->masks + i * n_words, n_words,
+                                (uint64_t)limit, counts))
+                continue;
             for (int lane = 0; lane < LANES_TOGETHER; lane++) {
-                int64_t total = 0;
-                for (int64_t k = 0; k < n_kept; k++)
-                    total += largest[k * LANES_TOGETHER + lane];
-                totals[(first_lane + lane) * n_classes + number] = total;
+                int64_t margin = neurons->bounds[i] - (int64_t)counts[lane];
+                if (margin > last[lane])
+                    insert_margin(largest + lane, n_votes, LANES_TOGETHER, margin);
             }
+            lowest = last[0];
+            for (int lane = 1; lane < LANES_TOGETHER; lane++)
+                lowest = smaller_of(lowest, last[lane]);
+        }
+        for (int lane = 0; lane < LANES_TOGETHER; lane++) {
+            int64_t total = 0;
+            for (int64_t k = 0; k < n_kept; k++)
+                total += largest[k * LANES_TOGETHER + lane];
+            totals[lane * classes->n_classes + number] = total;
+            fired[number] |= (uint64_t)(largest[lane] > 0) << (first_lane + lane);
         }
     }
+}
+
+static int margins_of_tiles(const struct codes *codes, const struct neurons *neurons,
+                            const struct classes *classes, int64_t n_samples,
+                            int64_t n_votes, int64_t *totals, uint64_t *fired)
+{
+    const int64_t n_words = codes->n_words, n_classes = classes->n_classes;
+    int64_t *largest = malloc((size_t)(n_votes * LANES_TOGETHER) * sizeof *largest);
+    uint64_t *code = malloc((size_t)(n_words + 1) * sizeof *code);
+    const int failed = largest == NULL || code == NULL;
+    memset(fired, 0, (size_t)(codes->n_tiles * n_classes) * sizeof *fired);
+    for (int64_t tile = 0; tile < codes->n_tiles && !failed; tile++) {
+        const int n_lanes = lanes_in_use(n_samples, tile);
+        for (int lane = 0; lane < n_lanes && n_lanes <= FEW_LANES; lane++) {
+            read_lane(codes, tile, lane, code);
+            margins_of_code(code, n_words, neurons, classes, n_votes, largest,
+                            totals + (tile * LANES + lane) * n_classes,
+                            fired + tile * n_classes, lane);
+        }
+        for (int lane = 0; lane < n_lanes && n_lanes > FEW_LANES; lane += LANES_TOGETHER)
+            margins_of_lanes(tile_at(codes, tile) + lane, n_words, neurons, classes,
+                             n_votes, largest, totals + (tile * LANES + lane) * n_classes,
+                             fired + tile * n_classes, lane);
+    }
     free(largest);
+    free(code);
+    return failed ? -1 : 0;
+}
+
+/* Neurons of one class, and what their margins lack for the lanes of all blocks. */
+struct votes {
+    int64_t n_votes, largest_bound;
+    bits_t *lacking; /* [block][rank][bit], the smallest numbers first */
+};
+
+static bits_t *lacking_in(const struct votes *votes, const int n_bits, int64_t block)
+{
+    return votes->lacking + block * votes->n_votes * n_bits;
+}
+
+/* Put numbers into their places in the lists of all lanes. */
+INLINE void insert_numbers(const int n_bits, bits_t *lists, int64_t n_votes,
+                           bits_t *numbers)
+{
+    bits_t *last = lists + (n_votes - 1) * n_bits;
+    if (!any_bit(lanes_below(n_bits, numbers, last)))
+        return;
+    for (bits_t *list = lists; list <= last; list += n_bits) {
+        bits_t below = lanes_below(n_bits, numbers, list);
+        UNROLL
+        for (int k = 0; k < n_bits; k++) {
+            bits_t number = numbers[k], other = list[k];
+            list[k] = choose(below, number, other);
+            numbers[k] = choose(below, other, number);
+        }
+    }
+}
+
+INLINE void vote_by_bundle(const int n_bits, const struct counting *counting,
+                           const struct bundle *bundle, const int64_t *bounds,
+                           const struct votes *votes, int64_t block)
+{
+    counts_t counts;
+    bits_t missing[MOST_BITS];
+    count_bundle_in(n_bits, counting, bundle, counts);
+    for (int i = 0; i < bundle->n_masks; i++) {
+        spread_number(n_bits, missing, votes->largest_bound - bounds[i]);
+        add_numbers(n_bits, counts[i], counts[i], missing);
+        insert_numbers(n_bits, lacking_in(votes, n_bits, block), votes->n_votes,
+                       counts[i]);
+    }
+}
+
+/* Add up the lists of a block: margins of its lanes, and those that are positive. */
+static void sum_votes(int n_bits, const struct votes *votes, int64_t n_kept,
+                      int64_t block, int64_t *totals, int64_t stride, uint64_t *fired)
+{
+    const bits_t *lists = lacking_in(votes, n_bits, block);
+    int64_t numbers[WORDS * LANES];
+    for (int64_t lane = 0; lane < WORDS * LANES; lane++)
+        totals[lane * stride] = 0;
+    for (int w = 0; w < WORDS; w++)
+        fired[w * stride] = 0;
+    for (int64_t rank = 0; rank < n_kept; rank++) {
+        read_numbers(n_bits, lists + rank * n_bits, numbers);
+        for (int64_t lane = 0; lane < WORDS * LANES; lane++)
+            totals[lane * stride] += votes->largest_bound - numbers[lane];
+        for (int64_t lane = 0; lane < WORDS * LANES && rank == 0; lane++)
+            fired[lane / LANES * stride]
+                |= (uint64_t)(votes->largest_bound > numbers[lane]) << lane % LANES;
+    }
+}
+
+/* Let the neurons start .. stop - 1 of a class vote in all blocks. */
+static void vote(struct counting *counting, const struct neurons *neurons, int64_t start,
+                 int64_t stop, const struct votes *votes)
+{
+    const int64_t n_blocks = counting->planes->n_tiles / WORDS;
+    const int64_t n_words = counting->planes->n_words;
+    memset(votes->lacking, 0xFF,
+           (size_t)(n_blocks * votes->n_votes * counting->n_bits) * sizeof(bits_t));
+    while (start < stop) {
+        int64_t n = list_masks(counting, neurons->masks + start * n_words, stop - start);
+        for (int64_t block = 0; block < n_blocks; block++) {
+            read_block(counting, block);
+            for (int b = 0; b < counting->n_bundles; b++) {
+                const struct bundle *bundle = counting->bundles + b;
+                const int64_t *bounds = neurons->bounds + start + b * MASKS_OF_A_BUNDLE;
+                FOR_BITS(counting->n_bits, vote_by_bundle, counting, bundle, bounds,
+                         votes, block);
+            }
+        }
+        start += n;
+    }
+}
+
+static void range_of(const int64_t *numbers, int64_t start, int64_t stop, int64_t *lowest,
+                     int64_t *highest)
+{
+    *lowest = *highest = start < stop ? numbers[start] : 0;
+    for (int64_t i = start; i < stop; i++) {
+        *lowest = smaller_of(*lowest, numbers[i]);
+        *highest = larger_of(*highest, numbers[i]);
+    }
+}
+
+/* The widest range of bounds of a class. */
+static int64_t widest_range(const struct neurons *neurons, const struct classes *classes)
+{
+    int64_t widest = 0;
+    for (int64_t number = 0; number < classes->n_classes; number++) {
+        int64_t lowest, highest;
+        range_of(neurons->bounds, classes->starts[number], classes->starts[number + 1],
+                 &lowest, &highest);
+        widest = larger_of(widest, highest - lowest);
+    }
+    return widest;
+}
+
+static int margins_of_planes(const struct codes *planes, const struct neurons *neurons,
+                             const struct classes *classes, int64_t n_votes, int n_bits,
+                             int64_t *totals, uint64_t *fired)
+{
+    const int64_t n_blocks = planes->n_tiles / WORDS, n_classes = classes->n_classes;
+    struct counting counting;
+    struct votes votes = {n_votes, 0, NULL};
+    size_t size = (size_t)(n_blocks * n_votes * n_bits) * sizeof(bits_t);
+    void *room = malloc(size + 64);
+    if (room == NULL || start_counting(&counting, planes, n_bits)) {
+        free(room);
+        return -1;
+    }
+    votes.lacking = (bits_t *)(((uintptr_t)room + 63) & ~(uintptr_t)63);
+    for (int64_t number = 0; number < n_classes; number++) {
+        int64_t start = classes->starts[number], stop = classes->starts[number + 1];
+        int64_t lowest;
+        range_of(neurons->bounds, start, stop, &lowest, &votes.largest_bound);
+        vote(&counting, neurons, start, stop, &votes);
+        for (int64_t block = 0; block < n_blocks; block++)
+            sum_votes(n_bits, &votes, smaller_of(n_votes, stop - start), block,
+                      totals + block * WORDS * LANES * n_classes + number, n_classes,
+                      fired + block * WORDS * n_classes + number);
+    }
+    stop_counting(&counting);
+    free(room);
     return 0;
 }
 
-static int largest_margins(const struct codes *codes, const struct neurons *neurons,
-                           const struct classes *classes, int64_t n_votes,
-                           int64_t *totals)
+/* Bounds that differ by more than counters hold: the codes are turned into tiles. */
+static int margins_by_tiles(const struct codes *planes, const struct neurons *neurons,
+                            const struct classes *classes, int64_t n_votes,
+                            int64_t *totals, uint64_t *fired)
 {
-    return largest_margins_of_tiles(codes, neurons, classes, n_votes, totals);
+    const int64_t n_words = planes->n_words, n = planes->n_tiles * LANES;
+    struct codes tiles = {NULL, planes->n_tiles, n_words, 0};
+    uint64_t *words = malloc((size_t)(n * n_words + 1) * sizeof *words);
+    int64_t *positions = malloc((size_t)(n + 1) * sizeof *positions);
+    tiles.words = malloc((size_t)(n * n_words + 1) * sizeof *words);
+    int failed = words == NULL || positions == NULL || tiles.words == NULL;
+    for (int64_t i = 0; i < n && !failed; i++)
+        positions[i] = i;
+    if (!failed)
+        failed = words_at(planes, positions, n, words);
+    for (int64_t i = 0; i < n && !failed; i++)
+        for (int64_t word = 0; word < n_words; word++)
+            tiles.words[(i / LANES * n_words + word) * LANES + i % LANES]
+                = words[i * n_words + word];
+    if (!failed)
+        failed = margins_of_tiles(&tiles, neurons, classes, planes->n_tiles * LANES,
+                                  n_votes, totals, fired);
+    free(words);
+    free(positions);
+    free(tiles.words);
+    return failed ? -1 : 0;
+}
+
+static int margins_of_codes(const struct codes *codes, const struct neurons *neurons,
+                            const struct classes *classes, int64_t n_samples,
+                            int64_t n_votes, int64_t *totals, uint64_t *fired)
+{
+    if (!codes->are_planes)
+        return margins_of_tiles(codes, neurons, classes, n_samples, n_votes, totals,
+                                fired);
+    const int64_t most
+        = most_planes(neurons, codes->n_words) + widest_range(neurons, classes);
+    if (most >= ((int64_t)1 << WIDE) - 1)
+        return margins_by_tiles(codes, neurons, classes, n_votes, totals, fired);
+    return margins_of_planes(codes, neurons, classes, n_votes, n_bits_for(most), totals,
+                             fired);
+}
+
+static int largest_margins(const struct codes *codes, const struct neurons *neurons,
+                           const struct classes *classes, int64_t n_samples,
+                           int64_t n_votes, int64_t *totals, uint64_t *fired)
+{
+    const int64_t n_classes = classes->n_classes, n = codes->n_tiles * LANES;
+    int failed = margins_of_codes(codes, neurons, classes, n_samples, n_votes, totals,
+                                  fired);
+    forget_lanes_beyond(n_samples, codes->n_tiles, n_classes, fired);
+    if (n_samples < n)
+        memset(totals + n_samples * n_classes, 0,
+               (size_t)((n - n_samples) * n_classes) * sizeof *totals);
+    return failed;
 }

@@ -499,7 +499,7 @@ static int64_t groups_of(int64_t n_rows)
     return (n_rows + ROWS_OF_A_GROUP - 1) / ROWS_OF_A_GROUP;
 }
 
-FUNCTION(pack_rows, 10)
+FUNCTION(pack_rows, 11)
 {
     int failed = 0;
     struct matrix X = matrix(call);
@@ -507,6 +507,7 @@ FUNCTION(pack_rows, 10)
     struct packed_rows packed = {.n_rows = last_size(call)};
     struct preparation preparation = preparation_of(call, X.n_columns, packed.n_rows);
     int64_t n_groups = groups_of(packed.n_rows);
+    packed.order = integers_out(call, packed.n_rows);
     packed.starts = integers_out(call, n_groups + 1);
     packed.columns
         = contiguous(call, 'i', 4, n_groups * X.n_columns + 1, PyBUF_WRITABLE);
@@ -517,11 +518,13 @@ FUNCTION(pack_rows, 10)
     return finish(call, failed);
 }
 
-FUNCTION(pack_signs_of_rows, 10)
+FUNCTION(pack_signs_of_rows, 11)
 {
     int failed = 0;
     struct doubts doubts = {0};
     struct packed_rows packed = {0};
+    packed.order = (int64_t *)indices(call, -1, INT64_MAX);
+    packed.n_rows = last_size(call);
     packed.starts = (int64_t *)integers(call, -1);
     int64_t n_groups = last_size(call) - 1;
     packed.columns = contiguous(call, 'i', 4, -1, 0);
@@ -530,14 +533,16 @@ FUNCTION(pack_signs_of_rows, 10)
     const float *directions = floats(call, -1);
     int64_t n_directions = last_shape(call, 0), n_features = last_shape(call, 1);
     struct offsets offsets = offsets_of(call, n_directions);
-    struct places places = {floats(call, -1), NULL, 0};
-    places.n_rows = packed.n_rows = last_size(call);
+    struct places places = {floats(call, packed.n_rows), NULL, packed.n_rows};
     struct codes codes = codes_of(call, PyBUF_WRITABLE);
     places.positions = indices(call, packed.n_rows, codes.n_tiles * LANES);
     if (!call->is_refused
         && (codes.are_planes || (n_directions + 63) / 64 > codes.n_words
             || groups_of(packed.n_rows) != n_groups))
         refuse(call, PyExc_ValueError, "packed rows, directions or codes do not fit");
+    for (int64_t i = 0; !call->is_refused && i < packed.n_rows; i++)
+        if (packed.order[i] >= packed.n_rows)
+            refuse(call, PyExc_IndexError, "the order of rows has another length");
     for (int64_t g = 0; !call->is_refused && g < n_groups; g++)
         if (packed.starts[g] < 0 || packed.starts[g] > packed.starts[g + 1]
             || packed.starts[g + 1] > n_values / ROWS_OF_A_GROUP)
@@ -639,29 +644,32 @@ FUNCTION(covers, 6)
     return finish(call, failed);
 }
 
-FUNCTION(classes_that_fire, 5)
+FUNCTION(classes_that_fire, 6)
 {
     int failed = 0;
     struct codes codes = codes_of(call, 0);
     struct neurons neurons = neurons_of(call, &codes, 1);
     struct classes classes = classes_of(call, neurons.n_neurons);
+    int64_t n_samples = integer_between(call, 0, codes.n_tiles * LANES);
     uint64_t *fired = words_out(call, codes.n_tiles * classes.n_classes);
     if (!call->is_refused)
-        RUN(failed, active->classes_that_fire(&codes, &neurons, &classes, fired));
+        RUN(failed, active->classes_that_fire(&codes, &neurons, &classes, n_samples, fired));
     return finish(call, failed);
 }
 
-FUNCTION(largest_margins, 6)
+FUNCTION(largest_margins, 8)
 {
     int failed = 0;
     struct codes codes = codes_of(call, 0);
     struct neurons neurons = neurons_of(call, &codes, 1);
     struct classes classes = classes_of(call, neurons.n_neurons);
+    int64_t n_samples = integer_between(call, 0, codes.n_tiles * LANES);
     int64_t n_votes = integer_between(call, 1, (int64_t)1 << 31);
     int64_t *totals = integers_out(call, codes.n_tiles * LANES * classes.n_classes);
+    uint64_t *fired = words_out(call, codes.n_tiles * classes.n_classes);
     if (!call->is_refused)
-        RUN(failed,
-            active->largest_margins(&codes, &neurons, &classes, n_votes, totals));
+        RUN(failed, active->largest_margins(&codes, &neurons, &classes, n_samples, n_votes,
+                                            totals, fired));
     return finish(call, failed);
 }
 

@@ -1,130 +1,33 @@
-/* Counting codes that are laid out in planes. */
+/* Counting codes that are laid out in planes: the tiles one after the other, so many of
+ * them as a vector holds, and in each of them all masks, by bundles. */
 #include <stdlib.h>
 
 #include "counters.h"
 
-/* So many masks are counted together, and so many planes of each are added while they
- * are in the fastest cache. */
-#define MASKS_TOGETHER 16
-#define PLANES_AT_ONCE 192
-
-/* The masks that are counted, and their counters, each followed by the lanes below. */
-struct count {
-    int n_left, masks[MASKS_TOGETHER];
-    bits_t (*limits)[MOST_BITS]; /* of MASKS_AT_ONCE masks */
-    bits_t states[MASKS_TOGETHER][MOST_BITS + 1];
-};
-
-/* Count the masks in a block; leave those that have a lane below their limit. */
-INLINE void count_block_in(const int n_bits, const char *planes,
-                           const struct lists *lists, struct count *count)
+/* Lower the limits of the masks of a bundle to the smallest count of the valid lanes. */
+INLINE void lower_limits(const int n_bits, const struct counting *counting,
+                         const struct bundle *bundle, bits_t valid, int32_t *smallest)
 {
-    int slots[MASKS_TOGETHER], goes_on = count->n_left > 0;
-    for (int i = 0; i < count->n_left; i++) {
-        slots[i] = i;
-        for (int k = 0; k < n_bits; k++)
-            count->states[i][k] = spread_word(0);
+    counts_t counts;
+    bits_t limit[MOST_BITS];
+    count_bundle_in(n_bits, counting, bundle, counts);
+    for (int i = 0; i < bundle->n_masks; i++) {
+        spread_number(n_bits, limit, smallest[i]);
+        bits_t lanes = lanes_below(n_bits, counts[i], limit) & valid;
+        if (any_bit(lanes))
+            smallest[i] = (int32_t)smallest_number(n_bits, counts[i], lanes);
     }
-    for (int64_t start = 0; goes_on; start += PLANES_AT_ONCE) {
-        int n_kept = 0;
-        goes_on = 0;
-        for (int i = 0; i < count->n_left; i++) {
-            int mask = count->masks[i], slot = slots[i];
-            int64_t n = lists->lengths[mask] - start;
-            const int32_t *rows = lists->rows + mask * lists->stride + start;
-            if (n > PLANES_AT_ONCE)
-                n = PLANES_AT_ONCE;
-            if ((n > 0 || start == 0)
-                && !add_planes(n_bits, planes, rows, n, count->limits[mask],
-                               count->states[slot]))
-                continue;
-            count->masks[n_kept] = mask;
-            slots[n_kept++] = slot;
-            goes_on |= lists->lengths[mask] > start + PLANES_AT_ONCE;
-        }
-        count->n_left = n_kept;
+}
+
+/* The lanes of a block that a range of tiles has not; `n` tiles from `start` on. */
+static bits_t lanes_outside(int64_t block, int64_t start, int64_t stop)
+{
+    uint64_t words[WORDS];
+    for (int k = 0; k < WORDS; k++) {
+        int64_t tile = block * WORDS + k;
+        words[k] = start <= tile && tile < stop ? 0 : ~(uint64_t)0;
     }
-    for (int i = 0; i < count->n_left; i++)
-        if (slots[i] != i)
-            memcpy(count->states[i], count->states[slots[i]], sizeof count->states[i]);
-}
-
-static void count_narrow(const char *planes, const struct lists *lists,
-                         struct count *count)
-{
-    count_block_in(NARROW, planes, lists, count);
-}
-
-static void count_wide(const char *planes, const struct lists *lists,
-                       struct count *count)
-{
-    count_block_in(WIDE, planes, lists, count);
-}
-
-/* The number of bits that count all planes, with a number to spare for a limit. */
-static int n_bits_for(int64_t n_planes)
-{
-    return n_planes < ((int64_t)1 << NARROW) - 1 ? NARROW : WIDE;
-}
-
-static void count_block(int n_bits, const char *planes, const struct lists *lists,
-                        struct count *count)
-{
-    if (n_bits == NARROW)
-        count_narrow(planes, lists, count);
-    else
-        count_wide(planes, lists, count);
-}
-
-/* Return the smallest count of some lanes, at least one. */
-static int64_t smallest_of(const bits_t *counters, int n_bits, bits_t lanes)
-{
-    int64_t value = 0;
-    for (int k = n_bits - 1; k >= 0; k--) {
-        bits_t with_zero = lanes & ~counters[k];
-        if (any_bit(with_zero))
-            lanes = with_zero;
-        else
-            value |= (int64_t)1 << k;
-    }
-    return value;
-}
-
-/* Vectors have to stand where `malloc` need not put them. */
-static void *aligned_room(size_t size, void **start)
-{
-    *start = malloc(size + 64);
-    if (*start == NULL)
-        return NULL;
-    return (void *)(((uintptr_t)*start + 63) & ~(uintptr_t)63);
-}
-
-struct counting {
-    struct lists lists;
-    struct count *count;
-    void *room;
-    int n_bits;
-};
-
-static int start_counting(struct counting *counting, const struct codes *planes)
-{
-    size_t limits = MASKS_AT_ONCE * sizeof(bits_t[MOST_BITS]);
-    if (new_lists(&counting->lists, planes))
-        return -1;
-    counting->count = aligned_room(limits + sizeof(struct count), &counting->room);
-    if (counting->count == NULL) {
-        free_lists(&counting->lists);
-        return -1;
-    }
-    counting->count->limits = (bits_t(*)[MOST_BITS])(counting->count + 1);
-    counting->n_bits = n_bits_for(64 * planes->n_words);
-    return 0;
-}
-
-static void stop_counting(struct counting *counting)
-{
-    free_lists(&counting->lists);
-    free(counting->room);
+    return load_bits(words);
 }
 
 static int smallest_counts_of_planes(const struct codes *planes,
@@ -132,53 +35,33 @@ static int smallest_counts_of_planes(const struct codes *planes,
                                      int64_t skip_stop, int32_t *smallest)
 {
     struct counting counting;
-    const int64_t n_blocks = planes->n_tiles / WORDS;
-    if (start_counting(&counting, planes))
+    const int64_t n = neurons->n_neurons;
+    if (start_counting(&counting, planes, n_bits_for(most_planes(neurons, planes->n_words))))
         return -1;
-    struct count *count = counting.count;
-    const int n_bits = counting.n_bits;
-    for (int64_t first = 0; first < neurons->n_neurons; first += MASKS_AT_ONCE) {
-        int n_masks = MASKS_AT_ONCE;
-        if (neurons->n_neurons - first < n_masks)
-            n_masks = (int)(neurons->n_neurons - first);
-        list_planes(&counting.lists, neurons->masks + first * planes->n_words, n_masks);
-        for (int i = 0; i < n_masks; i++) {
-            smallest[first + i] = INT32_MAX;
-            spread_number(count->limits[i], INT32_MAX, n_bits);
-        }
-        for (int64_t block = 0; block < n_blocks; block++) {
-            uint64_t words[WORDS], any = 0;
-            for (int k = 0; k < WORDS; k++) {
-                int64_t tile = block * WORDS + k;
-                words[k] = skip_start <= tile && tile < skip_stop ? 0 : ~(uint64_t)0;
-                any |= words[k];
-            }
-            if (!any)
+    for (int64_t i = 0; i < n; i++)
+        smallest[i] = INT32_MAX;
+    for (int64_t first = 0; first < n;) {
+        int64_t n_listed = list_masks(
+            &counting, neurons->masks + first * planes->n_words, n - first);
+        for (int64_t block = 0; block < planes->n_tiles / WORDS; block++) {
+            const bits_t valid = lanes_outside(block, skip_start, skip_stop);
+            if (!any_bit(valid))
                 continue;
-            const bits_t valid = load_bits(words);
-            for (int start = 0; start < n_masks; start += MASKS_TOGETHER) {
-                count->n_left = 0;
-                for (int i = start; i < n_masks && i < start + MASKS_TOGETHER; i++)
-                    count->masks[count->n_left++] = i;
-                count_block(n_bits, block_of(planes, block), &counting.lists, count);
-                for (int i = 0; i < count->n_left; i++) {
-                    bits_t lanes = count->states[i][n_bits] & valid;
-                    if (!any_bit(lanes))
-                        continue;
-                    int mask = count->masks[i];
-                    int64_t value = smallest_of(count->states[i], n_bits, lanes);
-                    smallest[first + mask] = (int32_t)value;
-                    spread_number(count->limits[mask], value, n_bits);
-                }
+            read_block(&counting, block);
+            for (int b = 0; b < counting.n_bundles; b++) {
+                int32_t *limits = smallest + first + b * MASKS_OF_A_BUNDLE;
+                FOR_BITS(counting.n_bits, lower_limits, &counting, counting.bundles + b,
+                         valid, limits);
             }
         }
+        first += n_listed;
     }
     stop_counting(&counting);
     return 0;
 }
 
-/* The lanes in which neurons fire: `fired[owner * stride + tile * step]` for the tiles
- * start .. stop - 1, or-ed over the neurons of an owner. */
+/* The lanes in which neurons fire, or-ed over the neurons of an owner, for the tiles
+ * start .. stop - 1. */
 struct firing {
     uint64_t *fired;
     const int32_t *owners;
@@ -191,48 +74,72 @@ static uint64_t *word_of(const struct firing *firing, int64_t owner, int64_t til
         + (tile - firing->start) * firing->tile_stride;
 }
 
+static int64_t larger_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t smaller_of(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Return whether every lane of the block has fired, for all masks of a bundle. */
+static int have_fired(const struct firing *firing, const int32_t *owners, int n_masks,
+                      int64_t block)
+{
+    const int64_t start = larger_of(block * WORDS, firing->start);
+    const int64_t stop = smaller_of((block + 1) * WORDS, firing->stop);
+    uint64_t all = ~(uint64_t)0;
+    for (int i = 0; i < n_masks; i++)
+        for (int64_t tile = start; tile < stop; tile++)
+            all &= *word_of(firing, owners[i], tile);
+    return all == ~(uint64_t)0;
+}
+
+INLINE void fire_bundle(const int n_bits, const struct counting *counting,
+                        const struct bundle *bundle, const int64_t *bounds,
+                        const struct firing *firing, const int32_t *owners,
+                        int64_t block)
+{
+    const int64_t start = larger_of(block * WORDS, firing->start);
+    const int64_t stop = smaller_of((block + 1) * WORDS, firing->stop);
+    counts_t counts;
+    bits_t limit[MOST_BITS];
+    count_bundle_in(n_bits, counting, bundle, counts);
+    for (int i = 0; i < bundle->n_masks; i++) {
+        uint64_t lanes[WORDS];
+        spread_number(n_bits, limit, bounds[i]);
+        store_bits(lanes, lanes_below(n_bits, counts[i], limit));
+        for (int64_t tile = start; tile < stop; tile++)
+            *word_of(firing, owners[i], tile) |= lanes[tile - block * WORDS];
+    }
+}
+
 static int fire(const struct codes *planes, const struct neurons *neurons,
                 const struct firing *firing)
 {
     struct counting counting;
-    const int64_t first_block = firing->start / WORDS;
+    const int64_t n = neurons->n_neurons;
     const int64_t stop_block = (firing->stop + WORDS - 1) / WORDS;
-    if (start_counting(&counting, planes))
+    if (start_counting(&counting, planes, n_bits_for(most_planes(neurons, planes->n_words))))
         return -1;
-    struct count *count = counting.count;
-    const int n_bits = counting.n_bits;
-    for (int64_t first = 0; first < neurons->n_neurons; first += MASKS_AT_ONCE) {
-        int n_masks = MASKS_AT_ONCE;
-        if (neurons->n_neurons - first < n_masks)
-            n_masks = (int)(neurons->n_neurons - first);
-        list_planes(&counting.lists, neurons->masks + first * planes->n_words, n_masks);
-        for (int i = 0; i < n_masks; i++)
-            spread_number(count->limits[i], neurons->bounds[first + i], n_bits);
-        for (int64_t block = first_block; block < stop_block; block++) {
-            int64_t start_tile = block * WORDS, stop_tile = start_tile + WORDS;
-            if (start_tile < firing->start)
-                start_tile = firing->start;
-            if (stop_tile > firing->stop)
-                stop_tile = firing->stop;
-            for (int start = 0; start < n_masks; start += MASKS_TOGETHER) {
-                count->n_left = 0;
-                for (int i = start; i < n_masks && i < start + MASKS_TOGETHER; i++) {
-                    uint64_t all = ~(uint64_t)0;
-                    for (int64_t tile = start_tile; tile < stop_tile; tile++)
-                        all &= *word_of(firing, firing->owners[first + i], tile);
-                    if (all != ~(uint64_t)0)
-                        count->masks[count->n_left++] = i;
-                }
-                count_block(n_bits, block_of(planes, block), &counting.lists, count);
-                for (int i = 0; i < count->n_left; i++) {
-                    uint64_t lanes[WORDS];
-                    int32_t owner = firing->owners[first + count->masks[i]];
-                    store_bits(lanes, count->states[i][n_bits]);
-                    for (int64_t tile = start_tile; tile < stop_tile; tile++)
-                        *word_of(firing, owner, tile) |= lanes[tile - block * WORDS];
-                }
+    for (int64_t first = 0; first < n;) {
+        int64_t n_listed = list_masks(
+            &counting, neurons->masks + first * planes->n_words, n - first);
+        for (int64_t block = firing->start / WORDS; block < stop_block; block++) {
+            read_block(&counting, block);
+            for (int b = 0; b < counting.n_bundles; b++) {
+                const struct bundle *bundle = counting.bundles + b;
+                const int64_t i = first + b * MASKS_OF_A_BUNDLE;
+                const int32_t *owners = firing->owners + i;
+                if (have_fired(firing, owners, bundle->n_masks, block))
+                    continue;
+                FOR_BITS(counting.n_bits, fire_bundle, &counting, bundle,
+                         neurons->bounds + i, firing, owners, block);
             }
         }
+        first += n_listed;
     }
     stop_counting(&counting);
     return 0;
@@ -256,11 +163,23 @@ static int covers(const struct codes *codes, const struct neurons *neurons,
     return failed;
 }
 
+/* Lanes beyond the last sample fire nowhere. */
+static void forget_lanes_beyond(int64_t n_samples, int64_t n_tiles, int64_t n_classes,
+                                uint64_t *fired)
+{
+    for (int64_t tile = n_samples / LANES; tile < n_tiles; tile++) {
+        const uint64_t in_use = ((uint64_t)1 << lanes_in_use(n_samples, tile)) - 1;
+        for (int64_t number = 0; number < n_classes; number++)
+            fired[tile * n_classes + number] &= in_use;
+    }
+}
+
 static int classes_that_fire(const struct codes *codes, const struct neurons *neurons,
-                             const struct classes *classes, uint64_t *fired)
+                             const struct classes *classes, int64_t n_samples,
+                             uint64_t *fired)
 {
     if (!codes->are_planes)
-        return classes_that_fire_in_tiles(codes, neurons, classes, fired);
+        return classes_that_fire_in_tiles(codes, neurons, classes, n_samples, fired);
     int64_t n_classes = classes->n_classes, first = classes->starts[0];
     int64_t n_neurons = classes->starts[n_classes] - first;
     int32_t *owners = malloc((size_t)(n_neurons + 1) * sizeof *owners);
@@ -274,6 +193,7 @@ static int classes_that_fire(const struct codes *codes, const struct neurons *ne
                                  neurons->bounds + first, n_neurons};
     struct firing firing = {fired, owners, 0, codes->n_tiles, 1, n_classes};
     int failed = fire(codes, &of_classes, &firing);
+    forget_lanes_beyond(n_samples, codes->n_tiles, n_classes, fired);
     free(owners);
     return failed;
 }

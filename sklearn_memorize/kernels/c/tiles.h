@@ -105,21 +105,84 @@ static int covers_of_tiles(const struct codes *codes, const struct neurons *neur
     return 0;
 }
 
+/* Few samples of a tile are counted one by one: the words of their codes side by side. */
+#define FEW_LANES 8
+
+static void read_lane(const struct codes *codes, int64_t tile, int lane, uint64_t *code)
+{
+    for (int64_t word = 0; word < codes->n_words; word++)
+        code[word] = tile_at(codes, tile)[word * LANES + lane];
+}
+
+/* Return popcount(a & b). */
+INLINE int64_t count_of_both(const uint64_t *a, const uint64_t *b, int64_t n_words)
+{
+    bits_t counts = spread_word(0);
+    int64_t word = 0, rest = 0;
+    for (; word + WORDS <= n_words; word += WORDS)
+        counts += counts_of_words(load_bits(a + word) & load_bits(b + word));
+    for (; word < n_words; word++)
+        rest += count_of_word(a[word] & b[word]);
+    return rest + (int64_t)sum_of_words(counts);
+}
+
+static int fires_at(const uint64_t *code, const struct neurons *neurons, int64_t start,
+                    int64_t stop, int64_t n_words)
+{
+    for (int64_t i = start; i < stop; i++)
+        if (count_of_both(code, neurons->masks + i * n_words, n_words)
+            < neurons->bounds[i])
+            return 1;
+    return 0;
+}
+
+/* The number of lanes of a tile that hold samples. */
+static int lanes_in_use(int64_t n_samples, int64_t tile)
+{
+    const int64_t n = n_samples - tile * LANES;
+    return n <= 0 ? 0 : n < LANES ? (int)n : LANES;
+}
+
+static void fires_of_few(const struct codes *codes, int64_t tile, int n_lanes,
+                         const struct neurons *neurons, const struct classes *classes,
+                         uint64_t *code, uint64_t *fired)
+{
+    for (int lane = 0; lane < n_lanes; lane++) {
+        read_lane(codes, tile, lane, code);
+        for (int64_t number = 0; number < classes->n_classes; number++) {
+            int fires = fires_at(code, neurons, classes->starts[number],
+                                 classes->starts[number + 1], codes->n_words);
+            fired[number] |= (uint64_t)fires << lane;
+        }
+    }
+}
+
 static int classes_that_fire_in_tiles(const struct codes *codes,
                                       const struct neurons *neurons,
-                                      const struct classes *classes, uint64_t *fired)
+                                      const struct classes *classes, int64_t n_samples,
+                                      uint64_t *fired)
 {
-    const int64_t n_words = codes->n_words;
-    for (int64_t tile = 0; tile < codes->n_tiles; tile++) {
-        for (int64_t number = 0; number < classes->n_classes; number++) {
+    const int64_t n_words = codes->n_words, n_classes = classes->n_classes;
+    uint64_t *code = malloc((size_t)(n_words + 1) * sizeof *code);
+    if (code == NULL)
+        return -1;
+    memset(fired, 0, (size_t)(codes->n_tiles * n_classes) * sizeof *fired);
+    for (int64_t tile = 0; tile < codes->n_tiles; tile++, fired += n_classes) {
+        const int n_lanes = lanes_in_use(n_samples, tile);
+        if (n_lanes <= FEW_LANES) {
+            fires_of_few(codes, tile, n_lanes, neurons, classes, code, fired);
+            continue;
+        }
+        for (int64_t number = 0; number < n_classes; number++) {
             const int64_t stop = classes->starts[number + 1];
             uint64_t lanes = 0;
             for (int64_t i = classes->starts[number]; i < stop && ~lanes; i++)
                 lanes |= lanes_covered(tile_at(codes, tile),
                                        neurons->masks + i * n_words, n_words,
                                        neurons->bounds[i]);
-            fired[tile * classes->n_classes + number] = lanes;
+            fired[number] = lanes & ~(uint64_t)0 >> (LANES - n_lanes);
         }
     }
+    free(code);
     return 0;
 }

@@ -32,10 +32,10 @@
 #define UNROLL
 #endif
 
+/* Sums that stay in registers: so many vectors for each row of a group. */
 #if defined(VECTORS_512)
 #define WORDS 8
 #define FLOATS 16
-/* Sums that stay in registers: so many vectors for each row of a group. */
 #define VECTORS_TOGETHER 4
 #elif defined(VECTORS_256)
 #define WORDS 4
@@ -93,9 +93,13 @@ INLINE bits_t sum_of_three(bits_t a, bits_t b, bits_t c)
     return (bits_t)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0x96);
 }
 
-INLINE bits_t majority(bits_t a, bits_t b, bits_t c)
+/* Replace *a by the sum of three bits, and return their carry. Where b and c differ, a is
+ * what the sum is not: so a is not needed any more, and no register is copied. */
+INLINE bits_t full_add(bits_t *a, bits_t b, bits_t c)
 {
-    return (bits_t)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0xE8);
+    const bits_t sum = sum_of_three(*a, b, c);
+    *a = sum;
+    return (bits_t)_mm512_ternarylogic_epi64((__m512i)b, (__m512i)c, (__m512i)sum, 0xD4);
 }
 
 /* The majority of a, not b, and c. */
@@ -116,14 +120,12 @@ INLINE int any_bit(bits_t bits)
     return _mm512_test_epi64_mask((__m512i)bits, (__m512i)bits) != 0;
 }
 #else
-INLINE bits_t sum_of_three(bits_t a, bits_t b, bits_t c)
+/* Replace *a by the sum of three bits, and return their carry. */
+INLINE bits_t full_add(bits_t *a, bits_t b, bits_t c)
 {
-    return a ^ b ^ c;
-}
-
-INLINE bits_t majority(bits_t a, bits_t b, bits_t c)
-{
-    return (a & b) | (c & (a ^ b));
+    const bits_t differ = *a ^ b, both = *a & b;
+    *a = differ ^ c;
+    return both | (differ & c);
 }
 
 INLINE bits_t majority_without(bits_t a, bits_t b, bits_t c)
@@ -288,6 +290,40 @@ INLINE uint64_t bits_above(floats_t a, floats_t b)
 #endif
 }
 
-#define ALL_FLOATS ((uint64_t)((1ull << FLOATS) - 1))
+/* The bits [a != b]: also where one of them is no number. */
+INLINE uint64_t bits_unequal(floats_t a, floats_t b)
+{
+#if defined(VECTORS_512)
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_NEQ_UQ);
+#elif defined(VECTORS_256)
+    __m256 flags = _mm256_cmp_ps((__m256)a, (__m256)b, _CMP_NEQ_UQ);
+    return (uint32_t)_mm256_movemask_ps(flags);
+#elif defined(VECTORS_128) && defined(__aarch64__)
+    const uint32x4_t weights = {1, 2, 4, 8};
+    uint32x4_t flags = vceqq_f32((float32x4_t)a, (float32x4_t)b);
+    return vaddvq_u32(vbicq_u32(weights, flags));
+#elif defined(VECTORS_128)
+    return (uint32_t)_mm_movemask_ps(_mm_cmpneq_ps((__m128)a, (__m128)b));
+#else
+    return a != b;
+#endif
+}
+
+/* Put the bits of several vectors together, 64 at the most. */
+INLINE uint64_t bits_of_vectors(const uint64_t *bits, const int n_vectors)
+{
+#if defined(VECTORS_512)
+    if (n_vectors == 4) {
+        __mmask32 low = _mm512_kunpackw((__mmask32)bits[1], (__mmask32)bits[0]);
+        __mmask32 high = _mm512_kunpackw((__mmask32)bits[3], (__mmask32)bits[2]);
+        return _cvtmask64_u64(_mm512_kunpackd((__mmask64)high, (__mmask64)low));
+    }
+#endif
+    uint64_t all = 0;
+    UNROLL
+    for (int v = 0; v < n_vectors; v++)
+        all |= bits[v] << (v * FLOATS);
+    return all;
+}
 
 #endif
