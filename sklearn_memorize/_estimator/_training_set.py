@@ -143,7 +143,7 @@ def _equal_rows(X, i: int, j: int) -> bool:
 
 def refuse_several_labels(y, estimator) -> None:
     """Refuse several labels for a sample, and say what takes them."""
-    shape = getattr(y, "shape", None)
+    shape: tuple[int, ...] | None = getattr(y, "shape", None)
     if shape is None:  # a list; one that is ragged is left to validation
         first = y[0] if isinstance(y, Sequence) and len(y) else ""
         holds_lists = hasattr(first, "__len__") and not isinstance(first, str)

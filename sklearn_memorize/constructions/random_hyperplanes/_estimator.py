@@ -142,15 +142,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     Notes
     -----
-    **Probabilities.** By "vote" (and with `one_sided`) `predict_proba` returns the softmax
-    of 128 times the margins, averaged over the draws; 128 fits data sets of moderate
-    noise, and is not calibrated on yours. By "network" the answer counts as one
+    **Probabilities.** By "vote" (and with `one_sided`) `predict_proba` is the softmax
+    of 128 times the margins, averaged over the draws. The factor fits data sets of
+    moderate noise; it is not calibrated on yours. By "network" the answer counts as one
     observation: 2 / (n_classes + 1) for the predicted class, 1 / (n_classes + 1) for
     any other.
 
-    **Size.** Let delta be the distance between the classes, and let M balls that are small
-    compared to their distance from the other classes cover the samples. Then, up to
-    constants, (lambda / delta) * log(M / eta) + (lambda / delta**3) * omega**2
+    **Size.** Let delta be the distance between the classes, and let M balls that are
+    small compared to their distance from the other classes cover the samples. Then, up
+    to constants, (lambda / delta) * log(M / eta) + (lambda / delta**3) * omega**2
     hyperplanes suffice for a second layer of at most M neurons, with probability
     1 - eta; omega is the Gaussian mean width of the pieces of the covering [1]_.
 
