@@ -24,6 +24,7 @@ from ._probabilities import (
     Rule,
     class_numbers,
     logarithm,
+    one_observation,
     probabilities,
 )
 from ._sklearn import _check_sample_weight, _fit_context
@@ -264,7 +265,11 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         What overrides it ends with `_probabilities.shares`, which makes rows sum to
         one, and the predicted class the first of the most probable ones.
         """
-        return probabilities(self._probability_rule, self._scores(X))
+        rule = self._probability_rule
+        if rule == ONE_OBSERVATION:
+            numbers = self._predict_class_numbers(X)
+            return one_observation(numbers, len(self.classes_))
+        return probabilities(rule, self._scores(X))
 
     def predict(self, X):
         """Predict the class of each sample.
