@@ -91,7 +91,6 @@ def probabilities(rule: Rule, scores: np.ndarray) -> np.ndarray:
 
 def one_observation(numbers: np.ndarray, n_classes: int) -> np.ndarray:
     """Return the probabilities that `ONE_OBSERVATION` gives, without any scores."""
-
     found = np.full((len(numbers), n_classes), 1.0 / (n_classes + 1))
     np.put_along_axis(found, numbers[:, np.newaxis], 2.0 / (n_classes + 1), axis=1)
     return found
