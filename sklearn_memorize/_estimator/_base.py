@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from typing import Any, Protocol
 
@@ -18,7 +17,13 @@ from ._callbacks import Progress, reported_fit
 from ._conflicts import LABELS, ConflictRule, report_conflicts, resolve_labels
 from ._dask import is_dask_array, lazily
 from ._documentation import DocumentedMixin
-from ._messages import advice_on_memory, explained_stop, unchanged_on_failure
+from ._messages import (
+    INSTEAD,
+    advice_on_memory,
+    explained_stop,
+    unchanged_on_failure,
+    warn,
+)
 from ._sklearn import _check_sample_weight, _fit_context
 from ._storage import PersistentMixin
 from ._training_set import (
@@ -214,7 +219,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         problem = self._misfit(f"{missed} of {training.n_samples} training samples")
         if isinstance(problem, InterpolationError):
             raise problem
-        warnings.warn(problem, stacklevel=2)
+        warn(problem)
 
     def _misfit(self, missed: str) -> InterpolationWarning | InterpolationError:
         """Say what it means that some training samples are not recalled.

@@ -52,7 +52,9 @@ class Reading:
                 return cls(network, "difference", 2, is_one_sided=True)
             n_votes = estimator.n_votes if estimator.decision == "vote" else None
             return cls(network, "scores", n_classes, n_votes)
-        has_score_each = n_classes > 2 or isinstance(network, NearbySetNetwork)
+        has_score_each = n_classes > 2 or isinstance(
+            getattr(network, "network", network), NearbySetNetwork
+        )
         outputs = "scores" if has_score_each else "difference"
         return cls(network, outputs, n_classes)
 

@@ -6,12 +6,11 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy import sparse
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
 from ..._estimator._sklearn import Interval, StrOptions
-from ..._estimator._training_set import TrainingSet, dense
+from ..._estimator._training_set import TrainingSet
 from ._cells import MARGIN
 from ._construction import build_nearby_set_network
 
@@ -112,10 +111,8 @@ class NearbySetClassifier(BaseMemorizingClassifier):
         self.conflicts = conflicts
 
     def _build(self, training: TrainingSet, progress: Progress):
-        points = training.points()
-        points = dense(points) if sparse.issparse(points) else points
         # A zero that a sparse matrix leaves out has no sign.
-        points = np.asarray(points, dtype=np.float64) + 0.0
+        points = training.dense_points() + 0.0
         if training.n_classes == 1:
             return {
                 "network_": constant_network(points.shape[1]),
@@ -126,7 +123,7 @@ class NearbySetClassifier(BaseMemorizingClassifier):
             points, training.labels, self.cover_radius, training.rows
         )
         return {
-            "network_": network,
+            "network_": training.embedded(network),
             "class_distance_": distance,
             "center_indices_": training.rows[centers],
         }, None

@@ -129,6 +129,7 @@ class ExactHyperplanes:
 
 def _in_single_precision(offsets, bounds) -> tuple[np.ndarray, np.ndarray]:
     """Round offsets to single precision, and add the error made to their bounds."""
-    rounded = offsets.astype(np.float32)
+    with np.errstate(over="ignore"):  # what overflows has an infinite error
+        rounded = offsets.astype(np.float32)
     error = np.abs(offsets - rounded)
     return rounded, rounded_up(bounds + error + np.where(error > 0, TINY, 0.0))

@@ -36,7 +36,7 @@ def _built(estimator, training: TrainingSet, targets, tolerance) -> dict:
         n_projections=estimator.n_projections,
         n_layers=estimator.n_layers,
     )
-    return {"network_": network}
+    return {"network_": training.embedded(network)}
 
 
 class SmallReLUClassifier(BaseMemorizingClassifier):
@@ -150,7 +150,7 @@ class SmallReLUClassifier(BaseMemorizingClassifier):
 
     def _build(self, training: TrainingSet, progress: Progress):
         if training.n_classes == 1:
-            return {"network_": constant_network(training.X.shape[1])}, None
+            return {"network_": constant_network(training.n_features)}, None
         highest = training.n_classes - 1
         levels = 2.0 * training.labels / highest - 1.0
         tolerance = _LEVEL_TOLERANCE * 2.0 / highest
