@@ -72,6 +72,22 @@ def advice_on_memory(estimator):
 
 
 @contextmanager
+def named_rows(training):
+    """Name the rows that an error is about, and what memorizes them all the same."""
+    try:
+        yield
+    except InterpolationError as error:
+        positions = error._positions
+        if positions is None:
+            raise
+        rows = listed(training.rows[np.unique(positions)])
+        instead = f" {INSTEAD}" if training.n_classes else ""
+        raise InterpolationError(
+            f"{error} This is about training samples {rows}.{instead}"
+        ) from None
+
+
+@contextmanager
 def explained_stop(result="a network"):
     """Say that nothing was complete when a callback asked to stop, and what to do."""
     try:

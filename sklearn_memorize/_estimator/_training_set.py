@@ -58,6 +58,19 @@ class TrainingSet:
         """Number of features that a construction sees."""
         return self.X.shape[1] if self.columns is None else len(self.columns)
 
+    @property
+    def n_values(self) -> int:
+        """Number of values of the points as a dense array."""
+        return self.n_samples * self.n_features
+
+    @property
+    def n_stored_bytes(self) -> int:
+        """Bytes of the points as they are stored, sparse ones in double precision."""
+        if sparse.issparse(self.X):
+            share = self.n_samples / max(1, self.X.shape[0])
+            return int(share * self.X.nnz * (8 + self.X.indices.itemsize))
+        return 8 * self.n_values
+
     def points(self):
         """Return the distinct rows in canonical order, as constructions see them."""
         if self.columns is None:

@@ -53,6 +53,13 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
         self.conflicts = conflicts
         self.random_state = random_state
 
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        # The points, magnitudes, differences, and two more for their row space; where
+        # there are more points than features it is that of a triangle, of four copies.
+        n_samples, n_features = training.n_samples, training.n_features
+        triangles = 4 * n_features**2 if n_samples > n_features else 0
+        return 8 * (5 * training.n_values + triangles)
+
     def _build(self, training: TrainingSet, progress: Progress):
         sizes = np.bincount(training.labels)
         default = largest_class(training.labels)

@@ -172,6 +172,11 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
         self.conflicts = conflicts
         self.random_state = random_state
 
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        # The points, what they are measured in, and twice in single precision; layers
+        # of hyperplanes compare their own sizes with the memory.
+        return 4 * training.n_stored_bytes
+
     def _build(self, training: TrainingSet, progress: Progress):
         X = training.points()
         ball = enclosing_ball(X, np.arange(training.n_samples), self.center)

@@ -11,7 +11,8 @@ from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
 from ..._estimator._sklearn import Interval, StrOptions
 from ..._estimator._training_set import TrainingSet
-from ._cells import MARGIN
+from ...exact._distances import slicing
+from ._cells import _BLOCK_VALUES, MARGIN
 from ._construction import build_nearby_set_network
 
 
@@ -109,6 +110,13 @@ class NearbySetClassifier(BaseMemorizingClassifier):
     def __init__(self, *, cover_radius=1 / 3.1, conflicts="majority"):
         self.cover_radius = cover_radius
         self.conflicts = conflicts
+
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        # Two sets of points as they came, centered and in slices, for the closest pair
+        # and again for the cells; and tables of distances.
+        n_slices = slicing(training.n_features)[1]
+        n_tabled = min(training.n_samples**2, _BLOCK_VALUES)
+        return 4 * ((10 + 6 * n_slices) * training.n_values + 7 * n_tabled)
 
     def _build(self, training: TrainingSet, progress: Progress):
         # A zero that a sparse matrix leaves out has no sign.

@@ -112,7 +112,8 @@ class ExactHyperplanes:
             return self.offsets
         shift = np.ldexp(self.shift, -self.exponent)
         product = kernels.ordered_product(self.directions, shift[np.newaxis])[:, 0]
-        norm = float(np.sqrt(np.sum(shift * shift))) * (1 + 2.0**-20)
+        # A double of NumPy: a float of Python would become one in single precision.
+        norm = np.sqrt(np.sum(shift * shift)) * (1 + 2.0**-20)
         magnitude = self.direction_bounds * norm + np.abs(self.scaled_biases)
         bounds = 2 * rounding(self.n_features + 4.0, DOUBLE) * magnitude + TINY
         return _in_single_precision(self.scaled_biases + product, bounds)

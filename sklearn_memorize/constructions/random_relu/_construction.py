@@ -40,6 +40,16 @@ class _Separated(Exception):
     """Ends the search."""
 
 
+def check_room_for_features(X, n_hyperplanes: int) -> None:
+    """Raise a MemoryError if features of the samples X do not fit into memory."""
+    n_samples, n_features = X.shape
+    n_stored = 3 * X.nnz // 2 if sparse.issparse(X) else n_samples * n_features
+    # Samples, weights, and standardized features, each as it was and as it becomes,
+    # and once more for the step between.
+    n_values = n_stored + n_hyperplanes * (n_features + n_samples)
+    check_room(3 * 8 * n_values, f"{n_hyperplanes:,} features of {n_samples:,} samples")
+
+
 class Features:
     """The standardized features of the training samples, and their layer.
 
@@ -55,10 +65,6 @@ class Features:
         self._exponent, self._center = exponent, center
         self._lengths = np.linalg.norm(directions, axis=1)
         n_samples, n_hyperplanes = samples.shape[0], len(directions)
-        check_room(  # the features, and what turns them into standardized ones
-            2 * 8 * n_samples * n_hyperplanes,
-            f"{n_hyperplanes:,} features of {n_samples:,} samples",
-        )
         if sizes is None:
             of = samples.multiply if sparse.issparse(samples) else samples.__mul__
             sizes = np.sqrt(np.asarray(of(samples).sum(axis=1)).ravel())

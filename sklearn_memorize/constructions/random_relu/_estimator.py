@@ -14,10 +14,11 @@ from ..._estimator._messages import INSTEAD, listed
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError, InterpolationWarning
+from ...kernels._memory import check_room
 from ...kernels._threads import one_blas_thread
 from .._unit_sphere import UnitSphere
 from ..random_hyperplanes._drawing import HyperplaneStream, enclosing_ball
-from ._construction import anchored, separate, widen
+from ._construction import anchored, check_room_for_features, separate, widen
 
 # Each attempt is that much wider than the one before.
 _GROWTH = 2**0.5
@@ -233,14 +234,17 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         """Yield ever more features; first of the ball of the data, then by sample."""
         stream = HyperplaneStream(seed, ball, self.max_bias)
         if self.n_hyperplanes != "auto":
+            check_room_for_features(X, self.n_hyperplanes)
             yield widen([stream.draw(self.n_hyperplanes)], X)
             return
         n_enough = max(_LEAST_ENOUGH, _ENOUGH * X.shape[0], self.min_hyperplanes)
         layers, n_drawn = [], 0
         for width in self._widths(min(n_enough, self.max_hyperplanes)):
+            check_room_for_features(X, width)
             layers.append(stream.draw(width - n_drawn))
             n_drawn = width
             yield widen(layers, X)
+        check_room(6 * 8 * X.shape[0] * X.shape[1], "Copies of the samples")
         sphere = UnitSphere.around(X, self.center)
         for width in self._widths(min(n_enough, self.max_hyperplanes)):
             rng = np.random.default_rng((seed, width))

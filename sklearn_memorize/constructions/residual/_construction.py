@@ -135,7 +135,7 @@ class _PushedPoints:
             noise = 4 * length / hat.slope_width * (hat.rounding + _EPSILON * sizes)
             self.drift[reached] += noise[reached]
         if not np.isfinite(self.drift).all():
-            raise InterpolationError(_TOO_CLOSE)
+            raise InterpolationError(_TOO_CLOSE).about(hat.members)
 
 
 @dataclass(frozen=True)
@@ -232,5 +232,5 @@ def _edges(points, low, high, spacing, n_classes):
     last, first = high + levels - spacing, low + levels
     gap = first - last
     if 4 * points.drift.max() >= gap.min() or not np.isfinite(levels).all():
-        raise InterpolationError(_TOO_CLOSE)
+        raise InterpolationError(_TOO_CLOSE).about([int(points.drift.argmax())])
     return np.hstack([last + gap / 4, first - gap / 4])

@@ -39,6 +39,11 @@ def _built(estimator, training: TrainingSet, targets, tolerance) -> dict:
     return {"network_": training.embedded(network)}
 
 
+def _bytes_of_copies(training: TrainingSet) -> int:
+    # The points, one more copy while they are projected, and a block of them.
+    return 9 * training.n_stored_bytes // 4
+
+
 class SmallReLUClassifier(BaseMemorizingClassifier):
     """Memorize with two hidden layers of about 2 sqrt(N) ReLU nodes each.
 
@@ -147,6 +152,9 @@ class SmallReLUClassifier(BaseMemorizingClassifier):
         self.n_layers = n_layers
         self.conflicts = conflicts
         self.random_state = random_state
+
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        return _bytes_of_copies(training)
 
     def _build(self, training: TrainingSet, progress: Progress):
         if training.n_classes == 1:
@@ -285,6 +293,9 @@ class SmallReLURegressor(BaseMemorizingRegressor):
         self.n_layers = n_layers
         self.conflicts = conflicts
         self.random_state = random_state
+
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        return _bytes_of_copies(training)
 
     def _build(self, training: TrainingSet, progress: Progress):
         targets = training.labels
