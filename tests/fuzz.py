@@ -94,7 +94,8 @@ def main():
         kinds = [tally.outcomes[kind] for kind in (RECALLED, WARNED, REFUSED)]
         print(
             f"{name:28}{tally.n_cases:8}{kinds[0]:10}{kinds[1]:8}{kinds[2]:9}"
-            f"{kinds[2] / max(1, tally.n_cases):8.1%}{len(tally.failures):8}   slowest {tally.slowest:.2f} s",
+            f"{kinds[2] / max(1, tally.n_cases):8.1%}{len(tally.failures):8}   "
+            f"slowest {tally.slowest:.2f} s",
             flush=True,
         )
         for failure in tally.failures:

@@ -66,10 +66,10 @@ class TrainingSet:
     @property
     def n_stored_bytes(self) -> int:
         """Bytes of the points as they are stored, sparse ones in double precision."""
-        if sparse.issparse(self.X):
-            share = self.n_samples / max(1, self.X.shape[0])
-            return int(share * self.X.nnz * (8 + self.X.indices.itemsize))
-        return 8 * self.n_values
+        if isinstance(self.X, np.ndarray):
+            return 8 * self.n_values
+        share = self.n_samples / max(1, self.X.shape[0])
+        return int(share * self.X.nnz * (8 + self.X.indices.itemsize))
 
     def points(self):
         """Return the distinct rows in canonical order, as constructions see them."""

@@ -20,8 +20,8 @@ import numpy as np
 from scipy import sparse
 
 from .. import kernels
-from ..kernels._memory import blocks_of_rows, check_room
 from ..exact._signs import DOUBLE, rounding
+from ..kernels._memory import blocks_of_rows, check_room
 from ._directions import project
 from .random_hyperplanes._hyperplane_layer import HyperplaneLayer
 

@@ -34,8 +34,8 @@ def test_too_little_memory_is_an_error_with_advice():
 
         X, y = np.eye(3000, 20), np.arange(3000) % 2
         X += np.arange(3000)[:, np.newaxis]
-        wide = sparse.csr_array(X[:200])
-        wide.resize(200, 10**6)
+        rng = np.random.default_rng(0)
+        wide = sparse.random_array((200, 10**6), density=0.01, format="csr", rng=rng)
         for kind in (MemorizingClassifier, DeepThresholdClassifier):
             kind(n_hyperplanes=64).fit(X[:50], np.arange(50) == 0)
         used = int(open("/proc/self/statm").read().split()[0])
@@ -87,7 +87,7 @@ def test_sizes_are_compared_with_the_memory_before_anything_is_allocated(monkeyp
 
 
 def test_a_bare_memory_error_gets_advice(monkeypatch):
-    def fail(self, training):
+    def fail(self, training, progress):
         raise MemoryError
 
     for name in CLASSIFIERS:
@@ -111,10 +111,10 @@ def mostly_zero(n_samples, n_features, density):
 
 SHAPES = {
     "tall": lambda: dense(3000, 60),
-    "square": lambda: dense(900, 900),
-    "wide": lambda: dense(100, 30_000),
+    "square": lambda: dense(700, 700),
+    "wide": lambda: dense(60, 20_000),
     "tall and sparse": lambda: mostly_zero(2000, 300, 0.05),
-    "sparse": lambda: mostly_zero(300, 8000, 3e-3),
+    "sparse": lambda: mostly_zero(300, 4000, 1e-2),
     "wide and sparse": lambda: mostly_zero(300, 2**20, 3e-5),
 }
 # The others are read in blocks, or hold the points in the storage that they came in.
@@ -151,10 +151,11 @@ def test_columns_that_do_not_vary_take_no_memory(name):
     # Rows of zeros only are equal; the label of the first one is theirs.
     y[np.diff(X.indptr) == 0] = 0
     estimator = new(name)
-    assert peak_of_fit(estimator, X, y) < 2**29
+    assert peak_of_fit(estimator, X, y) < 2**29  # of 2.3 GiB for one dense copy
     assert estimator.n_features_in_ == estimator.network_.n_inputs == 2**20
     assert (estimator.predict(X) == y).all()
-    others = X.tolil(copy=True)
-    unseen = np.setdiff1d(np.arange(2**20), X.indices)[:50]
-    others[:, unseen] = 9.0
-    assert (estimator.predict(others.tocsr()) == y).all()
+    unseen = np.setdiff1d(np.arange(2**20), X.indices)[0]
+    column = sparse.csr_array(
+        (np.full(300, 9.0), (np.arange(300), np.full(300, unseen))), shape=X.shape
+    )
+    assert (estimator.predict(X + column) == y).all()

@@ -80,6 +80,8 @@ def separating_hyperplanes(
         bits = layers[-1].signs(X[remaining])
         splitting = _splitting(groups, bits)
         last_split = n_drawn + block if len(splitting) else last_split
+        if n_drawn == 0:  # who is of one label from the start is left out
+            splitting = np.union1d(splitting, [0])
         for used in splitting + 1:
             groups, mixed = _refined(groups, labels[remaining], bits[:, used - 1])
             groups, bits, remaining = groups[mixed], bits[mixed], remaining[mixed]

@@ -64,7 +64,6 @@ class Features:
         self._directions, self._biases = directions, biases
         self._exponent, self._center = exponent, center
         self._lengths = np.linalg.norm(directions, axis=1)
-        n_samples, n_hyperplanes = samples.shape[0], len(directions)
         if sizes is None:
             of = samples.multiply if sparse.issparse(samples) else samples.__mul__
             sizes = np.sqrt(np.asarray(of(samples).sum(axis=1)).ravel())
@@ -146,9 +145,7 @@ def anchored(sphere, X, n_hyperplanes: int, rng) -> Features:
     through = rng.integers(len(samples), size=n_hyperplanes)
     biases = -np.einsum("ij,ij->i", directions, samples[through])
     sizes = np.linalg.norm(scaled, axis=1)
-    return Features(
-        samples, directions, biases, sphere.exponents, sphere.center, sizes
-    )
+    return Features(samples, directions, biases, sphere.exponents, sphere.center, sizes)
 
 
 def _squared_hinge(features, signs, max_iter):
