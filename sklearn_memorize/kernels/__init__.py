@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import warnings
 from contextlib import contextmanager
+from types import ModuleType
 
 from . import _reference
 from ._reference import (
@@ -142,10 +143,9 @@ def _choose(name: str, where: str = "backend") -> None:
             f"{where} must be one of {', '.join(map(repr, backends()))} on this "
             f"machine, got {name!r}.{compiled}"
         )
-    source = _reference
     if name != "numpy":
         _c.use(name)
-        source = _compiled
+    source: ModuleType = _reference if name == "numpy" else _compiled
     globals().update({kernel: getattr(source, kernel) for kernel in _KERNELS})
     _backend = name
 

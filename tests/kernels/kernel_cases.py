@@ -8,7 +8,7 @@ from sklearn_memorize import kernels
 
 
 def _codes(rng, n_tiles: int, n_words: int) -> np.ndarray:
-    """Return codes in tiles; some share of the bits is set, and some lanes are empty."""
+    """Return codes in tiles: some share of bits is set, and some lanes are empty."""
     share = rng.random((n_words, 64)) * rng.choice([0.3, 1.0])
     bits = rng.random((n_tiles * 64, n_words, 64)) < share
     words = kernels.pack_bits(bits.reshape(n_tiles * 64, 64 * n_words))
@@ -22,7 +22,9 @@ def _laid_out(rng, tiles: np.ndarray) -> np.ndarray:
     n_tiles, n_words, _ = tiles.shape
     if n_tiles % 8 or not n_tiles or rng.random() < 0.5:
         return tiles
-    words = np.ascontiguousarray(tiles.transpose(0, 2, 1)).reshape(64 * n_tiles, n_words)
+    words = np.ascontiguousarray(tiles.transpose(0, 2, 1)).reshape(
+        64 * n_tiles, n_words
+    )
     bits = np.unpackbits(
         words.astype("<u8").view(np.uint8), axis=1, bitorder="little"
     ).reshape(n_tiles // 8, 8, 64, 64 * n_words)

@@ -117,7 +117,9 @@ def test_covers_agree(backend, codes, masks, bounds, tiles):
 
 def test_classes_that_fire_agree(backend, codes, masks, bounds):
     starts = np.array([0, 3, 3, 40, 70])
-    fired, *others = in_every_way(backend, "classes_that_fire", codes, masks, bounds, starts)
+    fired, *others = in_every_way(
+        backend, "classes_that_fire", codes, masks, bounds, starts
+    )
     for other in others:
         assert (fired == other).all()
     assert fired.any()
