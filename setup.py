@@ -3,6 +3,7 @@
 Where that fails, the package is installed without them, and runs on NumPy.
 """
 
+import os
 import sysconfig
 from pathlib import Path
 
@@ -17,6 +18,9 @@ FLAGS = {
     "msvc": ["/O2", "/std:c11", "/fp:precise"],
     "unix": ["-O3", "-std=gnu11", "-fno-fast-math", "-ffp-contract=off", "-Wno-psabi"],
 }
+# Notes for debuggers are many times as long as the code; CFLAGS may ask for them.
+if not any(flag.startswith("-g") for flag in os.environ.get("CFLAGS", "").split()):
+    FLAGS["unix"].append("-g0")
 
 
 class BuildKernels(build_ext):

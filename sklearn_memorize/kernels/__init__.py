@@ -12,8 +12,11 @@ from __future__ import annotations
 import os
 import warnings
 from contextlib import contextmanager
+from types import ModuleType
 
 from . import _reference
+
+# The kernels, by the names that callers use; `_choose` assigns them again.
 from ._reference import (
     LANES,
     ROWS_OF_A_GROUP,
@@ -41,40 +44,14 @@ from ._reference import (
 )
 
 try:
-    from . import _c, _compiled
+    import sklearn_memorize.kernels._c as _c
+
+    from . import _compiled
 except ImportError as error:  # no compiler was at hand when the package was built
     _c = _compiled = None  # type: ignore[assignment]
     _reason = str(error)
 
-__all__ = [
-    "LANES",
-    "ROWS_OF_A_GROUP",
-    "aligned_room",
-    "arranged",
-    "backend",
-    "backends",
-    "classes_that_fire",
-    "covers",
-    "hash_coefficients",
-    "integer_sums",
-    "largest_margins",
-    "margins_and_fires",
-    "ordered_product",
-    "pack_bits",
-    "pack_signs",
-    "pack_signs_of_rows",
-    "packed_rows",
-    "pair_sums",
-    "row_hashes",
-    "row_norms",
-    "shape_of_planes",
-    "signs_in_planes",
-    "smallest_counts",
-    "standard_arithmetic",
-    "tiles_of_rows",
-    "use_backend",
-    "words_at",
-]
+__all__ = ["backend", "backends", "use_backend"]
 
 _VARIABLE = "SKLEARN_MEMORIZE_KERNELS"
 # The kernels that there are twice.
@@ -142,10 +119,9 @@ def _choose(name: str, where: str = "backend") -> None:
             f"{where} must be one of {', '.join(map(repr, backends()))} on this "
             f"machine, got {name!r}.{compiled}"
         )
-    source = _reference
     if name != "numpy":
         _c.use(name)
-        source = _compiled
+    source: ModuleType = _reference if name == "numpy" else _compiled
     globals().update({kernel: getattr(source, kernel) for kernel in _KERNELS})
     _backend = name
 

@@ -43,7 +43,7 @@ _TILES_OF_A_GROUP = 8
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def _matrix(X) -> np.ndarray:
+def _matrix(X: np.ndarray) -> np.ndarray:
     """Return X as floats in the machine's byte order, in whatever memory order."""
     return X if X.dtype in _FLOATS else X.astype(np.float64)
 
@@ -59,10 +59,8 @@ def row_hashes(block: np.ndarray) -> np.ndarray:
 
 
 def ordered_product(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    rows = _in_order(rows, np.float64)
-    weights = _in_order(weights, np.float64)
     total = np.empty((len(rows), len(weights)))
-    _c.ordered_product(rows, weights, total)
+    _c.ordered_product(_matrix(rows), _matrix(weights), total)
     return total
 
 

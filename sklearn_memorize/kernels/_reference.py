@@ -515,12 +515,12 @@ def margins_and_fires(
             margins = bounds[neurons, np.newaxis] - _tile_counts(tile, masks[neurons])
             largest = np.sort(margins, axis=0)[::-1][:n_votes]
             totals[index, :, number] = largest.sum(axis=0)
-            fires = (largest[:1] > 0).any(axis=0)
+            fires = np.logical_or.reduce(largest > 0, axis=0)
             fired[index, number] = pack_bits(fires[np.newaxis])[0, 0]
-    totals = totals.reshape(-1, n_classes)
+    of_samples = totals.reshape(-1, n_classes)
     if n_samples is not None:
-        totals[n_samples:] = 0
-    return totals, fired & _used_lanes(len(codes), n_samples)
+        of_samples[n_samples:] = 0
+    return of_samples, fired & _used_lanes(len(codes), n_samples)
 
 
 def largest_margins(

@@ -8,7 +8,7 @@ from sklearn_memorize import kernels
 
 
 def _codes(rng, n_tiles: int, n_words: int) -> np.ndarray:
-    """Return codes in tiles; some share of the bits is set, and some lanes are empty."""
+    """Return codes in tiles: some share of bits is set, and some lanes are empty."""
     share = rng.random((n_words, 64)) * rng.choice([0.3, 1.0])
     bits = rng.random((n_tiles * 64, n_words, 64)) < share
     words = kernels.pack_bits(bits.reshape(n_tiles * 64, 64 * n_words))

@@ -1,8 +1,8 @@
 """Run the kernels in C under the address and the undefined-behaviour sanitizers.
 
-The extension is compiled twice, with vectors and in plain C, into copies of the package.
-The tests of the kernels run with each, and then calls at random are compared with the
-specification for a while: sizes are no multiple of anything.
+The extension is compiled twice, with vectors and in plain C, into copies of the
+package. The tests of the kernels run with each, and then calls at random are compared
+with the specification for a while: sizes are no multiple of anything.
 
     make sanitize ARGS="--seconds 600"
 """

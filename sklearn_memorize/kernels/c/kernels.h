@@ -93,8 +93,8 @@ struct kernels {
     /* rows.h */
     int (*row_hashes)(const struct matrix *, const uint64_t *coefficients,
                       uint64_t *hashes);
-    int (*ordered_product)(const double *rows, int64_t n_rows, const double *weights,
-                           int64_t n_weights, int64_t n_features, double *totals);
+    int (*ordered_product)(const struct matrix *rows, const struct matrix *weights,
+                           double *totals);
     int (*integer_sums)(const struct matrix *, double first, double second,
                         double *sums);
     int (*row_norms)(const struct matrix *, const double *center, double scale,

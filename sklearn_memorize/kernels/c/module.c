@@ -10,6 +10,7 @@
 
 #include "control.h"
 #include "kernels.h"
+#include "processor.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,18 +28,11 @@ static void fill_tables(void)
     n_tables = 0;
     tables[n_tables++] = &kernels_baseline;
 #if HAVE_X86_INSTRUCTION_SETS
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
-        && __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi2")) {
-        tables[n_tables++] = &kernels_avx2;
-        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-            && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
-            && __builtin_cpu_supports("avx512cd")) {
-            tables[n_tables++] = &kernels_avx512_skylake;
-            if (__builtin_cpu_supports("avx512vpopcntdq"))
-                tables[n_tables++] = &kernels_avx512;
-        }
-    }
+    const struct kernels *more[]
+        = {&kernels_avx2, &kernels_avx512_skylake, &kernels_avx512};
+    const int n_more = instruction_set_level();
+    for (int i = 0; i < n_more; i++)
+        tables[n_tables++] = more[i];
 #endif
     active = tables[n_tables - 1];
 }
@@ -417,16 +411,12 @@ FUNCTION(row_hashes, 3)
 FUNCTION(ordered_product, 3)
 {
     int failed = 0;
-    const double *rows = doubles(call, -1);
-    int64_t n_rows = last_shape(call, 0), n_features = last_shape(call, 1);
-    const double *weights = doubles(call, -1);
-    int64_t n_weights = last_shape(call, 0);
-    if (!call->is_refused && last_shape(call, 1) != n_features)
+    struct matrix rows = matrix(call), weights = matrix(call);
+    if (!call->is_refused && rows.n_columns != weights.n_columns)
         refuse(call, PyExc_ValueError, "rows and weights differ in length");
-    double *totals = doubles_out(call, n_rows * n_weights);
+    double *totals = doubles_out(call, rows.n_rows * weights.n_rows);
     if (!call->is_refused)
-        RUN(failed, active->ordered_product(rows, n_rows, weights, n_weights, n_features,
-                                            totals));
+        RUN(failed, active->ordered_product(&rows, &weights, totals));
     return finish(call, failed);
 }
 

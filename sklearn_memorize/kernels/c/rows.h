@@ -58,27 +58,39 @@ static int row_hashes(const struct matrix *X, const uint64_t *coefficients,
 /* Sums of so many rows grow side by side, which hides the latency of the additions. */
 #define ROWS_TOGETHER 8
 
-static int ordered_product(const double *rows, int64_t n_rows, const double *weights,
-                           int64_t n_weights, int64_t n_features, double *totals)
+static int ordered_product(const struct matrix *rows, const struct matrix *weights,
+                           double *totals)
 {
+    const int64_t n_rows = rows->n_rows, n_weights = weights->n_rows;
+    const int64_t n = rows->n_columns;
+    double *room = room_for_doubles((n_weights + ROWS_TOGETHER) * n);
+    if (room == NULL)
+        return -1;
+    double *wide_rows = room + n_weights * n;
+    for (int64_t k = 0; k < n_weights; k++)
+        read_row(weights, k, room + k * n);
     for (int64_t first = 0; first < n_rows; first += ROWS_TOGETHER) {
-        int64_t n = n_rows - first < ROWS_TOGETHER ? n_rows - first : ROWS_TOGETHER;
+        const int64_t n_left = n_rows - first;
+        const int64_t n_here = n_left < ROWS_TOGETHER ? n_left : ROWS_TOGETHER;
         const double *starts[ROWS_TOGETHER];
         /* Where there are fewer rows, the last one is taken several times. */
         for (int64_t r = 0; r < ROWS_TOGETHER; r++)
-            starts[r] = rows + (first + (r < n ? r : n - 1)) * n_features;
+            starts[r] = wide_rows + (r < n_here ? r : n_here - 1) * n;
+        for (int64_t r = 0; r < n_here; r++)
+            read_row(rows, first + r, wide_rows + r * n);
         for (int64_t k = 0; k < n_weights; k++) {
-            const double *weight = weights + k * n_features;
+            const double *weight = room + k * n;
             double sums[ROWS_TOGETHER] = {0};
-            for (int64_t j = 0; j < n_features; j++) {
+            for (int64_t j = 0; j < n; j++) {
                 UNROLL
                 for (int r = 0; r < ROWS_TOGETHER; r++)
                     sums[r] += starts[r][j] * weight[j];
             }
-            for (int64_t r = 0; r < n; r++)
+            for (int64_t r = 0; r < n_here; r++)
                 totals[(first + r) * n_weights + k] = sums[r];
         }
     }
+    free(room);
     return 0;
 }
 
