@@ -4,8 +4,6 @@ Run it with `python -m sklearn_memorize --help`. What it can do, the package doe
 is what is said on the way.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -1,7 +1,5 @@
 """A labelled data set in a CSV or NPZ file, for the demonstration."""
 
-from __future__ import annotations
-
 import zipfile
 import zlib
 from dataclasses import dataclass

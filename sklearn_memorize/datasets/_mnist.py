@@ -1,7 +1,5 @@
 """The MNIST digits, from IDX files on disk or else from OpenML."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import zlib

@@ -1,7 +1,5 @@
 """Greedy mutual coverings: how many small balls the classes consist of."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from numbers import Real
 

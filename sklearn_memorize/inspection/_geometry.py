@@ -1,7 +1,5 @@
 """Radius, separation and Gaussian width of a set of points."""
 
-from __future__ import annotations
-
 from numbers import Integral
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Which samples are hard to memorize, or mislabelled."""
 
-from __future__ import annotations
-
 import warnings
 from numbers import Integral
 

@@ -1,7 +1,5 @@
 """Classifiers side by side: what they recall, and what they predict."""
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What a fitted classifier is measured by, and how repeated measurements are told."""
 
-from __future__ import annotations
-
 import threading
 import time
 import warnings

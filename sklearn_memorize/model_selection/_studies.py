@@ -1,7 +1,5 @@
 """How often a classifier interpolates, and at what size, over a grid of settings."""
 
-from __future__ import annotations
-
 from numbers import Integral
 
 import numpy as np

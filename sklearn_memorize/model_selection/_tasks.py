@@ -1,7 +1,5 @@
 """Run many small experiments: in parallel, with a progress bar, resumable."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """The accuracies of classifiers side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Pictures of a fitted network: its hyperplanes, cells and covers."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted

@@ -1,7 +1,5 @@
 """The heat map of an interpolation study."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..model_selection import interpolation_study

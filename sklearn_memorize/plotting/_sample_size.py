@@ -1,7 +1,5 @@
 """The curves of a sample size study."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..model_selection import sample_size_study

@@ -1,7 +1,5 @@
 """What all pictures share: matplotlib on demand, and colours all can tell apart."""
 
-from __future__ import annotations
-
 # M. Okabe, K. Ito, "Color universal design", 2008; gray in place of its yellow, which
 # is hard to see on white.
 COLORS = (

@@ -15,8 +15,6 @@ With N / q groups there are about 6 N / q + 10 B parameters, B = q log N bits, s
 q = sqrt(N / log N) is best.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 

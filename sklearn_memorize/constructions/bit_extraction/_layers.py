@@ -1,7 +1,5 @@
 """The layers that unpack keys bit by bit, written out and run in integers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property

@@ -1,7 +1,5 @@
 """A deep ReLU network whose weights are too long for floating point numbers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property

@@ -4,8 +4,6 @@ The constants are known for keys as long as those of a network that is built; be
 that for keys as random data take them.
 """
 
-from __future__ import annotations
-
 from .._record import Geometry, Prediction
 from ._construction import bit_extraction_bound, predict_bit_extraction
 

@@ -1,7 +1,5 @@
 """Rajput et al. (2021): O(log N / delta + sqrt N) neurons, O(d log N / delta + N)."""
 
-from __future__ import annotations
-
 import math
 
 from .._record import Geometry, Prediction, classes_apart

@@ -1,7 +1,5 @@
 """Yu, Gao, Zhang, Miao (2024): a hyperplane for each pair of samples at the most."""
 
-from __future__ import annotations
-
 from .._record import Geometry, Prediction, n_outputs
 
 

@@ -1,7 +1,5 @@
 """Dirksen, Finke, Genzel (2024): sizes by a mutual covering of the classes."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Dirksen, Genzel, Jacques, Stollenwerk (2022): a width by the mutual complexity."""
 
-from __future__ import annotations
-
 from .._record import Geometry, Prediction, classes_apart
 
 

@@ -1,7 +1,5 @@
 """Yun, Sra, Jadbabaie (2019): 4 N / d + 6 d_y hidden nodes in residual blocks."""
 
-from __future__ import annotations
-
 from .._record import Geometry, Prediction, general_position, n_outputs
 
 

@@ -6,8 +6,6 @@ that holds no point of another class, and a class is the OR of its slabs:
 2 ceil(n / d) + 1 units for n points.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from .._general_position import (

@@ -1,7 +1,5 @@
 """Baum (1988): two units for each d samples of every class but the largest."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

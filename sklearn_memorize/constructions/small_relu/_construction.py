@@ -14,8 +14,6 @@ A network of L layers consists of L - 2 such blocks, one for each run of consecu
 groups; block b sits in the hidden layers b and b + 1.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import ceil, isqrt
 

@@ -1,7 +1,5 @@
 """Small ReLU networks behind the scikit-learn interface."""
 
-from __future__ import annotations
-
 from numbers import Integral
 
 import numpy as np

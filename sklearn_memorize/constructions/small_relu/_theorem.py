@@ -1,7 +1,5 @@
 """Yun, Sra, Jadbabaie (2019): two hidden layers with 4 floor(d1/4) floor(d2/4) >= N."""
 
-from __future__ import annotations
-
 import math
 
 from .._record import Geometry, Prediction
