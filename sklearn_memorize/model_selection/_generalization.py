@@ -13,7 +13,7 @@ from sklearn.utils import Bunch, check_random_state
 
 from .._estimator._sklearn import Interval, _safe_indexing, validate_params
 from ..exceptions import InterpolationError
-from ._measure import as_column, fit_timed, fitted_sizes
+from ._measure import as_column, fit_timed, fitted_sizes, measured
 from ._tasks import check_data, draw_seeds, run_tasks, seeded
 
 _ACCURACIES = ("test_accuracy", "true_test_accuracy")
@@ -167,13 +167,9 @@ def compare_generalization(
         for name, number in settings
         for (train, test), seed in zip(folds, seeds, strict=True)
     ]
-    results = run_tasks(
-        _measure, X, y, tasks, n_jobs=n_jobs, cache=cache, progress=progress
+    by_setting = run_tasks(
+        _measure, X, y, tasks, len(folds), n_jobs=n_jobs, cache=cache, progress=progress
     )
-    by_setting = [
-        results[start : start + len(folds)]
-        for start in range(0, len(results), len(folds))
-    ]
     _warn_of_failures(settings, by_setting)
     ratio = float(np.mean([len(test) / len(train) for train, test in folds]))
     comparison = Bunch(
@@ -224,7 +220,6 @@ def _measure(X, y, key, estimator, given, train, test):
     predicted = estimator.predict(X_test)
     predict_time = time.perf_counter() - start
     return {
-        "failure": None,
         "train_accuracy": float(np.mean(recalled == given[train])),
         "true_train_accuracy": float(np.mean(recalled == y[train])),
         "test_accuracy": float(np.mean(predicted == given[test])),
@@ -239,7 +234,7 @@ def _warn_of_failures(settings, by_setting) -> None:
     reasons: dict[str, str] = {}
     for (name, _), runs in zip(settings, by_setting, strict=True):
         for run in runs:
-            if run["failure"]:
+            if "failure" in run:
                 reasons.setdefault(name, run["failure"])
     for name, reason in reasons.items():
         warnings.warn(
@@ -251,40 +246,17 @@ def _warn_of_failures(settings, by_setting) -> None:
 
 
 def _summarize(by_setting, confidence_level: float, ratio: float) -> dict:
-    succeeded = [[run for run in runs if not run["failure"]] for runs in by_setting]
-    columns = {
-        "interpolation_probability": [
-            np.mean([run.get("train_accuracy") == 1.0 for run in runs])
-            for runs in by_setting
-        ]
-    }
+    """Return the columns: means over folds, and intervals (see the notes above)."""
+    recalled = measured(by_setting, "train_accuracy").filled(np.nan) == 1.0
+    columns = {"interpolation_probability": recalled.mean(axis=1)}
     for name in _ACCURACIES:
-        intervals = [
-            _interval([run[name] for run in runs], confidence_level, ratio)
-            for runs in succeeded
-        ]
-        for ending, values in zip(
-            ("", "_low", "_high"), zip(*intervals, strict=True), strict=True
-        ):
-            columns[name + ending] = list(values)
+        values = measured(by_setting, name)
+        mean, n_folds = values.mean(axis=1), np.ma.masked_less(values.count(axis=1), 1)
+        quantile = stats.t.ppf((1 + confidence_level) / 2, n_folds - 1)
+        half = quantile * values.std(axis=1, ddof=1) * np.sqrt(1 / n_folds + ratio)
+        columns[name] = mean.filled(np.nan)
+        columns[f"{name}_low"] = np.ma.maximum(0.0, mean - half).filled(np.nan)
+        columns[f"{name}_high"] = np.ma.minimum(1.0, mean + half).filled(np.nan)
     for name in _MEANS:
-        columns[name] = [
-            np.mean([run[name] for run in runs]) if runs else np.nan
-            for runs in succeeded
-        ]
-    return {name: np.array(values, dtype=float) for name, values in columns.items()}
-
-
-def _interval(
-    values: list[float], confidence_level: float, ratio: float
-) -> tuple[float, float, float]:
-    """Return the mean and the ends of its confidence interval (see Notes above)."""
-    n_folds = len(values)
-    if n_folds == 0:
-        return np.nan, np.nan, np.nan
-    mean = float(np.mean(values))
-    if n_folds == 1:
-        return mean, np.nan, np.nan
-    quantile = stats.t.ppf((1 + confidence_level) / 2, n_folds - 1)
-    half = quantile * np.std(values, ddof=1) * np.sqrt(1 / n_folds + ratio)
-    return mean, max(0.0, mean - half), min(1.0, mean + half)
+        columns[name] = measured(by_setting, name).mean(axis=1).filled(np.nan)
+    return columns

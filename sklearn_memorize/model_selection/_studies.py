@@ -9,18 +9,19 @@ from .._estimator._sklearn import HasMethods, Interval, _safe_indexing, validate
 from ._measure import fit_once, summarize
 from ._tasks import check_data, draw_seeds, run_tasks, seeded
 
+_CONSTRAINTS: dict = {
+    "estimator": [HasMethods(["fit", "predict"])],
+    "X": ["array-like", "sparse matrix"],
+    "y": ["array-like"],
+    "n_repeats": [Interval(Integral, 1, None, closed="left")],
+    "random_state": ["random_state"],
+    "n_jobs": [Integral, None],
+    "progress": ["boolean"],
+}
+
 
 @validate_params(
-    {
-        "estimator": [HasMethods(["fit", "predict"])],
-        "X": ["array-like", "sparse matrix"],
-        "y": ["array-like"],
-        "param_grid": [dict, list],
-        "n_repeats": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
-        "progress": ["boolean"],
-    },
+    {**_CONSTRAINTS, "param_grid": [dict, list]},
     prefer_skip_nested_validation=False,
 )
 def interpolation_study(
@@ -115,15 +116,9 @@ def interpolation_study(
 
 @validate_params(
     {
-        "estimator": [HasMethods(["fit", "predict"])],
-        "X": ["array-like", "sparse matrix"],
-        "y": ["array-like"],
+        **_CONSTRAINTS,
         "sizes": ["array-like"],
         "param_grid": [dict, list, None],
-        "n_repeats": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
-        "progress": ["boolean"],
     },
     prefer_skip_nested_validation=False,
 )
@@ -233,15 +228,14 @@ def _run(estimator, X, y, settings, n_repeats, random_state, n_jobs, cache, prog
         for params, n_samples in settings
         for seed in seeds
     ]
-    results = run_tasks(
-        _measure, X, y, tasks, n_jobs=n_jobs, cache=cache, progress=progress
+    runs = run_tasks(
+        _measure, X, y, tasks, n_repeats, n_jobs=n_jobs, cache=cache, progress=progress
     )
     rows = [
         {f"param_{name}": value for name, value in params.items()}
         for params, _ in settings
     ]
-    starts = range(0, len(results), n_repeats)
-    return rows, [results[start : start + n_repeats] for start in starts]
+    return rows, runs
 
 
 def _measure(X, y, key, estimator, n_samples, order_seed):

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import joblib
 import numpy as np
@@ -47,12 +48,13 @@ def run_tasks(
     X,
     y,
     tasks: Sequence[dict],
+    n_repeats: int,
     *,
     n_jobs,
     cache,
     progress: bool,
-) -> list[dict]:
-    """Return `measure(X, y, key, **task)` for each task, in order.
+) -> list[list[dict]]:
+    """Return `measure(X, y, key, **task)` for each task, `n_repeats` in a list.
 
     `measure` is a function at the top of a module, so that workers and the cache can
     name it. The data are hashed once, not once a task: `key` holds the hash, and the
@@ -63,8 +65,10 @@ def run_tasks(
     data_key = None
     if cache is not None:
         data_key = joblib.hash((X, y))
-        cached = check_memory(_as_memory(cache)).cache(measure, ignore=["X", "y"])
-        measure = _CachedCall(cached)
+        if isinstance(cache, (str, os.PathLike)):
+            cache = joblib.Memory(os.fspath(cache), verbose=0)
+        # Some joblib backends cannot send a cached function by itself.
+        measure = partial(check_memory(cache).cache(measure, ignore=["X", "y"]))
     results: list[dict] = []
 
     def run_the_rest() -> None:
@@ -77,28 +81,12 @@ def run_tasks(
             from rich.progress import track
 
             found = track(found, description="Running", total=len(left))
-        for result in found:
-            results.append(result)
+        results.extend(found)
 
     with misfits_are_counted():
         again_if_lost(run_the_rest)
-    return results
-
-
-class _CachedCall:
-    """Call a cached function; a plain object, which any joblib backend can send."""
-
-    def __init__(self, cached):
-        self.cached = cached
-
-    def __call__(self, *args, **kwargs):
-        return self.cached(*args, **kwargs)
-
-
-def _as_memory(cache):
-    if isinstance(cache, (str, os.PathLike)):
-        return joblib.Memory(os.fspath(cache), verbose=0)
-    return cache
+    starts = range(0, len(tasks), n_repeats)
+    return [results[start : start + n_repeats] for start in starts]
 
 
 def _versions(estimator) -> tuple[str, ...]:
