@@ -133,7 +133,8 @@ def _data(options: argparse.Namespace) -> LabelledData:
         return read_labelled(options.data, options.target)
     if options.target is not None:
         raise DataError("--target names a column of the file given by --data")
-    return LabelledData("digits", *load_digits(return_X_y=True), (8, 8))
+    X, y = load_digits(return_X_y=True)
+    return LabelledData("digits", X, y, image_shape=(8, 8))
 
 
 def _demonstrate(
@@ -228,7 +229,7 @@ def _compare(data: LabelledData, options: argparse.Namespace) -> Bunch | None:
     )
     columns = ["estimator", "train_accuracy", "test_accuracy", "test_accuracy_low"]
     columns += ["test_accuracy_high", "fit_time", "predict_time"]
-    line = "  {:<22}{:>10.4f}{:>10.4f}   ({:.4f} to {:.4f}){:>10.3f}{:>13.3f}"
+    line = "  {:<22}{:>10.4f}{:>10.4f}    ({:.4f} to {:.4f}){:>10.3f}{:>13.3f}"
     for row in zip(*(study[column] for column in columns), strict=True):
         print(line.format(*row))
     return study

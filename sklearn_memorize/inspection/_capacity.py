@@ -12,11 +12,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimator._conflicts import resolve_labels
-from .._estimator._sklearn import validate_params
+from .._estimator._sklearn import draw_seeds, validate_params
 from .._estimator._training_set import distinct_rows
 from ..constructions import all_constructions, all_estimators
 from ..constructions._record import Prediction
@@ -271,7 +270,7 @@ class MeasuredGeometry:
         self.n_samples, self.n_features = self.X.shape
         # A class may have lost all its samples to others.
         self.class_sizes = np.bincount(self.labels, minlength=self.n_classes)
-        self._seeds = check_random_state(random_state).randint(2**31 - 1, size=2)
+        self._seeds = draw_seeds(random_state, 2)
 
     @cached_property
     def radius(self) -> float:
@@ -293,7 +292,7 @@ class MeasuredGeometry:
     @cached_property
     def covering(self) -> MutualCovering:
         """A mutual covering of each class and the rest."""
-        return mutual_covering(self.X, self.labels, random_state=int(self._seeds[0]))
+        return mutual_covering(self.X, self.labels, random_state=self._seeds[0])
 
     @cached_property
     def n_own_balls(self) -> np.ndarray:
@@ -308,7 +307,7 @@ class MeasuredGeometry:
     @cached_property
     def omega(self) -> float:
         """Largest Gaussian width of a ball's members, in units of the radius."""
-        rng = np.random.default_rng(int(self._seeds[1]))
+        rng = np.random.default_rng(self._seeds[1])
         directions = rng.standard_normal((self.n_features, _N_DIRECTIONS))
         heights = (self.X - self.X.mean(axis=0)) @ directions
         covers = [c for pair in self.covering.coverings for c in (pair.own, pair.rest)]

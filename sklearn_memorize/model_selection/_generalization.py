@@ -3,18 +3,19 @@
 import time
 import warnings
 from collections.abc import Mapping
+from itertools import product
 from numbers import Integral, Real
 
 import numpy as np
 from scipy import stats
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import StratifiedKFold, check_cv
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
-from .._estimator._sklearn import Interval, _safe_indexing, validate_params
+from .._estimator._sklearn import Interval, _safe_indexing, draw_seeds, validate_params
 from ..exceptions import InterpolationError
 from ._measure import as_column, fit_timed, fitted_sizes, measured
-from ._tasks import check_data, draw_seeds, run_tasks, seeded
+from ._tasks import check_data, run_tasks, seeded
 
 _ACCURACIES = ("test_accuracy", "true_test_accuracy")
 _MEANS = (
@@ -151,12 +152,11 @@ def compare_generalization(
     """
     X, y = check_data(X, y)
     levels = _as_levels(label_noise)
-    rng = check_random_state(random_state)
-    fold_seed, noise_seed, first_seed = draw_seeds(rng, 3)
+    fold_seed, noise_seed, first_seed = draw_seeds(random_state, 3)
     folds = _as_folds(cv, X, y, fold_seed)
     seeds = draw_seeds(first_seed, len(folds))
     given = [noisy_labels(y, level, noise_seed) for level in levels]
-    settings = [(name, number) for name in estimators for number in range(len(levels))]
+    settings = list(product(estimators, range(len(levels))))
     tasks = [
         {
             "estimator": seeded(estimators[name], {}, seed),

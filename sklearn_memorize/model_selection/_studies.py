@@ -5,9 +5,15 @@ from numbers import Integral
 import numpy as np
 from sklearn.model_selection import ParameterGrid
 
-from .._estimator._sklearn import HasMethods, Interval, _safe_indexing, validate_params
+from .._estimator._sklearn import (
+    HasMethods,
+    Interval,
+    _safe_indexing,
+    draw_seeds,
+    validate_params,
+)
 from ._measure import fit_once, summarize
-from ._tasks import check_data, draw_seeds, run_tasks, seeded
+from ._tasks import check_data, run_tasks, seeded
 
 _CONSTRAINTS: dict = {
     "estimator": [HasMethods(["fit", "predict"])],

@@ -8,13 +8,14 @@ from functools import partial
 import joblib
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_random_state, column_or_1d, indexable
+from sklearn.utils import column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
 from .._estimator._dask import again_if_lost
 from .._estimator._messages import check_progress
+from .._estimator._sklearn import draw_seeds
 from ._measure import misfits_are_counted
 
 
@@ -23,12 +24,6 @@ def check_data(X, y):
     X, y = indexable(X, y)
     check_classification_targets(y)
     return (np.asarray(X) if isinstance(X, list) else X), column_or_1d(y)
-
-
-def draw_seeds(random_state, n: int) -> list[int]:
-    """Draw the seeds of all tasks before any of them runs."""
-    rng = check_random_state(random_state)
-    return rng.randint(np.iinfo(np.int32).max, size=n).tolist()
 
 
 def seeded(estimator, params: dict, seed: int):

@@ -272,17 +272,6 @@ class HyperplaneDisplay:
         ]
 
 
-def _network_of(estimator, caller: str):
-    network = getattr(estimator, "network_", None)
-    if network is None:
-        raise ValueError(
-            f"{caller} draws a network, and {type(estimator).__name__} has no "
-            "`network_`; pass a fitted classifier of sklearn_memorize (out of a "
-            "pipeline: its last step, and the transformed data)."
-        )
-    return network
-
-
 def _grid(X, resolution: int, margin: float):
     low, high = X.min(axis=0), X.max(axis=0)
     pad = margin * max(float(np.max(high - low)), np.finfo(float).tiny)
