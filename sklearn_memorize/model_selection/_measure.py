@@ -130,14 +130,12 @@ def measured(runs: Sequence[Sequence[dict]], name: str) -> np.ma.MaskedArray:
 
 def as_column(values: Sequence) -> np.ndarray:
     """Return a flat array: of numbers or strings if all are, else of objects."""
-    for kinds in ((bool,), (int,), (int, float), (str,)):
-        if all(_is_a(value, kinds) for value in values):
-            return np.array(values)
+    plain = [
+        value.item() if isinstance(value, np.generic) else value for value in values
+    ]
+    kinds = {type(value) for value in plain}
+    if any(kinds <= alike for alike in ({bool}, {int, float}, {str})):
+        return np.array(values)
     column = np.empty(len(values), dtype=object)
     column[:] = list(values)
     return column
-
-
-def _is_a(value, kinds: tuple[type, ...]) -> bool:
-    plain = value.item() if isinstance(value, np.generic) else value
-    return type(plain) in kinds

@@ -114,10 +114,8 @@ def interpolation_study(
     """
     X, y = check_data(X, y)
     settings = [(params, None) for params in ParameterGrid(param_grid)]
-    rows, runs = _run(
-        estimator, X, y, settings, n_repeats, random_state, n_jobs, cache, progress
-    )
-    return summarize(rows, runs)
+    seeds = draw_seeds(random_state, n_repeats)
+    return _run(estimator, X, y, settings, seeds, n_jobs, cache, progress)
 
 
 @validate_params(
@@ -211,20 +209,12 @@ def sample_size_study(
         for params in ParameterGrid({} if param_grid is None else param_grid)
         for count in counts
     ]
-    rows, runs = _run(
-        estimator, X, y, settings, n_repeats, random_state, n_jobs, cache, progress
-    )
-    for row, (_, count) in zip(rows, settings, strict=True):
-        row["n_samples"] = count
-    return summarize(rows, runs)
-
-
-def _run(estimator, X, y, settings, n_repeats, random_state, n_jobs, cache, progress):
-    """Fit each setting (parameters, number of samples) with each seed.
-
-    Returns the `param_<name>` columns of each setting, and its measurements.
-    """
     seeds = draw_seeds(random_state, n_repeats)
+    return _run(estimator, X, y, settings, seeds, n_jobs, cache, progress)
+
+
+def _run(estimator, X, y, settings, seeds, n_jobs, cache, progress):
+    """Return the study of settings (parameters, number of samples or None)."""
     tasks = [
         {
             "estimator": seeded(estimator, params, seed),
@@ -235,13 +225,14 @@ def _run(estimator, X, y, settings, n_repeats, random_state, n_jobs, cache, prog
         for seed in seeds
     ]
     runs = run_tasks(
-        _measure, X, y, tasks, n_repeats, n_jobs=n_jobs, cache=cache, progress=progress
+        _measure, X, y, tasks, len(seeds), n_jobs=n_jobs, cache=cache, progress=progress
     )
-    rows = [
-        {f"param_{name}": value for name, value in params.items()}
-        for params, _ in settings
-    ]
-    return rows, runs
+    columns = []
+    for params, n_samples in settings:
+        columns.append({f"param_{name}": value for name, value in params.items()})
+        if n_samples is not None:
+            columns[-1]["n_samples"] = n_samples
+    return summarize(columns, runs)
 
 
 def _measure(X, y, key, estimator, n_samples, order_seed):
