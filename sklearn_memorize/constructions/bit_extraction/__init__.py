@@ -44,19 +44,19 @@ def predict_size(geometry: Geometry, estimator) -> Prediction:
             f"{evidence}, keys as of random data",
             "up to constants",
             sizes.n_neurons,
-            sizes.n_parameters,
+            sizes.n_parameters(d),
             sizes.depth,
             sizes.bits_per_weight,
         )
-    bound = bit_extraction_bound(n, d, shape.first_bits, n_classes)
+    bound = bit_extraction_bound(n, d, shape.first_bits, n_classes).n_parameters(d)
     return Prediction(
         "distinct samples",
         True,
         f"{evidence}, keys of {shape.first_bits} bits",
         "at most",
         # 2 G + 6 B neurons, 6 G + 10 B parameters, and less of the former besides.
-        6 * bound.n_parameters // 10,
-        bound.n_parameters,
+        6 * bound // 10,
+        bound,
     )
 
 
