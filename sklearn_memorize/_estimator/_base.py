@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from typing import Any, Protocol
 
@@ -13,12 +12,28 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..exceptions import InterpolationError, InterpolationWarning
+from ..kernels._memory import check_room
 from ..network import Layer, LayeredNetwork, Network
 from ._callbacks import Progress, reported_fit
 from ._conflicts import LABELS, ConflictRule, report_conflicts, resolve_labels
 from ._dask import is_dask_array, lazily
 from ._documentation import DocumentedMixin
-from ._messages import advice_on_memory, explained_stop, unchanged_on_failure
+from ._messages import (
+    INSTEAD,
+    advice_on_memory,
+    explained_stop,
+    named_rows,
+    unchanged_on_failure,
+    warn,
+)
+from ._probabilities import (
+    ONE_OBSERVATION,
+    Rule,
+    class_numbers,
+    logarithm,
+    one_observation,
+    probabilities,
+)
 from ._sklearn import _check_sample_weight, _fit_context
 from ._storage import PersistentMixin
 from ._training_set import (
@@ -27,6 +42,7 @@ from ._training_set import (
     check_targets,
     distinct_rows,
     number_labels,
+    refuse_several_labels,
     sort_by_label,
 )
 
@@ -79,14 +95,34 @@ class BaseMemorizer(
         ):
             with stages.part("read the samples", 0):
                 training = self._read(X, y, sample_weight)
+                self._check_room(training)
             n_parts = self._n_build_parts
             with stages.part("build the network", 1, n_parts, needed=True) as building:
-                attributes, evidence = self._build(training, building)
+                with named_rows(training):
+                    attributes, evidence = self._build(training, building)
                 for name, value in attributes.items():
                     setattr(self, name, value)
             with stages.part("certify it", 2, needed=True):
                 self._certify(training, evidence)
         return self
+
+    def _check_room(self, training: TrainingSet) -> None:
+        """Raise a MemoryError if the rest of `fit` does not fit into memory."""
+        n_bytes = self._bytes_to_build(training)
+        if n_bytes:
+            n_samples, n_features = training.n_samples, training.n_features
+            check_room(
+                n_bytes,
+                f"The copies of {n_samples:,} samples of {n_features:,} features that "
+                f"{type(self).__name__}.fit works on",
+            )
+
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        """Return the peak of what `fit` allocates, all copies included, as measured.
+
+        0 where a construction compares its own sizes with the memory as it goes.
+        """
+        return 0
 
     # What equal rows may carry several of, and what becomes of it.
     _conflict_rule: ConflictRule
@@ -178,13 +214,15 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
     """Template of the classifiers.
 
     A subclass declares its parameters (among them `conflicts`), and writes `_build`;
-    also `_outputs` or `_scores` where the network's outputs are not scores of classes.
+    also `_outputs` or `_scores` where the network's outputs are not scores of classes,
+    and `_probability_rule` or `_probabilities` where the scores say how sure it is.
     """
 
     classes_: np.ndarray
     _conflict_rule = LABELS
 
     def _validate_targets(self, X, y):
+        refuse_several_labels(y, self)
         X, y = self._validate_samples(X, y=y)
         check_targets(y)
         return X, y
@@ -214,7 +252,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         problem = self._misfit(f"{missed} of {training.n_samples} training samples")
         if isinstance(problem, InterpolationError):
             raise problem
-        warnings.warn(problem, stacklevel=2)
+        warn(problem)
 
     def _misfit(self, missed: str) -> InterpolationWarning | InterpolationError:
         """Say what it means that some training samples are not recalled.
@@ -224,7 +262,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         """
         return InterpolationError(
             f"{missed} are not recalled by the network; this is a defect of the "
-            "construction on this data. Please report it."
+            f"construction on this data. Please report it. {INSTEAD}"
         )
 
     def _outputs(self, X) -> np.ndarray:
@@ -241,10 +279,24 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
     def _predict_class_numbers(self, X) -> np.ndarray:
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0], dtype=np.intp)
-        scores = self._scores(X)
-        if scores.ndim == 1:
-            return (scores > 0).astype(np.intp)
-        return np.argmax(scores, axis=1)
+        return class_numbers(self._scores(X))
+
+    @property
+    def _probability_rule(self) -> Rule:
+        """How scores become probabilities; here and in exported networks."""
+        return ONE_OBSERVATION
+
+    def _probabilities(self, X) -> np.ndarray:
+        """Return a probability for each class, given at least two classes.
+
+        What overrides it ends with `_probabilities.shares`, which makes rows sum to
+        one, and the predicted class the first of the most probable ones.
+        """
+        rule = self._probability_rule
+        if rule == ONE_OBSERVATION:
+            numbers = self._predict_class_numbers(X)
+            return one_observation(numbers, len(self.classes_))
+        return probabilities(rule, self._scores(X))
 
     def predict(self, X):
         """Predict the class of each sample.
@@ -288,6 +340,61 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0])
         return self._evaluated(self._scores, X)
+
+    def predict_proba(self, X):
+        """Return a probability for each class and sample.
+
+        They speak of new samples. Training samples are recalled for certain, wherever
+        `interpolates_` is True, and their probabilities do not say so: they are those
+        that a new sample at the same place would get.
+
+        The votes of `MemorizingClassifier` have margins, and it returns the softmax of
+        these. The scores of the other networks do not tell how sure they are, and some
+        of these networks predict little better than chance. Their answer counts as one
+        observation, to which Laplace's rule of succession is applied: the predicted
+        class has the probability 2 / (n_classes + 1), and every other class
+        1 / (n_classes + 1). None of this is calibrated on data;
+        `sklearn.calibration.CalibratedClassifierCV` does that.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or dask array of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Positive numbers, in the order of `classes_`, that sum to one in each row;
+            the first of the largest ones is that of the class that `predict` returns.
+            A row gets the same numbers in any batch. A dask array, not computed yet, if
+            X is one.
+        """
+        check_is_fitted(self)
+        if is_dask_array(X):
+            return lazily(self, "predict_proba", X)
+        X = self._validate_samples(X, reset=False)
+        if len(self.classes_) == 1:
+            return np.ones((X.shape[0], 1))
+        return self._evaluated(self._probabilities, X)
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of the probability of each class and sample.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or dask array of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        logarithms : ndarray of shape (n_samples, n_classes)
+            Natural logarithms of what `predict_proba` returns. They are finite, for no
+            probability is zero. A dask array, not computed yet, if X is one.
+        """
+        check_is_fitted(self)
+        if is_dask_array(X):
+            return lazily(self, "predict_log_proba", X)
+        return logarithm(self.predict_proba(X))
 
     def _evaluated(self, function, X) -> np.ndarray:
         """Return `function(X)`; a subclass may tell how far it is."""

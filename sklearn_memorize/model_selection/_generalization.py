@@ -1,7 +1,6 @@
 """Classifiers side by side: what they recall, and what they predict."""
 
 import time
-import warnings
 from collections.abc import Mapping
 from itertools import product
 from numbers import Integral, Real
@@ -12,6 +11,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils import Bunch
 
+from .._estimator._messages import warn
 from .._estimator._sklearn import Interval, _safe_indexing, draw_seeds, validate_params
 from ..exceptions import InterpolationError
 from ._measure import as_column, fit_timed, fitted_sizes, measured
@@ -237,11 +237,10 @@ def _warn_of_failures(settings, by_setting) -> None:
             if "failure" in run:
                 reasons.setdefault(name, run["failure"])
     for name, reason in reasons.items():
-        warnings.warn(
+        warn(
             f"{name!r} could not memorize the data in some folds, which are left out: "
             f"{reason}",
             FitFailedWarning,
-            stacklevel=4,
         )
 
 
