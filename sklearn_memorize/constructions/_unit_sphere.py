@@ -42,7 +42,7 @@ class UnitSphere:
     length: float  # s
 
     @classmethod
-    def around(cls, X, center: bool = True) -> UnitSphere:
+    def around(cls, X, center: bool = True) -> "UnitSphere":
         """Measure distinct samples, around their median or around the origin."""
         n_features = X.shape[1]
         columns = X.tocsc() if sparse.issparse(X) else X
