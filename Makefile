@@ -69,7 +69,7 @@ matrix-%: $(VENV)/.ready-lint
 	    $(resolution_$(firstword $(subst -, ,$*))) $(lastword $(subst -, ,$*)) $(ARGS)
 
 coverage: $(VENV)/.ready-extras
-	$(python) -m pytest $(in_parallel) --extras with --cov \
+	$(python) -m pytest $(in_parallel) --extras with --hypothesis-profile exhaustive --cov \
 	    --cov-report=term-missing:skip-covered --cov-fail-under=98.9 $(ARGS)
 
 mutation: $(VENV)/.ready-lint $(VENV)/.ready-extras

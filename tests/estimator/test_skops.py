@@ -10,7 +10,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support.exported import each_case, fitted, memorizing, samples
 from support.needs import needs
-from support.storage import restored
 
 from sklearn_memorize import RandomThresholdTransformer
 
@@ -18,6 +17,15 @@ skops = needs("skops", "skops.io")
 
 
 skops_io = skops.io
+
+
+def restored(estimator):
+    """Write an estimator, and read it with its own type trusted and no other."""
+    kind = type(estimator)
+    written = skops_io.dumps(estimator)
+    trusted = [f"{kind.__module__}.{kind.__name__}"]
+    assert skops_io.get_untrusted_types(data=written) == trusted
+    return skops_io.loads(written, trusted=trusted)
 
 
 @each_case

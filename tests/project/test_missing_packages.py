@@ -1,0 +1,79 @@
+"""Where a package of an extra is missing, the message names what to install."""
+
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from support.samples import random_labels
+
+from sklearn_memorize import MemorizingClassifier, network
+from sklearn_memorize.__main__ import main
+from sklearn_memorize.export import register_onnx_converters, to_torch
+from sklearn_memorize.inspection import capacity_report
+from sklearn_memorize.model_selection import interpolation_study
+
+X, Y = random_labels(30, 3, 2)
+
+
+def classifier():
+    return MemorizingClassifier(n_draws=1, random_state=0).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("missing", "call", "remedy"),
+    [
+        (
+            "pandas",
+            lambda: capacity_report(X, Y, [classifier()]).to_dataframe(),
+            "needs pandas.*read the attribute `rows`",
+        ),
+        ("skl2onnx", register_onnx_converters, r"sklearn-memorize\[onnx\]"),
+        ("torch", lambda: to_torch(classifier()), r"sklearn-memorize\[torch\]"),
+        (
+            "torch",
+            lambda: classifier().network_.to_torch(),
+            r"sklearn-memorize\[torch\]",
+        ),
+    ],
+)
+def test_what_is_missing_is_named(missing, call, remedy, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.delitem(
+        sys.modules, "sklearn_memorize.export._torch_modules", raising=False
+    )
+    with pytest.raises(ImportError, match=remedy):
+        call()
+
+
+def test_the_demonstration_reads_no_csv_file_without_pandas(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    path = tmp_path / "data.csv"
+    path.write_text("a,y\n1,0\n2,1\n")
+    assert main(["--data", str(path), "--target", "y"]) == 2
+    assert "pandas, which is not installed" in capsys.readouterr().err
+
+
+def test_a_name_that_networks_do_not_have_is_an_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = network.nothing
+    assert network.CoverNetwork is type(classifier().network_)
+
+
+def test_a_study_may_be_given_its_memory(tmp_path):
+    studies = [
+        interpolation_study(
+            MemorizingClassifier(),
+            X,
+            Y,
+            param_grid={"n_hyperplanes": [40]},
+            n_repeats=1,
+            random_state=0,
+            cache=cache,
+        )
+        for cache in (None, joblib.Memory(tmp_path, verbose=0))
+    ]
+    first, second = (study.mean_train_accuracy for study in studies)
+    assert np.array_equal(first, second)
