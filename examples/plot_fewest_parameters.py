@@ -78,7 +78,7 @@ for name, (estimator, samples, color, marker) in curves.items():
     ax.plot(sizes, n_parameters, color=color, marker=marker, label=name)
 
 further = np.logspace(3.5, 6, 6)
-predicted = [predict_bit_extraction(int(n), 10, 10).n_parameters for n in further]
+predicted = [predict_bit_extraction(int(n), 10, 10).n_parameters(10) for n in further]
 ax.plot(further, predicted, "--", color="#0072B2", label="bit extraction, predicted")
 everything = np.append(sizes, further)
 ax.plot(everything, 2 * everything + 10, ":", color="black", label="2 N + d")

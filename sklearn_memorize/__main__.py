@@ -4,8 +4,6 @@ Run it with `python -m sklearn_memorize --help`. What it can do, the package doe
 is what is said on the way.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time
@@ -57,19 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        if options.target is not None and options.data is None:
-            raise DataError("--target names a column of the file given by --data")
-        data = (
-            _digits()
-            if options.data is None
-            else read_labelled(options.data, options.target)
-        )
-        picture = _picture_path(options, data)
-        _demonstrate(data, picture, options)
-    except DataError as error:
-        return _fail(error, exit_code=2)
-    except InterpolationError as error:
-        return _fail(error, exit_code=1)
+        data = _data(options)
+        _demonstrate(data, _picture_path(options, data), options)
+    except (DataError, InterpolationError) as error:
+        message = " ".join(str(error).split())
+        print(f"{_PROGRAM}: error: {message}", file=sys.stderr)
+        return 2 if isinstance(error, DataError) else 1
     return 0
 
 
@@ -133,17 +124,15 @@ def _seed(text: str) -> int:
     return seed
 
 
-def _fail(error: Exception, exit_code: int) -> int:
-    message = " ".join(str(error).split())
-    print(f"{_PROGRAM}: error: {message}", file=sys.stderr)
-    return exit_code
-
-
 def _say(topic: str, text: str) -> None:
     print(f"{topic:<13} {text}", flush=True)
 
 
-def _digits() -> LabelledData:
+def _data(options: argparse.Namespace) -> LabelledData:
+    if options.data is not None:
+        return read_labelled(options.data, options.target)
+    if options.target is not None:
+        raise DataError("--target names a column of the file given by --data")
     X, y = load_digits(return_X_y=True)
     return LabelledData("digits", X, y, image_shape=(8, 8))
 
@@ -152,11 +141,8 @@ def _demonstrate(
     data: LabelledData, picture: Path | None, options: argparse.Namespace
 ) -> None:
     n_samples, n_features = data.X.shape
-    _say(
-        "Data",
-        f"{data.name}: {n_samples:,} samples of {n_features:,} features, "
-        f"{len(np.unique(data.y))} classes",
-    )
+    size = f"{n_samples:,} samples of {n_features:,} features"
+    _say("Data", f"{data.name}: {size}, {len(np.unique(data.y))} classes")
     # Pixels share one unit; columns of a table need not.
     is_table = data.image_shape is None
     X = StandardScaler().fit_transform(data.X) if is_table else data.X
@@ -170,9 +156,8 @@ def _demonstrate(
 
 def _memorize(X, y, options) -> MemorizingClassifier:
     """Fit, and say what was built."""
-    model = MemorizingClassifier(
-        random_state=options.random_state, n_jobs=options.n_jobs
-    )
+    settings = {"random_state": options.random_state, "n_jobs": options.n_jobs}
+    model = MemorizingClassifier(**settings)
     if find_spec("rich") is not None:
         model.set_callbacks(ProgressBar())
     else:
@@ -230,32 +215,23 @@ def _compare(data: LabelledData, options: argparse.Namespace) -> Bunch | None:
         "RBF SVM": SVC(),
     }
     if data.image_shape is None:
-        classifiers = {
-            name: make_pipeline(StandardScaler(), classifier)
-            for name, classifier in classifiers.items()
-        }
+        for name, classifier in classifiers.items():
+            classifiers[name] = make_pipeline(StandardScaler(), classifier)
     with warnings.catch_warnings():
         # What there is to say was said when all the samples were memorized.
         warnings.simplefilter("ignore", UserWarning)
         study = compare_generalization(
             classifiers, X, y, cv=n_folds, random_state=seed, n_jobs=options.n_jobs
         )
-    row = "  {:<22}{:>10}{:>10}{:>22}{:>10}{:>13}"
     print(
-        row.format(
-            "accuracy:", "train", "test", "(95 % interval)", "fit [s]", "predict [s]"
-        )
+        "  accuracy:                  train      test       (95 % interval)"
+        "   fit [s]  predict [s]"
     )
-    for place, name in enumerate(study.estimator):
-        low, high = study.test_accuracy_low[place], study.test_accuracy_high[place]
-        cells = (
-            f"{study.train_accuracy[place]:.4f}",
-            f"{study.test_accuracy[place]:.4f}",
-            f"({low:.4f} to {high:.4f})",
-            f"{study.fit_time[place]:.3f}",
-            f"{study.predict_time[place]:.3f}",
-        )
-        print(row.format(name, *cells))
+    columns = ["estimator", "train_accuracy", "test_accuracy", "test_accuracy_low"]
+    columns += ["test_accuracy_high", "fit_time", "predict_time"]
+    line = "  {:<22}{:>10.4f}{:>10.4f}    ({:.4f} to {:.4f}){:>10.3f}{:>13.3f}"
+    for row in zip(*(study[column] for column in columns), strict=True):
+        print(line.format(*row))
     return study
 
 
@@ -295,9 +271,8 @@ def _draw(model, data: LabelledData, study: Bunch | None, path: Path) -> None:
         f"{'recalled' if model.interpolates_ else 'not all recalled'} by "
         f"{np.sum(model.second_layer_widths_):,} second-layer neurons"
     )
-    if data.image_shape is None:
-        charts = figure
-    else:
+    charts = figure
+    if data.image_shape is not None:
         centers, charts = figure.subfigures(1, 2, squeeze=False)[0]
         _draw_centers(centers, model, data)
     axes = charts.subplots(1 if study is None else 2, 1, squeeze=False)[:, 0]

@@ -5,8 +5,6 @@ of a row add nothing, so that a dense row and its sparse copy have the same proj
 to the last bit, alone or among others.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import sparse
 from sklearn.utils.sparsefuncs import min_max_axis

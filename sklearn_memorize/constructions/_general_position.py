@@ -5,8 +5,6 @@ hyperplane through d of them holds no other one. Two constructions build on that
 in its way: slabs side by side, and residual blocks one after the other.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 
 import numpy as np

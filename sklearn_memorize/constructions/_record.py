@@ -4,8 +4,6 @@ Reports, tables, benchmarks and tests take their lists from these records; a rec
 knows its paper, its estimators, and how large its theorem says a network gets.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -21,22 +19,6 @@ class Paper:
     title: str
     venue: str
     link: str
-
-
-@dataclass(frozen=True)
-class Construction:
-    """One folder: its paper, what it builds, and what its theorem predicts.
-
-    `code` names the functions and classes in which the formulas stand. The statement of
-    the theorem, for the documentation, is the docstring of the folder's `__init__.py`.
-    """
-
-    name: str
-    estimators: tuple[type, ...]
-    network: str
-    paper: Paper
-    code: tuple[Callable, ...]
-    predict_size: Callable[[Geometry, object], Prediction]
 
 
 @dataclass(frozen=True)
@@ -62,49 +44,36 @@ class Prediction:
 class Geometry(Protocol):
     """What a theorem may ask about a data set; identical samples count once."""
 
-    @property
-    def n_given(self) -> int:
-        """Number of samples, identical ones included."""
+    n_given: int  # number of samples, identical ones included
+    n_samples: int  # number of distinct samples
+    n_features: int
+    n_classes: int
+    class_sizes: np.ndarray  # number of distinct samples of each class
+    distance: float  # the smallest one between samples of different label
+    delta: float  # the same in units of the largest distance from the mean, R
+    # Of a mutual covering of each class and the rest: the numbers of balls that cover
+    # the class, M-, and the samples of all other classes, M+, and the largest Gaussian
+    # width of the samples in a ball, over R.
+    n_own_balls: np.ndarray
+    n_rest_balls: np.ndarray
+    omega: float
+    rank: int  # dimension of the affine hull of the samples
 
-    @property
-    def n_samples(self) -> int:
-        """Number of distinct samples."""
 
-    @property
-    def n_features(self) -> int:
-        """Number of features."""
+@dataclass(frozen=True)
+class Construction:
+    """One folder: its paper, what it builds, and what its theorem predicts.
 
-    @property
-    def n_classes(self) -> int:
-        """Number of labels."""
+    `code` names the functions and classes in which the formulas stand. The statement of
+    the theorem, for the documentation, is the docstring of the folder's `__init__.py`.
+    """
 
-    @property
-    def class_sizes(self) -> np.ndarray:
-        """Number of distinct samples of each class."""
-
-    @property
-    def distance(self) -> float:
-        """The smallest distance between samples of different label."""
-
-    @property
-    def delta(self) -> float:
-        """The same in units of the largest distance from the mean, R."""
-
-    @property
-    def omega(self) -> float:
-        """Largest Gaussian width of the samples in a ball of the covering, over R."""
-
-    @property
-    def n_own_balls(self) -> np.ndarray:
-        """Number of balls that cover each class in a mutual covering, M-."""
-
-    @property
-    def n_rest_balls(self) -> np.ndarray:
-        """Number of balls that cover the samples of all other classes, M+."""
-
-    @property
-    def rank(self) -> int:
-        """Dimension of the affine hull of the samples."""
+    name: str
+    estimators: tuple[type, ...]
+    network: str
+    paper: Paper
+    code: tuple[Callable, ...]
+    predict_size: Callable[[Geometry, object], Prediction]
 
 
 def n_outputs(geometry: Geometry) -> int:

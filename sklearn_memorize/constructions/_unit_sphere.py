@@ -11,8 +11,6 @@ changes no sign of <(w, b), (D (x - c), s)> = <D w, x> + (b s - <D w, c>): hyper
 through the origin there are hyperplanes in the space of the samples.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 
@@ -44,7 +42,7 @@ class UnitSphere:
     length: float  # s
 
     @classmethod
-    def around(cls, X, center: bool = True) -> UnitSphere:
+    def around(cls, X, center: bool = True) -> "UnitSphere":
         """Measure distinct samples, around their median or around the origin."""
         n_features = X.shape[1]
         columns = X.tocsc() if sparse.issparse(X) else X

@@ -1,7 +1,5 @@
 """Two classes in the plane, in the unit disc, as the papers draw them."""
 
-from __future__ import annotations
-
 from numbers import Integral, Real
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A labelled data set in a CSV or NPZ file, for the demonstration."""
 
-from __future__ import annotations
-
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -42,13 +40,10 @@ def read_labelled(path: Path, target: str | None) -> LabelledData:
 
 def _read_csv(path: Path, target: str | None):
     names, cells = _cells_of_csv(path)
-    if target is None:
-        label_column = len(names) - 1
-    elif names.count(target) == 1:
-        label_column = names.index(target)
-    elif target in names:
+    n_named = 1 if target is None else names.count(target)
+    if n_named > 1:
         raise DataError(f"{path}: several columns are named {target!r}")
-    else:
+    if n_named == 0:
         raise DataError(
             f"{path}: no column is named {target!r}; there are {_listing(names)}"
         )
@@ -57,7 +52,7 @@ def _read_csv(path: Path, target: str | None):
             f"{path}: there is no column beside the target {names[0]!r} "
             "(columns are separated by commas)"
         )
-    y = cells.pop(label_column)
+    y = cells.pop(len(names) - 1 if target is None else names.index(target))
     missing = np.flatnonzero(y.isna())
     if len(missing):
         raise DataError(f"{path}, sample {missing[0] + 1}: the target is missing")

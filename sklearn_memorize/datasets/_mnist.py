@@ -1,7 +1,5 @@
 """The MNIST digits, from IDX files on disk or else from OpenML."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import zlib
@@ -11,9 +9,13 @@ import numpy as np
 from sklearn.datasets import fetch_openml
 from sklearn.utils import Bunch
 
-_PARTS = (("train", 60_000), ("t10k", 10_000))
-_IMAGES_MAGIC = 0x00000803  # unsigned bytes, three dimensions
-_LABELS_MAGIC = 0x00000801  # unsigned bytes, one dimension
+_N_TRAIN = 60_000
+# The files of images and those of labels, with their shapes.
+_IMAGES = {
+    "train-images-idx3-ubyte": (_N_TRAIN, 28, 28),
+    "t10k-images-idx3-ubyte": (10_000, 28, 28),
+}
+_LABELS = {"train-labels-idx1-ubyte": (_N_TRAIN,), "t10k-labels-idx1-ubyte": (10_000,)}
 
 
 def fetch_mnist(data_home=None, *, return_X_y=False):
@@ -75,7 +77,7 @@ def fetch_mnist(data_home=None, *, return_X_y=False):
     return Bunch(
         data=data,
         target=target,
-        n_train=_PARTS[0][1],
+        n_train=_N_TRAIN,
         images=data.reshape(-1, 28, 28),
     )
 
@@ -85,39 +87,26 @@ def _find_folder(data_home) -> Path | None:
     candidates = [] if data_home is None else [Path(data_home)]
     if "SKLEARN_MEMORIZE_DATA" in os.environ:
         candidates.append(Path(os.environ["SKLEARN_MEMORIZE_DATA"], "data", "mnist"))
-    names = [name for part, _ in _PARTS for name in _file_names(part)]
     for folder in candidates:
-        if all(_find_file(folder, name) is not None for name in names):
+        if all(_file(folder, name).is_file() for name in (*_IMAGES, *_LABELS)):
             return folder
     return None
 
 
-def _file_names(part: str) -> tuple[str, str]:
-    return f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
-
-
-def _find_file(folder: Path, name: str) -> Path | None:
-    for candidate in (folder / f"{name}.gz", folder / name):
-        if candidate.is_file():
-            return candidate
-    return None
+def _file(folder: Path, name: str) -> Path:
+    compressed = folder / f"{name}.gz"
+    return compressed if compressed.is_file() else folder / name
 
 
 def _from_idx(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    images, labels = [], []
-    for part, n_samples in _PARTS:
-        image_name, label_name = _file_names(part)
-        images.append(_read_idx(folder, image_name, _IMAGES_MAGIC, (n_samples, 28, 28)))
-        labels.append(_read_idx(folder, label_name, _LABELS_MAGIC, (n_samples,)))
+    images = [_read_idx(_file(folder, name), size) for name, size in _IMAGES.items()]
+    labels = [_read_idx(_file(folder, name), size) for name, size in _LABELS.items()]
     pixels = np.concatenate(images).reshape(-1, 28 * 28)
     return pixels.astype(np.float32), np.concatenate(labels).astype(np.intp)
 
 
-def _read_idx(
-    folder: Path, name: str, magic: int, shape: tuple[int, ...]
-) -> np.ndarray:
-    """Read an array of bytes: a big-endian magic number, the sizes, the values."""
-    path = _find_file(folder, name) or folder / name
+def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Read an array of bytes: the type, the dimension, big-endian sizes, the values."""
     problem = (
         f"{path} is not an IDX file of shape {shape}, as MNIST's are; delete it, or "
         "pass another data_home."
@@ -127,7 +116,8 @@ def _read_idx(
             content = stream.read()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(problem) from error
-    header = np.array([magic, *shape], dtype=">u4").tobytes()
+    # Type 8 are unsigned bytes.
+    header = np.array([0x0800 + len(shape), *shape], dtype=">u4").tobytes()
     if not content.startswith(header) or len(content) != len(header) + np.prod(shape):
         raise ValueError(problem)
     return np.frombuffer(content, dtype=np.uint8, offset=len(header)).reshape(shape)

@@ -1,7 +1,5 @@
 """The closest pair of points with different labels, exactly."""
 
-from __future__ import annotations
-
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 

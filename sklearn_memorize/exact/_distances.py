@@ -6,8 +6,6 @@ product is put together from products of integers, which are exact in any order 
 summation, and the distances of near points are computed anew from their differences.
 """
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,7 +42,7 @@ class Scaling:
             raise ValueError("center must be a vector, one number a feature")
 
     @classmethod
-    def of(cls, points: np.ndarray) -> Scaling:
+    def of(cls, points: np.ndarray) -> "Scaling":
         """Return the scaling that brings points to a radius of about 1 around 0."""
         largest = float(np.max(np.abs(points), initial=0.0))
         exponent = int(np.frexp(largest)[1])
@@ -107,7 +105,7 @@ class PointSet:
             rest -= parts[-1]
         return exponents, parts
 
-    def take(self, index) -> PointSet:
+    def take(self, index) -> "PointSet":
         """Return some of the points, with what has been prepared for them."""
         chosen = PointSet(self.points[index], self.scaling)
         exponents, parts = self.slices

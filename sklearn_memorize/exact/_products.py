@@ -1,7 +1,5 @@
 """Products of a matrix with a vector as integers, exact for every finite input."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import sparse
 

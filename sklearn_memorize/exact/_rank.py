@@ -1,7 +1,5 @@
 """Affine dependence of points, decided in the integers modulo primes."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

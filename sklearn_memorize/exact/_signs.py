@@ -5,8 +5,6 @@ and `c`. They are evaluated in two rounds: in double precision with an error bou
 what the bound leaves open in exact arithmetic.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

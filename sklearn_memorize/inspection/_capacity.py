@@ -1,7 +1,5 @@
 """All constructions side by side on one data set: what is promised, what is built."""
 
-from __future__ import annotations
-
 import html
 import math
 import time
@@ -14,11 +12,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimator._conflicts import resolve_labels
-from .._estimator._sklearn import validate_params
+from .._estimator._sklearn import draw_seeds, validate_params
 from .._estimator._training_set import distinct_rows
 from ..constructions import all_constructions, all_estimators
 from ..constructions._record import Prediction
@@ -120,16 +117,13 @@ class CapacityReport:
         return pd.DataFrame([asdict(row) for row in self.rows], columns=names)
 
     def __repr__(self) -> str:
-        table = [list(_HEADER), *map(_cells, self.rows)]
+        table = [_HEADER, *map(_cells, self.rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [self.summary, ""]
-        for cells in table:
-            # Names to the left, numbers to the right.
-            padded = [
-                cell.ljust(width) if number < 2 else cell.rjust(width)
-                for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
-            ]
-            lines.append("  ".join(padded).rstrip())
+        # Names to the left, numbers to the right.
+        line = "  ".join(
+            f"{{:{side}{n}}}" for side, n in zip("<<>>>>>>>>", widths, strict=True)
+        )
+        lines = [self.summary, "", *(line.format(*cells).rstrip() for cells in table)]
         lines.insert(3, "-" * max(map(len, lines)))
         notes = [f"{row.construction}: {_note(row)}" for row in self.rows if _note(row)]
         return "\n".join([*lines, "", *notes, "", *_FOOTNOTES])
@@ -254,9 +248,8 @@ def capacity_report(X, y, constructions=None, *, random_state=0):
     geometry = MeasuredGeometry(X, y, random_state)
     if len(np.unique(geometry.labels)) < 2:
         raise ValueError("y has one class only; there is nothing to memorize.")
-    rows = []
-    for name, estimator in _named(constructions, random_state).items():
-        rows.append(_measure(name, estimator, X, y, geometry))
+    named = _named(constructions, random_state)
+    rows = [_measure(*construction, X, y, geometry) for construction in named.items()]
     return CapacityReport(tuple(rows), _summary(geometry))
 
 
@@ -272,16 +265,12 @@ class MeasuredGeometry:
         self.n_classes = len(names)
         self.n_given = len(X)
         self.X = X[first]
-        self.labels, self.n_conflicts = resolve_labels(
-            inverse, labels, None, len(first)
-        )
+        resolved = resolve_labels(inverse, labels, None, len(first))
+        self.labels, self.n_conflicts = resolved
         self.n_samples, self.n_features = self.X.shape
-        self._seeds = check_random_state(random_state).randint(2**31 - 1, size=2)
-
-    @property
-    def class_sizes(self) -> np.ndarray:
-        """Number of distinct samples of each class; a class may have lost all."""
-        return np.bincount(self.labels, minlength=self.n_classes)
+        # A class may have lost all its samples to others.
+        self.class_sizes = np.bincount(self.labels, minlength=self.n_classes)
+        self._seeds = draw_seeds(random_state, 2)
 
     @cached_property
     def radius(self) -> float:
@@ -293,7 +282,7 @@ class MeasuredGeometry:
         """The smallest distance between different labels."""
         return separation(self.X, self.labels).distance
 
-    @property
+    @cached_property
     def delta(self) -> float:
         """The same in units of the radius."""
         if self.radius == 0:
@@ -303,14 +292,14 @@ class MeasuredGeometry:
     @cached_property
     def covering(self) -> MutualCovering:
         """A mutual covering of each class and the rest."""
-        return mutual_covering(self.X, self.labels, random_state=int(self._seeds[0]))
+        return mutual_covering(self.X, self.labels, random_state=self._seeds[0])
 
-    @property
+    @cached_property
     def n_own_balls(self) -> np.ndarray:
         """M- of each class."""
         return self.covering.n_own
 
-    @property
+    @cached_property
     def n_rest_balls(self) -> np.ndarray:
         """M+ of each class."""
         return self.covering.n_rest
@@ -318,7 +307,7 @@ class MeasuredGeometry:
     @cached_property
     def omega(self) -> float:
         """Largest Gaussian width of a ball's members, in units of the radius."""
-        rng = np.random.default_rng(int(self._seeds[1]))
+        rng = np.random.default_rng(self._seeds[1])
         directions = rng.standard_normal((self.n_features, _N_DIRECTIONS))
         heights = (self.X - self.X.mean(axis=0)) @ directions
         covers = [c for pair in self.covering.coverings for c in (pair.own, pair.rest)]
@@ -354,11 +343,11 @@ def _named(constructions, random_state) -> dict:
     if constructions is None:
         constructions = [kind() for kind in all_estimators()]
         constructions = [each for each in constructions if is_classifier(each)]
+        # Each network as its theorem has it: one draw of hyperplanes.
+        fixed = {"random_state": random_state, "n_draws": 1}
         for estimator in constructions:
-            # Each network as its theorem has it: one draw of hyperplanes.
-            fixed = {"random_state": random_state, "n_draws": 1}
-            known = estimator.get_params()
-            estimator.set_params(**{k: fixed[k] for k in fixed if k in known})
+            known = fixed.keys() & estimator.get_params().keys()
+            estimator.set_params(**{name: fixed[name] for name in known})
     named: dict = {}
     for estimator in constructions:
         name = type(estimator).__name__
@@ -388,24 +377,24 @@ def _measure(name: str, estimator, X, y, geometry: MeasuredGeometry) -> Capacity
             "fit_seconds": seconds,
             "interpolates": bool(estimator.interpolates_),
         }
-    prediction = _predict(estimator, geometry)
-    return CapacityRow(
-        construction=name,
-        assumption=prediction.assumption,
-        evidence=prediction.evidence,
-        met=prediction.met,
-        prediction_kind=prediction.kind,
-        predicted_neurons=prediction.n_neurons,
-        predicted_parameters=prediction.n_parameters,
-        **built,
-    )
-
-
-def _predict(estimator, geometry: MeasuredGeometry) -> Prediction:
+    prediction = _UNKNOWN
     for construction in all_constructions():
         if type(estimator) in construction.estimators:
-            return construction.predict_size(geometry, estimator)
-    return _UNKNOWN
+            # Theorems only read: that some of it is computed when read does not matter.
+            prediction = construction.predict_size(
+                geometry,  # type: ignore[arg-type]
+                estimator,
+            )
+    return CapacityRow(
+        name,
+        prediction.assumption,
+        prediction.evidence,
+        prediction.met,
+        prediction.kind,
+        prediction.n_neurons,
+        prediction.n_parameters,
+        **built,
+    )
 
 
 def _fitted(estimator, X, y):
@@ -434,13 +423,11 @@ def bits_per_parameter(network) -> float | None:
     known = getattr(network, "bits_per_parameter", None)
     if known is not None:
         return known
-    layers = network.layers
     n_bits = n_values = 0
-    for layer in layers:
-        weights = (
-            layer.weights.data if sparse.issparse(layer.weights) else layer.weights
-        )
-        for values in (np.asarray(weights), np.asarray(layer.biases)):
+    for layer in network.layers:
+        weights = layer.weights
+        weights = weights.data if sparse.issparse(weights) else weights
+        for values in (weights, layer.biases):
             values = values[values != 0]
             n_values += values.size
             n_bits += values.size * _bits(values)

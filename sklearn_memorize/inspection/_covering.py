@@ -1,8 +1,6 @@
 """Greedy mutual coverings: how many small balls the classes consist of."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 
 import numpy as np
@@ -13,9 +11,10 @@ from ..exact._closest_pairs import nearest_distances
 from ..exact._distances import PointSet, Scaling, squared_distances
 from ._geometry import check_labelled, radius
 
-# Candidates for centers are compared with all points of their side in blocks.
+# That many candidates for centers are compared with all points of their side at a time,
+# unless these are so many distances.
+_N_CANDIDATES = 64
 _BLOCK_DISTANCES = 1 << 22
-_SMALLEST_BLOCK, _LARGEST_BLOCK = 8, 256
 # Radii are this much smaller than they may be, which is more than rounding.
 _CAUTION = 1 - 1e-6
 
@@ -194,15 +193,13 @@ class _Side:
         own, rest = np.flatnonzero(is_own), np.flatnonzero(~is_own)
         own_cover = self._greedy(own, rest)
         rest_cover = self._greedy(rest, own)
-        ratio = max(
-            self._ratio(own_cover, rest_cover), self._ratio(rest_cover, own_cover)
-        )
+        ratios = self._ratio(own_cover, rest_cover), self._ratio(rest_cover, own_cover)
         scale = self.everything.scaling.exponent
         own_cover, rest_cover = (
-            Cover(cover.centers, np.ldexp(cover.radii, scale), cover.members)
+            replace(cover, radii=np.ldexp(cover.radii, scale))
             for cover in (own_cover, rest_cover)
         )
-        return OneVsRestCovering(own_cover, rest_cover, ratio)
+        return OneVsRestCovering(own_cover, rest_cover, max(ratios))
 
     def _ratio(self, cover: Cover, other: Cover) -> float:
         distances = nearest_distances(self.everything, cover.centers, other.centers)
@@ -223,22 +220,14 @@ class _Side:
         left = np.ones(len(members), dtype=bool)
         centers: list[int] = []
         balls: list[np.ndarray] = []
-        size = _SMALLEST_BLOCK
+        size = max(1, min(_N_CANDIDATES, _BLOCK_DISTANCES // len(members)))
         while left.any():
             block = np.flatnonzero(left)[:size]
             near = squared_distances(targets.take(block), targets)
             near = near <= np.square(radii[block])[:, np.newaxis]
-            before = len(centers)
             for candidate, ball in zip(block, near, strict=True):
                 if left[candidate]:
                     left &= ~ball
                     centers.append(int(candidate))
                     balls.append(np.sort(members[ball]))
-            size = self._next_size(size, len(centers) - before, len(members))
         return Cover(members[centers], radii[centers], tuple(balls))
-
-    @staticmethod
-    def _next_size(size: int, n_chosen: int, n_members: int) -> int:
-        """Try more candidates at a time where most of them become centers."""
-        size = 2 * size if 2 * n_chosen > size else max(size // 2, _SMALLEST_BLOCK)
-        return max(1, min(size, _LARGEST_BLOCK, _BLOCK_DISTANCES // n_members))

@@ -1,7 +1,6 @@
 """Radius, separation and Gaussian width of a set of points."""
 
-from __future__ import annotations
-
+from functools import partial
 from numbers import Integral
 from typing import NamedTuple
 
@@ -161,15 +160,12 @@ def separation(X, y, *, n_jobs=None, progress=False):
     """
     X, _, labels = check_labelled(X, y)
     check_progress(progress)
-    track = _track_labels if progress else iter
+    track = iter
+    if progress:
+        from rich.progress import track as bar
+
+        track = partial(bar, description="Comparing labels")
     return Separation(*closest_pair(X, labels, n_jobs=n_jobs, track=track))
-
-
-def _track_labels(steps):
-    """Go through the steps behind a progress bar."""
-    from rich.progress import track
-
-    return track(steps, description="Comparing labels")
 
 
 @validate_params(

@@ -1,18 +1,22 @@
 """Which samples are hard to memorize, or mislabelled."""
 
-from __future__ import annotations
-
 import warnings
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import column_or_1d
 
-from .._estimator._sklearn import HasMethods, Interval, _safe_indexing, validate_params
+from .._estimator._sklearn import (
+    HasMethods,
+    Interval,
+    _safe_indexing,
+    draw_seeds,
+    validate_params,
+)
 from ..constructions.random_hyperplanes import MemorizingClassifier
 from ..exceptions import ConflictingLabelsWarning, InterpolationWarning
 
@@ -100,7 +104,7 @@ def memorization_scores(
         )
     if estimator is None:
         estimator = MemorizingClassifier(max_bias=0.5, n_draws=1, n_votes=5)
-    tasks = _draw_tasks(labels, n_draws, check_random_state(random_state))
+    tasks = _draw_tasks(labels, draw_seeds(random_state, n_draws))
     judged = Parallel(n_jobs=n_jobs)(
         delayed(_judge)(estimator, X, labels, learned, judged, seed)
         for learned, judged, seed in tasks
@@ -111,10 +115,10 @@ def memorization_scores(
     return scores
 
 
-def _draw_tasks(labels, n_draws, rng) -> list[tuple[np.ndarray, np.ndarray, int]]:
+def _draw_tasks(labels, seeds) -> list[tuple[np.ndarray, np.ndarray, int]]:
     """Draw all halves and seeds before the first fit."""
     tasks = []
-    for seed in rng.randint(np.iinfo(np.int32).max, size=n_draws).tolist():
+    for seed in seeds:
         shuffled = np.random.default_rng(seed).permutation(len(labels))
         by_label = shuffled[np.argsort(labels[shuffled], kind="stable")]
         halves = np.sort(by_label[::2]), np.sort(by_label[1::2])

@@ -1,22 +1,21 @@
 """Classifiers side by side: what they recall, and what they predict."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
+from itertools import product
 from numbers import Integral, Real
 
 import numpy as np
 from scipy import stats
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import StratifiedKFold, check_cv
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
 from .._estimator._messages import warn
-from .._estimator._sklearn import Interval, _safe_indexing, validate_params
+from .._estimator._sklearn import Interval, _safe_indexing, draw_seeds, validate_params
 from ..exceptions import InterpolationError
-from ._measure import as_column, fit_timed, fitted_sizes
-from ._tasks import check_data, draw_seeds, run_tasks, seeded
+from ._measure import as_column, fit_timed, fitted_sizes, measured
+from ._tasks import check_data, run_tasks, seeded
 
 _ACCURACIES = ("test_accuracy", "true_test_accuracy")
 _MEANS = (
@@ -153,12 +152,11 @@ def compare_generalization(
     """
     X, y = check_data(X, y)
     levels = _as_levels(label_noise)
-    rng = check_random_state(random_state)
-    fold_seed, noise_seed, first_seed = draw_seeds(rng, 3)
+    fold_seed, noise_seed, first_seed = draw_seeds(random_state, 3)
     folds = _as_folds(cv, X, y, fold_seed)
     seeds = draw_seeds(first_seed, len(folds))
     given = [noisy_labels(y, level, noise_seed) for level in levels]
-    settings = [(name, number) for name in estimators for number in range(len(levels))]
+    settings = list(product(estimators, range(len(levels))))
     tasks = [
         {
             "estimator": seeded(estimators[name], {}, seed),
@@ -169,13 +167,9 @@ def compare_generalization(
         for name, number in settings
         for (train, test), seed in zip(folds, seeds, strict=True)
     ]
-    results = run_tasks(
-        _measure, X, y, tasks, n_jobs=n_jobs, cache=cache, progress=progress
+    by_setting = run_tasks(
+        _measure, X, y, tasks, len(folds), n_jobs=n_jobs, cache=cache, progress=progress
     )
-    by_setting = [
-        results[start : start + len(folds)]
-        for start in range(0, len(results), len(folds))
-    ]
     _warn_of_failures(settings, by_setting)
     ratio = float(np.mean([len(test) / len(train) for train, test in folds]))
     comparison = Bunch(
@@ -226,7 +220,6 @@ def _measure(X, y, key, estimator, given, train, test):
     predicted = estimator.predict(X_test)
     predict_time = time.perf_counter() - start
     return {
-        "failure": None,
         "train_accuracy": float(np.mean(recalled == given[train])),
         "true_train_accuracy": float(np.mean(recalled == y[train])),
         "test_accuracy": float(np.mean(predicted == given[test])),
@@ -241,7 +234,7 @@ def _warn_of_failures(settings, by_setting) -> None:
     reasons: dict[str, str] = {}
     for (name, _), runs in zip(settings, by_setting, strict=True):
         for run in runs:
-            if run["failure"]:
+            if "failure" in run:
                 reasons.setdefault(name, run["failure"])
     for name, reason in reasons.items():
         warn(
@@ -252,40 +245,17 @@ def _warn_of_failures(settings, by_setting) -> None:
 
 
 def _summarize(by_setting, confidence_level: float, ratio: float) -> dict:
-    succeeded = [[run for run in runs if not run["failure"]] for runs in by_setting]
-    columns = {
-        "interpolation_probability": [
-            np.mean([run.get("train_accuracy") == 1.0 for run in runs])
-            for runs in by_setting
-        ]
-    }
+    """Return the columns: means over folds, and intervals (see the notes above)."""
+    recalled = measured(by_setting, "train_accuracy").filled(np.nan) == 1.0
+    columns = {"interpolation_probability": recalled.mean(axis=1)}
     for name in _ACCURACIES:
-        intervals = [
-            _interval([run[name] for run in runs], confidence_level, ratio)
-            for runs in succeeded
-        ]
-        for ending, values in zip(
-            ("", "_low", "_high"), zip(*intervals, strict=True), strict=True
-        ):
-            columns[name + ending] = list(values)
+        values = measured(by_setting, name)
+        mean, n_folds = values.mean(axis=1), np.ma.masked_less(values.count(axis=1), 1)
+        quantile = stats.t.ppf((1 + confidence_level) / 2, n_folds - 1)
+        half = quantile * values.std(axis=1, ddof=1) * np.sqrt(1 / n_folds + ratio)
+        columns[name] = mean.filled(np.nan)
+        columns[f"{name}_low"] = np.ma.maximum(0.0, mean - half).filled(np.nan)
+        columns[f"{name}_high"] = np.ma.minimum(1.0, mean + half).filled(np.nan)
     for name in _MEANS:
-        columns[name] = [
-            np.mean([run[name] for run in runs]) if runs else np.nan
-            for runs in succeeded
-        ]
-    return {name: np.array(values, dtype=float) for name, values in columns.items()}
-
-
-def _interval(
-    values: list[float], confidence_level: float, ratio: float
-) -> tuple[float, float, float]:
-    """Return the mean and the ends of its confidence interval (see Notes above)."""
-    n_folds = len(values)
-    if n_folds == 0:
-        return np.nan, np.nan, np.nan
-    mean = float(np.mean(values))
-    if n_folds == 1:
-        return mean, np.nan, np.nan
-    quantile = stats.t.ppf((1 + confidence_level) / 2, n_folds - 1)
-    half = quantile * np.std(values, ddof=1) * np.sqrt(1 / n_folds + ratio)
-    return mean, max(0.0, mean - half), min(1.0, mean + half)
+        columns[name] = measured(by_setting, name).mean(axis=1).filled(np.nan)
+    return columns

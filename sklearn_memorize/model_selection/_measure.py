@@ -1,7 +1,5 @@
 """What a fitted classifier is measured by, and how repeated measurements are told."""
 
-from __future__ import annotations
-
 import threading
 import time
 import warnings
@@ -113,42 +111,31 @@ def summarize(
     for name in dict.fromkeys(name for setting in settings for name in setting):
         study[name] = as_column([setting.get(name) for setting in settings])
     study["n_repeats"] = np.array([len(repeats) for repeats in runs])
-    study["interpolation_probability"] = np.array(
-        [np.mean([run["interpolates"] for run in repeats]) for repeats in runs]
+    study["interpolation_probability"] = measured(runs, "interpolates").data.mean(
+        axis=1
     )
     for name in ("train_accuracy", *SIZES, "fit_time"):
-        values = [[run[name] for run in repeats] for repeats in runs]
-        study[f"mean_{name}"] = np.array([_mean(row) for row in values])
-        study[f"std_{name}"] = np.array([_deviation(row) for row in values])
+        values = measured(runs, name)
+        study[f"mean_{name}"] = values.mean(axis=1).filled(np.nan)
+        # The sample standard deviation needs two values.
+        study[f"std_{name}"] = values.std(axis=1, ddof=1).filled(np.nan)
     return study
+
+
+def measured(runs: Sequence[Sequence[dict]], name: str) -> np.ma.MaskedArray:
+    """Return one row a setting, with what was not measured masked."""
+    values = [[run.get(name, np.nan) for run in repeats] for repeats in runs]
+    return np.ma.masked_invalid(np.array(values or np.empty((0, 1)), dtype=float))
 
 
 def as_column(values: Sequence) -> np.ndarray:
     """Return a flat array: of numbers or strings if all are, else of objects."""
-    for kinds in ((bool,), (int,), (int, float), (str,)):
-        if all(_is_a(value, kinds) for value in values):
-            return np.array(values)
+    plain = [
+        value.item() if isinstance(value, np.generic) else value for value in values
+    ]
+    kinds = {type(value) for value in plain}
+    if any(kinds <= alike for alike in ({bool}, {int, float}, {str})):
+        return np.array(values)
     column = np.empty(len(values), dtype=object)
     column[:] = list(values)
     return column
-
-
-def _is_a(value, kinds: tuple[type, ...]) -> bool:
-    plain = value.item() if isinstance(value, np.generic) else value
-    return type(plain) in kinds
-
-
-def _known(values) -> np.ndarray:
-    values = np.asarray(values, dtype=float)
-    return values[~np.isnan(values)]
-
-
-def _mean(values) -> float:
-    known = _known(values)
-    return float(known.mean()) if len(known) else np.nan
-
-
-def _deviation(values) -> float:
-    """Return the sample standard deviation, which needs two values."""
-    known = _known(values)
-    return float(known.std(ddof=1)) if len(known) > 1 else np.nan

@@ -1,28 +1,33 @@
 """How often a classifier interpolates, and at what size, over a grid of settings."""
 
-from __future__ import annotations
-
 from numbers import Integral
 
 import numpy as np
 from sklearn.model_selection import ParameterGrid
 
-from .._estimator._sklearn import HasMethods, Interval, _safe_indexing, validate_params
+from .._estimator._sklearn import (
+    HasMethods,
+    Interval,
+    _safe_indexing,
+    draw_seeds,
+    validate_params,
+)
 from ._measure import fit_once, summarize
-from ._tasks import check_data, draw_seeds, run_tasks, seeded
+from ._tasks import check_data, run_tasks, seeded
+
+_CONSTRAINTS: dict = {
+    "estimator": [HasMethods(["fit", "predict"])],
+    "X": ["array-like", "sparse matrix"],
+    "y": ["array-like"],
+    "n_repeats": [Interval(Integral, 1, None, closed="left")],
+    "random_state": ["random_state"],
+    "n_jobs": [Integral, None],
+    "progress": ["boolean"],
+}
 
 
 @validate_params(
-    {
-        "estimator": [HasMethods(["fit", "predict"])],
-        "X": ["array-like", "sparse matrix"],
-        "y": ["array-like"],
-        "param_grid": [dict, list],
-        "n_repeats": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
-        "progress": ["boolean"],
-    },
+    {**_CONSTRAINTS, "param_grid": [dict, list]},
     prefer_skip_nested_validation=False,
 )
 def interpolation_study(
@@ -109,23 +114,15 @@ def interpolation_study(
     """
     X, y = check_data(X, y)
     settings = [(params, None) for params in ParameterGrid(param_grid)]
-    rows, runs = _run(
-        estimator, X, y, settings, n_repeats, random_state, n_jobs, cache, progress
-    )
-    return summarize(rows, runs)
+    seeds = draw_seeds(random_state, n_repeats)
+    return _run(estimator, X, y, settings, seeds, n_jobs, cache, progress)
 
 
 @validate_params(
     {
-        "estimator": [HasMethods(["fit", "predict"])],
-        "X": ["array-like", "sparse matrix"],
-        "y": ["array-like"],
+        **_CONSTRAINTS,
         "sizes": ["array-like"],
         "param_grid": [dict, list, None],
-        "n_repeats": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
-        "progress": ["boolean"],
     },
     prefer_skip_nested_validation=False,
 )
@@ -212,20 +209,12 @@ def sample_size_study(
         for params in ParameterGrid({} if param_grid is None else param_grid)
         for count in counts
     ]
-    rows, runs = _run(
-        estimator, X, y, settings, n_repeats, random_state, n_jobs, cache, progress
-    )
-    for row, (_, count) in zip(rows, settings, strict=True):
-        row["n_samples"] = count
-    return summarize(rows, runs)
-
-
-def _run(estimator, X, y, settings, n_repeats, random_state, n_jobs, cache, progress):
-    """Fit each setting (parameters, number of samples) with each seed.
-
-    Returns the `param_<name>` columns of each setting, and its measurements.
-    """
     seeds = draw_seeds(random_state, n_repeats)
+    return _run(estimator, X, y, settings, seeds, n_jobs, cache, progress)
+
+
+def _run(estimator, X, y, settings, seeds, n_jobs, cache, progress):
+    """Return the study of settings (parameters, number of samples or None)."""
     tasks = [
         {
             "estimator": seeded(estimator, params, seed),
@@ -235,15 +224,15 @@ def _run(estimator, X, y, settings, n_repeats, random_state, n_jobs, cache, prog
         for params, n_samples in settings
         for seed in seeds
     ]
-    results = run_tasks(
-        _measure, X, y, tasks, n_jobs=n_jobs, cache=cache, progress=progress
+    runs = run_tasks(
+        _measure, X, y, tasks, len(seeds), n_jobs=n_jobs, cache=cache, progress=progress
     )
-    rows = [
-        {f"param_{name}": value for name, value in params.items()}
-        for params, _ in settings
-    ]
-    starts = range(0, len(results), n_repeats)
-    return rows, [results[start : start + n_repeats] for start in starts]
+    columns = []
+    for params, n_samples in settings:
+        columns.append({f"param_{name}": value for name, value in params.items()})
+        if n_samples is not None:
+            columns[-1]["n_samples"] = n_samples
+    return summarize(columns, runs)
 
 
 def _measure(X, y, key, estimator, n_samples, order_seed):

@@ -1,21 +1,21 @@
 """Run many small experiments: in parallel, with a progress bar, resumable."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import joblib
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_random_state, column_or_1d, indexable
+from sklearn.utils import column_or_1d, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
 from .._estimator._dask import again_if_lost
 from .._estimator._messages import check_progress
+from .._estimator._sklearn import draw_seeds
 from ._measure import misfits_are_counted
 
 
@@ -24,12 +24,6 @@ def check_data(X, y):
     X, y = indexable(X, y)
     check_classification_targets(y)
     return (np.asarray(X) if isinstance(X, list) else X), column_or_1d(y)
-
-
-def draw_seeds(random_state, n: int) -> list[int]:
-    """Draw the seeds of all tasks before any of them runs."""
-    rng = check_random_state(random_state)
-    return rng.randint(np.iinfo(np.int32).max, size=n).tolist()
 
 
 def seeded(estimator, params: dict, seed: int):
@@ -49,12 +43,13 @@ def run_tasks(
     X,
     y,
     tasks: Sequence[dict],
+    n_repeats: int,
     *,
     n_jobs,
     cache,
     progress: bool,
-) -> list[dict]:
-    """Return `measure(X, y, key, **task)` for each task, in order.
+) -> list[list[dict]]:
+    """Return `measure(X, y, key, **task)` for each task, `n_repeats` in a list.
 
     `measure` is a function at the top of a module, so that workers and the cache can
     name it. The data are hashed once, not once a task: `key` holds the hash, and the
@@ -65,8 +60,10 @@ def run_tasks(
     data_key = None
     if cache is not None:
         data_key = joblib.hash((X, y))
-        cached = check_memory(_as_memory(cache)).cache(measure, ignore=["X", "y"])
-        measure = _CachedCall(cached)
+        if isinstance(cache, (str, os.PathLike)):
+            cache = joblib.Memory(os.fspath(cache), verbose=0)
+        # Some joblib backends cannot send a cached function by itself.
+        measure = partial(check_memory(cache).cache(measure, ignore=["X", "y"]))
     results: list[dict] = []
 
     def run_the_rest() -> None:
@@ -79,28 +76,12 @@ def run_tasks(
             from rich.progress import track
 
             found = track(found, description="Running", total=len(left))
-        for result in found:
-            results.append(result)
+        results.extend(found)
 
     with misfits_are_counted():
         again_if_lost(run_the_rest)
-    return results
-
-
-class _CachedCall:
-    """Call a cached function; a plain object, which any joblib backend can send."""
-
-    def __init__(self, cached):
-        self.cached = cached
-
-    def __call__(self, *args, **kwargs):
-        return self.cached(*args, **kwargs)
-
-
-def _as_memory(cache):
-    if isinstance(cache, (str, os.PathLike)):
-        return joblib.Memory(os.fspath(cache), verbose=0)
-    return cache
+    starts = range(0, len(tasks), n_repeats)
+    return [results[start : start + n_repeats] for start in starts]
 
 
 def _versions(estimator) -> tuple[str, ...]:

@@ -18,17 +18,9 @@ __all__ = [
     "SelectedColumns",
 ]
 
-# These stand with their construction, above this room, and are public here, too.
-_OF_RANDOM_HYPERPLANES = {
-    "BitCodes",
-    "CoverNetwork",
-    "Covering",
-    "HyperplaneLayer",
-    "ReLUCodes",
-}
-
 
 def __getattr__(name: str):
-    if name not in _OF_RANDOM_HYPERPLANES:
+    # What is not here stands with the random hyperplanes, above this room.
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("..constructions.random_hyperplanes", __name__), name)

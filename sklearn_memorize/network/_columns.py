@@ -1,7 +1,5 @@
 """A network that reads some of the columns of its input."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

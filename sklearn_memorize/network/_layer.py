@@ -1,7 +1,5 @@
 """One layer of a neural network: an affine map and an activation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 

@@ -1,7 +1,5 @@
 """What every built network knows about itself."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from importlib import import_module
 

@@ -9,8 +9,6 @@ constructor are kept as attributes of the same name (or with an underscore in fr
 a method `_stored` returns them.
 """
 
-from __future__ import annotations
-
 import inspect
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How many samples the neurons of the second layer cover."""
 
-from __future__ import annotations
-
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 

@@ -1,13 +1,11 @@
 """The accuracies of classifiers side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 
 from ..model_selection import compare_generalization
-from ._style import MARKERS, check_matplotlib, color, get_axes, label_of
+from ._style import BESIDE, check_matplotlib, get_axes, label_of, look
 
 
 class GeneralizationDisplay:
@@ -159,42 +157,24 @@ class GeneralizationDisplay:
         self.points_, self.train_points_ = [], []
         for number, (level, row) in enumerate(self.levels.items()):
             height = np.arange(n_rows) + 0.5 * ((number + 0.5) / n_levels - 0.5)
-            style = {
-                "color": color(number),
-                "marker": MARKERS[number % len(MARKERS)],
-                "linestyle": "none",
-            }
+            style = {**look(number), "linestyle": "none"}
             noise = f"{level:.0%} label noise" if level else "true labels"
             label = f"test, {noise}" if n_levels > 1 else "test"
-            reach = np.nan_to_num(
-                [row["accuracy"] - row["low"], row["high"] - row["accuracy"]]
-            )
-            self.points_.append(
-                ax.errorbar(
-                    row["accuracy"],
-                    height,
-                    xerr=np.maximum(reach, 0),
-                    label=label,
-                    **{**style, "capsize": 2, **options},
-                )
-            )
+            below, above = row["accuracy"] - row["low"], row["high"] - row["accuracy"]
+            reach = np.nan_to_num([below, above])
+            test = {"label": label, "xerr": np.maximum(reach, 0), "capsize": 2}
+            test |= {**style, **options}
+            self.points_.append(ax.errorbar(row["accuracy"], height, **test))
             if show_train:
-                self.train_points_ += ax.plot(
-                    row["train_accuracy"],
-                    height,
-                    label=label.replace("test", "training", 1),
-                    **{**style, "markerfacecolor": "none", "alpha": 0.7},
-                )
+                style |= {"label": label.replace("test", "training", 1)}
+                style |= {"markerfacecolor": "none", "alpha": 0.7}
+                self.train_points_ += ax.plot(row["train_accuracy"], height, **style)
         ax.set_yticks(np.arange(n_rows), self.estimators)
         ax.invert_yaxis()
         ax.set_xlabel("accuracy" if show_train else label_of(self.value))
         ax.grid(axis="x", alpha=0.3)
         if show_train or n_levels > 1:
-            ax.legend(
-                handles=[*self.points_, *self.train_points_],
-                loc="upper left",
-                bbox_to_anchor=(1.0, 1.0),
-                frameon=False,
-            )
+            handles = [*self.points_, *self.train_points_]
+            ax.legend(handles=handles, **BESIDE)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -1,12 +1,10 @@
 """Pictures of a fitted network: its hyperplanes, cells and covers."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from ._style import MARKERS, check_matplotlib, color, get_axes
+from ._style import BESIDE, MARKERS, check_matplotlib, color, get_axes
 
 # Points of the grid that go through the network at a time.
 _BLOCK = 4096
@@ -114,19 +112,26 @@ class HyperplaneDisplay:
                 f"{cls.__name__} draws the plane: X must have two columns, got shape "
                 f"{X.shape}."
             )
-        network = _network_of(estimator, cls.__name__)
+        if not hasattr(estimator, "network_"):
+            raise ValueError(
+                f"{cls.__name__} draws a network, and {type(estimator).__name__} has "
+                "no `network_`; pass a fitted classifier of sklearn_memorize (out of "
+                "a pipeline: its last step, and the transformed data)."
+            )
         xx0, xx1 = _grid(X, grid_resolution, margin)
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
         regions = np.searchsorted(estimator.classes_, estimator.predict(grid))
-        first = network.layers[0]
+        layers = estimator.network_.layers
+        weights = layers[0].weights
+        weights = weights.toarray() if sparse.issparse(weights) else weights
         centers = np.asarray(getattr(estimator, "sample_indices_", []), dtype=int)
-        covers = _covers(network, grid) if len(centers) else np.zeros((0, len(grid)))
+        covers = _covers(layers, grid) if len(centers) else np.zeros((0, len(grid)))
         display = cls(
             xx0=xx0,
             xx1=xx1,
             regions=regions.reshape(xx0.shape),
-            weights=_dense(first.weights).astype(float),
-            biases=np.asarray(first.biases, dtype=float),
+            weights=weights.astype(float),
+            biases=layers[0].biases.astype(float),
             covers=covers.reshape(-1, *xx0.shape),
             centers=centers,
             X=X,
@@ -187,55 +192,41 @@ class HyperplaneDisplay:
             xlabel="feature 0",
             ylabel="feature 1",
         )
-        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+        ax.legend(**BESIDE)
         return self
 
     def _draw_regions(self):
         from matplotlib.colors import ListedColormap
 
         colors = ListedColormap([color(c) for c in range(len(self.classes))])
-        return self.ax_.pcolormesh(
-            self.xx0,
-            self.xx1,
-            self.regions,
-            cmap=colors,
-            vmin=-0.5,
-            vmax=len(self.classes) - 0.5,
-            alpha=0.18,
-            linewidth=0,
-            rasterized=True,
-            shading="nearest",
-        )
+        limits = {"vmin": -0.5, "vmax": len(self.classes) - 0.5}
+        return self._shade(self.regions, cmap=colors, alpha=0.18, **limits)
 
     def _draw_cells(self):
         grid = np.stack([self.xx0, self.xx1], axis=-1)
         n_active = np.zeros(self.xx0.shape, dtype=int)
         for weight, bias in zip(self.weights, self.biases, strict=True):
             n_active += grid @ weight + bias > 0
-        return self.ax_.pcolormesh(
-            self.xx0,
-            self.xx1,
-            n_active % 2,
-            cmap="gray_r",
-            vmax=4,
-            alpha=0.35,
-            rasterized=True,
-            shading="nearest",
-        )
+        return self._shade(n_active % 2, cmap="gray_r", alpha=0.35, vmax=4)
+
+    def _shade(self, values, **options):
+        """Colour the grid by one value for each of its points."""
+        options |= {"linewidth": 0, "rasterized": True, "shading": "nearest"}
+        return self.ax_.pcolormesh(self.xx0, self.xx1, values, **options)
 
     def _draw_hyperplanes(self, max_hyperplanes: int):
         from matplotlib.collections import LineCollection
 
         weights, biases = self.weights[:max_hyperplanes], self.biases[:max_hyperplanes]
-        lengths = np.linalg.norm(weights, axis=1)
-        weights, biases = weights[lengths > 0], biases[lengths > 0]
-        if len(weights) == 0:
+        lengths = np.linalg.norm(weights, axis=1, keepdims=True)
+        drawn = lengths[:, 0] > 0
+        if not drawn.any():
             return None
-        center = np.array([self.xx0.mean(), self.xx1.mean()])
+        lengths = lengths[drawn]
+        normals, biases = weights[drawn] / lengths, biases[drawn, np.newaxis] / lengths
+        center = np.array([[self.xx0.mean()], [self.xx1.mean()]])
         reach = np.hypot(np.ptp(self.xx0), np.ptp(self.xx1))
-        normals = weights / lengths[lengths > 0, np.newaxis]
-        offsets = normals @ center + biases / lengths[lengths > 0]
-        feet = center - offsets[:, np.newaxis] * normals
+        feet = center.T - (normals @ center + biases) * normals
         along = reach * np.column_stack([-normals[:, 1], normals[:, 0]])
         lines = LineCollection(
             list(np.stack([feet - along, feet + along], axis=1)),
@@ -248,16 +239,10 @@ class HyperplaneDisplay:
         return lines
 
     def _draw_covers(self):
+        border = {"levels": [0.5], "linewidths": 1.4}
         class_of = self.labels[self.centers]
         return [
-            self.ax_.contour(
-                self.xx0,
-                self.xx1,
-                cover,
-                levels=[0.5],
-                colors=color(number),
-                linewidths=1.4,
-            )
+            self.ax_.contour(self.xx0, self.xx1, cover, colors=color(number), **border)
             for cover, number in zip(self.covers, class_of, strict=True)
             if cover.any() and not cover.all()
         ]
@@ -265,15 +250,8 @@ class HyperplaneDisplay:
     def _mark_centers(self):
         first = color(self.labels[self.centers[0]])
         self.ax_.plot([], [], color=first, linewidth=1.4, label="borders of covers")
-        self.ax_.scatter(
-            *self.X[self.centers].T,
-            marker="*",
-            s=140,
-            c="white",
-            ec="black",
-            zorder=4,
-            label="samples behind them",
-        )
+        star = {"marker": "*", "s": 140, "c": "white", "ec": "black", "zorder": 4}
+        self.ax_.scatter(*self.X[self.centers].T, **star, label="samples behind them")
 
     def _draw_points(self, options):
         return [
@@ -294,17 +272,6 @@ class HyperplaneDisplay:
         ]
 
 
-def _network_of(estimator, caller: str):
-    network = getattr(estimator, "network_", None)
-    if network is None:
-        raise ValueError(
-            f"{caller} draws a network, and {type(estimator).__name__} has no "
-            "`network_`; pass a fitted classifier of sklearn_memorize (out of a "
-            "pipeline: its last step, and the transformed data)."
-        )
-    return network
-
-
 def _grid(X, resolution: int, margin: float):
     low, high = X.min(axis=0), X.max(axis=0)
     pad = margin * max(float(np.max(high - low)), np.finfo(float).tiny)
@@ -312,15 +279,11 @@ def _grid(X, resolution: int, margin: float):
     return np.meshgrid(sides[:, 0], sides[:, 1])
 
 
-def _covers(network, grid) -> np.ndarray:
+def _covers(layers, grid) -> np.ndarray:
     """Return where each second-layer neuron is active, of shape (n_neurons, n)."""
-    first, second = network.layers[:2]
+    first, second, *_ = layers
     blocks = [
         second.forward(first.forward(grid[start : start + _BLOCK])) > 0
         for start in range(0, len(grid), _BLOCK)
     ]
     return np.concatenate(blocks).T
-
-
-def _dense(matrix) -> np.ndarray:
-    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)

@@ -1,11 +1,9 @@
 """The heat map of an interpolation study."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..model_selection import interpolation_study
-from ._style import check_matplotlib, get_axes, label_of, short
+from ._style import check_matplotlib, get_axes, label_of, short, varying_parameters
 
 # Cells of a heat map are labelled with their values up to this many.
 _MAX_ANNOTATED = 150
@@ -108,14 +106,8 @@ class InterpolationDisplay:
             )
         values = np.full((len(y_values), len(x_values)), np.nan)
         values[rows, columns] = study[value]
-        display = cls(
-            x_values=x_values,
-            y_values=y_values,
-            values=values,
-            x_name=x,
-            y_name=y,
-            value_name=value,
-        )
+        names = {"x_name": x, "y_name": y, "value_name": value}
+        display = cls(x_values=x_values, y_values=y_values, values=values, **names)
         return display.plot(ax=ax, **options)
 
     @classmethod
@@ -205,34 +197,24 @@ class InterpolationDisplay:
         ax.set_xlabel(label_of(self.x_name))
         ax.set_ylabel(label_of(self.y_name))
         self.ax_, self.figure_ = ax, ax.figure
-        if annotate or (annotate is None and self.values.size <= _MAX_ANNOTATED):
-            self.text_ = self._annotate()
-        else:
-            self.text_ = []
+        if annotate is None:
+            annotate = self.values.size <= _MAX_ANNOTATED
+        self.text_ = self._annotate() if annotate else []
         if colorbar:
-            self.colorbar_ = ax.figure.colorbar(
-                self.image_, ax=ax, label=label_of(self.value_name)
-            )
+            label = label_of(self.value_name)
+            self.colorbar_ = ax.figure.colorbar(self.image_, ax=ax, label=label)
         return self
 
     def _annotate(self):
         texts = []
+        style = {"ha": "center", "va": "center", "fontsize": "small"}
         for row, column in np.argwhere(~np.isnan(self.values)):
-            value = self.values[row, column]
-            red, green, blue, _ = self.image_.to_rgba(value)
+            text = short(self.values[row, column])
+            red, green, blue, _ = self.image_.to_rgba(self.values[row, column])
             # Relative luminance (ITU-R BT.709) decides between black and white.
             is_bright = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.45
-            texts.append(
-                self.ax_.text(
-                    column + 0.5,
-                    row + 0.5,
-                    short(value),
-                    ha="center",
-                    va="center",
-                    fontsize="small",
-                    color="black" if is_bright else "white",
-                )
-            )
+            style["color"] = "black" if is_bright else "white"
+            texts.append(self.ax_.text(column + 0.5, row + 0.5, text, **style))
         return texts
 
 
@@ -240,13 +222,7 @@ def _axes_columns(study, x, y) -> tuple[str, str]:
     """Choose the columns for the axes that are not given."""
     if x is not None and y is not None:
         return x, y
-    varying = [
-        name
-        for name in study
-        if name.startswith("param_")
-        and name not in (x, y)
-        and len({str(value) for value in study[name]}) > 1
-    ]
+    varying = [name for name in varying_parameters(study) if name not in (x, y)]
     missing = (x is None) + (y is None)
     if len(varying) != missing:
         raise ValueError(

@@ -1,11 +1,16 @@
 """The curves of a sample size study."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..model_selection import sample_size_study
-from ._style import MARKERS, check_matplotlib, color, get_axes, label_of, short
+from ._style import (
+    check_matplotlib,
+    get_axes,
+    label_of,
+    look,
+    short,
+    varying_parameters,
+)
 
 
 class SampleSizeDisplay:
@@ -55,25 +60,18 @@ class SampleSizeDisplay:
         display : SampleSizeDisplay
             The drawn display.
         """
-        names = [
-            name
-            for name in study
-            if name.startswith("param_") and len({str(v) for v in study[name]}) > 1
-        ]
+        names = varying_parameters(study)
         settings = [
             ", ".join(f"{label_of(name)} = {short(study[name][row])}" for name in names)
             for row in range(len(study["n_samples"]))
         ]
+        n_samples, mean = np.asarray(study["n_samples"]), study[f"mean_{quantity}"]
+        error = study[f"std_{quantity}"] / np.sqrt(study["n_repeats"])
         curves = {}
         for setting in dict.fromkeys(settings):
             rows = np.flatnonzero([other == setting for other in settings])
-            rows = rows[np.argsort(np.asarray(study["n_samples"])[rows])]
-            error = study[f"std_{quantity}"][rows] / np.sqrt(study["n_repeats"][rows])
-            curves[setting] = (
-                np.asarray(study["n_samples"])[rows],
-                study[f"mean_{quantity}"][rows],
-                error,
-            )
+            rows = rows[np.argsort(n_samples[rows])]
+            curves[setting] = n_samples[rows], mean[rows], error[rows]
         return cls(curves=curves, quantity=quantity).plot(ax=ax, **options)
 
     @classmethod
@@ -153,23 +151,11 @@ class SampleSizeDisplay:
         ax = get_axes(ax, type(self).__name__)
         from matplotlib.ticker import EngFormatter
 
-        self.lines_ = [
-            ax.errorbar(
-                n_samples,
-                mean,
-                yerr=np.nan_to_num(error),
-                label=label or None,
-                **{
-                    "color": color(number),
-                    "marker": MARKERS[number % len(MARKERS)],
-                    "capsize": 3,
-                    **options,
-                },
-            )
-            for number, (label, (n_samples, mean, error)) in enumerate(
-                self.curves.items()
-            )
-        ]
+        self.lines_ = []
+        for number, (label, (n_samples, mean, error)) in enumerate(self.curves.items()):
+            style = {"capsize": 3, "label": label or None, **look(number), **options}
+            bars = ax.errorbar(n_samples, mean, yerr=np.nan_to_num(error), **style)
+            self.lines_.append(bars)
         if log:
             ax.set(xscale="log", yscale="log")
         else:

@@ -1,7 +1,5 @@
 """What all pictures share: matplotlib on demand, and colours all can tell apart."""
 
-from __future__ import annotations
-
 # M. Okabe, K. Ito, "Color universal design", 2008; gray in place of its yellow, which
 # is hard to see on white.
 COLORS = (
@@ -16,6 +14,8 @@ COLORS = (
 )
 # Shape says what colour says, for readers who see no colour.
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
+# A legend to the right of the axes.
+BESIDE: dict = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "frameon": False}
 
 _LABELS = {
     "interpolation_probability": "interpolation probability",
@@ -41,6 +41,11 @@ def color(number: int) -> str:
     return COLORS[number % len(COLORS)]
 
 
+def look(number: int) -> dict[str, str]:
+    """Return colour and marker of a curve, or of the points of a class."""
+    return {"color": color(number), "marker": MARKERS[number % len(MARKERS)]}
+
+
 def label_of(column: str) -> str:
     """Return what an axis says of a column of a study."""
     name = column.removeprefix("param_").removeprefix("mean_")
@@ -48,14 +53,14 @@ def label_of(column: str) -> str:
     return _LABELS.get(name, name.replace("_", " "))
 
 
-def check_matplotlib(caller: str):
-    """Return pyplot, or say what to install.
+def varying_parameters(study) -> list[str]:
+    """Return the columns of the parameters that differ within a study."""
+    columns = [name for name in study if name.startswith("param_")]
+    return [name for name in columns if len({str(v) for v in study[name]}) > 1]
 
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-    """
+
+def check_matplotlib(caller: str):
+    """Return pyplot, or raise an ImportError that says what to install."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:

@@ -21,12 +21,19 @@ def idx(values):
 @pytest.fixture
 def small_mnist(tmp_path, monkeypatch):
     """Five images in the four files, two of them compressed."""
-    monkeypatch.setattr(_mnist, "_PARTS", (("train", 3), ("t10k", 2)))
+    monkeypatch.setattr(_mnist, "_N_TRAIN", 3)
+    for files, shape in ((_mnist._IMAGES, (28, 28)), (_mnist._LABELS, ())):
+        small = zip(files, ((3, *shape), (2, *shape)), strict=True)
+        for name, size in small:
+            monkeypatch.setitem(files, name, size)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, size=(5, 28, 28), dtype=np.uint8)
     labels = np.array([3, 1, 4, 1, 5], dtype=np.uint8)
     for part, rows in (("train", slice(0, 3)), ("t10k", slice(3, 5))):
-        image_file, label_file = _mnist._file_names(part)
+        image_file, label_file = (
+            f"{part}-images-idx3-ubyte",
+            f"{part}-labels-idx1-ubyte",
+        )
         with gzip.open(tmp_path / f"{image_file}.gz", "wb") as stream:
             stream.write(idx(images[rows]))
         (tmp_path / label_file).write_bytes(idx(labels[rows]))

@@ -16,12 +16,49 @@ Test data
    numbers always.
 """
 
-from .._record import Construction, Paper
-from ._construction import build_bit_extraction_network, predict_bit_extraction
+from .._record import Construction, Geometry, Paper, Prediction
+from ._construction import (
+    bit_extraction_bound,
+    build_bit_extraction_network,
+    predict_bit_extraction,
+)
 from ._estimator import BitExtractionClassifier
-from ._theorem import predict_size
 
 __all__ = ["BitExtractionClassifier"]
+
+
+def predict_size(geometry: Geometry, estimator) -> Prediction:
+    """Return a bound if the estimator is fitted, else the sizes to be expected.
+
+    The constants are known for keys as long as those of a network that is built; before
+    that for keys as random data take them.
+    """
+    n, d, n_classes = geometry.n_samples, geometry.n_features, geometry.n_classes
+    shape = getattr(getattr(estimator, "network_", None), "shape", None)
+    evidence = f"{n} of {geometry.n_given} are distinct"
+    if shape is None:
+        sizes = predict_bit_extraction(n, d, n_classes)
+        return Prediction(
+            "distinct samples",
+            True,
+            f"{evidence}, keys as of random data",
+            "up to constants",
+            sizes.n_neurons,
+            sizes.n_parameters(d),
+            sizes.depth,
+            sizes.bits_per_weight,
+        )
+    bound = bit_extraction_bound(n, d, shape.first_bits, n_classes).n_parameters(d)
+    return Prediction(
+        "distinct samples",
+        True,
+        f"{evidence}, keys of {shape.first_bits} bits",
+        "at most",
+        # 2 G + 6 B neurons, 6 G + 10 B parameters, and less of the former besides.
+        6 * bound // 10,
+        bound,
+    )
+
 
 CONSTRUCTION = Construction(
     name="bit extraction",

@@ -15,10 +15,7 @@ With N / q groups there are about 6 N / q + 10 B parameters, B = q log N bits, s
 q = sqrt(N / log N) is best.
 """
 
-from __future__ import annotations
-
 import math
-from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtri
@@ -38,27 +35,6 @@ _GRID_STEPS = (2.0**-20, 2.0**-40)
 _BYTES_OF_SAMPLE = 500
 # Positions below this one are stored as 64-bit integers.
 _LARGEST_POSITION = 1 << 60
-
-
-@dataclass(frozen=True)
-class BitExtractionSizes:
-    """How large a network of bit extraction gets."""
-
-    n_parameters: int  # nonzero weights and biases
-    n_neurons: int
-    depth: int  # the output layer included
-    bits_per_weight: int  # binary digits of the longest weight
-    group_size: int  # largest number of samples in a group
-
-
-def _sizes(shape: Shape, n_features: int) -> BitExtractionSizes:
-    return BitExtractionSizes(
-        shape.n_parameters(n_features),
-        shape.n_neurons,
-        shape.depth,
-        shape.bits_per_weight,
-        shape.group_size,
-    )
 
 
 def _smallest(shapes: list[Shape], n_features: int) -> Shape:
@@ -86,8 +62,9 @@ def build_bit_extraction_network(
     n_samples, n_features = X.shape
     expected = predict_bit_extraction(n_samples, n_features, n_classes)
     # Room for data that are easier than random ones; what is certain is checked below.
-    if expected.bits_per_weight > 2 * max_bits:
-        raise _too_many_bits("about ", expected, max_bits)
+    n_bits_expected = expected.bits_per_weight
+    if n_bits_expected > 2 * max_bits:
+        raise _too_many_bits("about ", n_bits_expected, expected, n_features, max_bits)
     check_room(
         _BYTES_OF_SAMPLE * n_samples, f"the exact positions of {n_samples:,} rows"
     )
@@ -95,11 +72,9 @@ def build_bit_extraction_network(
     # z - key is in (label, label + 1].
     keys = -((-positions) >> n_bits) - 1 - labels[order].astype(object)
     shape = _best_shape(keys, n_classes, n_features)
-    sizes = _sizes(shape, n_features)
     n_bits_needed = max(shape.bits_per_weight, line.bits_per_weight)
     if n_bits_needed > max_bits:
-        sizes = replace(sizes, bits_per_weight=n_bits_needed)
-        raise _too_many_bits("", sizes, max_bits)
+        raise _too_many_bits("", n_bits_needed, shape, n_features, max_bits)
     starts = _group_starts(keys, shape)
     borders = _borders(positions, n_bits, starts)
     packed = _packed(keys, starts, shape)
@@ -108,13 +83,13 @@ def build_bit_extraction_network(
     return BitExtractionNetwork(line, shape, PackedKeys(keys, starts, borders, packed))
 
 
-def _too_many_bits(about: str, sizes: BitExtractionSizes, max_bits: int):
-    n_bits, depth = sizes.bits_per_weight, sizes.depth
+def _too_many_bits(about: str, n_bits: int, shape: Shape, n_features: int, max_bits):
+    n_parameters = shape.n_parameters(n_features)
     return InterpolationError(
-        f"The network would have {about}{sizes.n_parameters:,} parameters with up to "
-        f"{about}{n_bits:,} bits each, in {about}{depth:,} layers, which is more than "
-        f"max_bits={max_bits:,}. Memory and time to predict grow with the product of "
-        "bits and layers. Increase max_bits, or fit fewer samples."
+        f"The network would have {about}{n_parameters:,} parameters with up to "
+        f"{about}{n_bits:,} bits each, in {about}{shape.depth:,} layers, which is more "
+        f"than max_bits={max_bits:,}. Memory and time to predict grow with the product "
+        "of bits and layers. Increase max_bits, or fit fewer samples."
     )
 
 
@@ -238,40 +213,36 @@ def _packed(keys, starts, shape: Shape) -> np.ndarray:
 
 def bit_extraction_bound(
     n_samples: int, n_features: int, key_bits: int, n_classes: int
-) -> BitExtractionSizes:
-    """Return sizes that a network never exceeds, whatever the positions of the keys.
+) -> Shape:
+    """Return the shape whose parameters bound those of any network.
 
     d + 20 + 6 (ceil(N / q) - 1) + 10 q rho + 13 (q - 1) parameters for the best q,
     which are at most d + 20 + 10 rho + 2 sqrt(6 N (10 rho + 13)). Here rho, `key_bits`,
     is the number of bits of the largest key: the logarithm of the extent of the samples
-    on the line, in units of their smallest distance over the number of classes.
-
-    `n_parameters` is a bound for all data, the other sizes belong to the network that
-    attains it.
+    on the line, in units of their smallest distance over the number of classes. Only
+    the number of parameters is a bound for all data.
 
     >>> from sklearn_memorize.constructions.bit_extraction._construction import (
     ...     bit_extraction_bound,
     ... )
-    >>> bit_extraction_bound(1000, 10, key_bits=24, n_classes=10).n_parameters
+    >>> bit_extraction_bound(1000, 10, key_bits=24, n_classes=10).n_parameters(10)
     2476
     """
     shapes = [
         Shape(-(-n_samples // size), size, key_bits, key_bits, n_classes)
         for size in (1, *_candidate_sizes(n_samples, key_bits, n_samples))
     ]
-    return _sizes(_smallest(shapes, n_features), n_features)
+    return _smallest(shapes, n_features)
 
 
 # Expected largest of ten exponential variables: 1 + 1/2 + ... + 1/10.
 _BEST_OF_TEN = sum(1 / k for k in range(1, 11))
 
 
-def predict_bit_extraction(
-    n_samples: int, n_features: int, n_classes: int
-) -> BitExtractionSizes:
-    """Predict the sizes for samples in general, without any.
+def predict_bit_extraction(n_samples: int, n_features: int, n_classes: int) -> Shape:
+    """Predict the shape for samples in general, without any.
 
-    They are about right for normally distributed projections with the best of ten
+    Its sizes are about right for normally distributed projections with the best of ten
     smallest gaps. Data that come in clusters or pairs take longer keys.
 
     >>> from sklearn_memorize.constructions.bit_extraction._construction import (
@@ -281,7 +252,7 @@ def predict_bit_extraction(
     True
     """
     if n_samples == 1:
-        return _sizes(Shape(1, 1, n_classes.bit_length() + 1, 0, n_classes), n_features)
+        return Shape(1, 1, n_classes.bit_length() + 1, 0, n_classes)
     # N^2 s / (2 sqrt(pi)) gaps are smaller than s, on average.
     smallest = _BEST_OF_TEN * 2 * math.sqrt(math.pi) / n_samples**2
     scale = (n_classes + 1) / smallest
@@ -296,7 +267,7 @@ def predict_bit_extraction(
             n_groups = n_samples / size + n_breaks * (1 - 1 / size) / 2
             n_groups = min(n_samples, math.ceil(n_groups))
             shapes.append(Shape(n_groups, size, first_bits, n_bits, n_classes))
-    return _sizes(_smallest(shapes, n_features), n_features)
+    return _smallest(shapes, n_features)
 
 
 def _share_of_gaps_above(length: float, n_samples: int) -> float:

@@ -1,7 +1,5 @@
 """Bit extraction behind the scikit-learn interface."""
 
-from __future__ import annotations
-
 from numbers import Integral
 
 import numpy as np

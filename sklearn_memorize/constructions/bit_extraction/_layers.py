@@ -1,7 +1,5 @@
 """The layers that unpack keys bit by bit, written out and run in integers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -221,10 +219,8 @@ def _unpacking_layers(shape: Shape) -> list[ExactLayer]:
     for key in range(shape.group_size):
         rest = shape.rest(key)
         unit = Fraction(1, 1 << (a + rest))
-        if key == 0:
-            difference = [-unit, 1, 1]
-            tents = []
-        else:
+        difference, tents = [-unit, 1, 1], []
+        if key:
             before = Fraction(1, 1 << (a + shape.rest(key - 1)))
             difference = [before - unit, 1, 0]
             tents = [[before, 1, -1 - knee] for knee in (0, C, C + 1)]
@@ -233,15 +229,9 @@ def _unpacking_layers(shape: Shape) -> list[ExactLayer]:
             rows = [[1, 0, 0], [1, 0, half - top], [1, 0, -top], difference]
             layers.append(_layer(rows + tents))
             weight = 2 << bit
-            add = [1, -C - 1, C] if tents else []
-            layers.append(
-                _layer(
-                    [
-                        [1, -weight, weight, 0, *add, 0],
-                        [0, 0, 0, 1, *[0] * len(add), 0],
-                    ]
-                )
-            )
+            u = [1, -weight, weight, 0, *([1, -C - 1, C] if tents else []), 0]
+            v = [0, 0, 0, 1, *[0] * len(tents), 0]
+            layers.append(_layer([u, v]))
             difference, tents = [0, 1, 0], []
     unit = Fraction(1, 1 << a)
     tents = [[unit, 1, -1 - knee] for knee in (0, C, C + 1)]

@@ -1,7 +1,5 @@
 """A deep ReLU network whose weights are too long for floating point numbers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -135,13 +133,8 @@ class BitExtractionNetwork(Network):
     @cached_property
     def bits_per_parameter(self) -> float:
         """Mean number of binary digits of the nonzero weights and biases."""
-        return sum(map(sum, self._digits())) / self.n_parameters
-
-    def _digits(self) -> list[list[int]]:
-        return [
-            [written_digits(number) for number in layer.numbers()]
-            for layer in self.layers
-        ]
+        numbers = [number for layer in self.layers for number in layer.numbers()]
+        return sum(map(written_digits, numbers)) / len(numbers)
 
     @cached_property
     def layers(self) -> tuple[ExactLayer, ...]:

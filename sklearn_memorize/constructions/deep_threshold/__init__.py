@@ -10,13 +10,30 @@ Test data
    code finds in the table is arbitrary. Expect little more than chance.
 """
 
-from .._record import Construction, Paper
+import math
+
+from .._record import Construction, Geometry, Paper, Prediction, classes_apart
 from ._construction import deep_threshold_network
 from ._estimator import DeepThresholdClassifier
 from ._network import DeepThresholdNetwork
-from ._theorem import predict_size
 
 __all__ = ["DeepThresholdClassifier"]
+
+
+def predict_size(geometry: Geometry, estimator) -> Prediction:
+    """Return log N / delta hyperplanes and the gates of the table, constants one."""
+    met, evidence = classes_apart(geometry)
+    n = geometry.n_samples
+    n_hyperplanes = math.log(max(n, 2)) / geometry.delta
+    return Prediction(
+        "samples at distance delta",
+        met,
+        evidence,
+        "up to constants",
+        n_hyperplanes + math.sqrt(n),
+        geometry.n_features * n_hyperplanes + n,
+    )
+
 
 CONSTRUCTION = Construction(
     name="deep threshold",

@@ -12,13 +12,28 @@ Test data
    enough to help.
 """
 
-from .._record import Construction, Paper
+from .._record import Construction, Geometry, Paper, Prediction, n_outputs
 from ._construction import greedy_cover
 from ._estimator import NearbySetClassifier
 from ._network import NearbySetNetwork
-from ._theorem import predict_size
 
 __all__ = ["NearbySetClassifier"]
+
+
+def predict_size(geometry: Geometry, estimator) -> Prediction:
+    """Return the size if every sample is a center: its cell has all of the others."""
+    n, sizes = geometry.n_samples, geometry.class_sizes.tolist()
+    pairs = n**2 - sum(size**2 for size in sizes)
+    return Prediction(
+        "classes at distance c",
+        geometry.distance > 0,
+        f"c = {geometry.distance:.3g}",
+        "at most",
+        pairs + n + n_outputs(geometry),
+        pairs * (geometry.n_features + 2) + 2 * n,
+        depth=3,
+    )
+
 
 CONSTRUCTION = Construction(
     name="nearby set",

@@ -13,7 +13,11 @@ Test data
    neighbour with four draws (the default), and almost with one.
 """
 
-from .._record import Construction, Paper
+import math
+
+import numpy as np
+
+from .._record import Construction, Geometry, Paper, Prediction, classes_apart
 from ._codes import BitCodes as BitCodes
 from ._construction import memorize
 from ._estimator import MemorizingClassifier
@@ -21,10 +25,31 @@ from ._hyperplane_layer import HyperplaneLayer as HyperplaneLayer
 from ._network import Covering as Covering
 from ._network import CoverNetwork as CoverNetwork
 from ._relu_codes import ReLUCodes as ReLUCodes
-from ._theorem import predict_size
 from ._transformer import RandomThresholdTransformer
 
 __all__ = ["MemorizingClassifier", "RandomThresholdTransformer"]
+
+_FAILURE = 0.05  # eta, the probability that the theorem fails
+
+
+def predict_size(geometry: Geometry, estimator) -> Prediction:
+    """Return n = lambda log(M- M+ / eta) / delta + lambda omega^2 / delta^3, and M-."""
+    met, evidence = classes_apart(geometry)
+    delta = geometry.delta
+    bias = max(float(getattr(estimator, "max_bias", 1.0)), delta)
+    balls = np.max(geometry.n_own_balls * geometry.n_rest_balls)
+    n_hyperplanes = bias * math.log(balls / _FAILURE) / delta
+    n_hyperplanes += bias * float(geometry.omega) ** 2 / delta / delta / delta
+    width = int(geometry.n_own_balls.sum())
+    return Prediction(
+        "classes at distance delta",
+        met,
+        f"{evidence}, M- = {width}, omega = {geometry.omega:.2g} R",
+        "up to constants",
+        n_hyperplanes + width + geometry.n_classes,
+        n_hyperplanes * (geometry.n_features + 1) + (n_hyperplanes + 2) * width,
+    )
+
 
 CONSTRUCTION = Construction(
     name="random hyperplanes",

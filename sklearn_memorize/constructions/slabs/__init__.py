@@ -12,13 +12,42 @@ Test data
    training set is given to the largest class.
 """
 
-from .._record import Construction, Paper
+import math
+
+import numpy as np
+
+from .._record import (
+    Construction,
+    Geometry,
+    Paper,
+    Prediction,
+    general_position,
+    n_outputs,
+)
 from ._construction import find_slabs
 from ._estimator import SlabClassifier
 from ._network import SlabNetwork
-from ._theorem import predict_size
 
 __all__ = ["SlabClassifier"]
+
+
+def predict_size(geometry: Geometry, estimator) -> Prediction:
+    """Return the size of 2 ceil(n / d) units a class, and one output for each class."""
+    sizes = np.sort(geometry.class_sizes)[:-1].tolist()
+    n_slabs = sum(math.ceil(size / geometry.n_features) for size in sizes)
+    # Two units a slab; one output reads them, with several classes two do.
+    n_readers = 1 if geometry.n_classes == 2 else 2
+    met, evidence = general_position(geometry, estimator)
+    return Prediction(
+        "general position",
+        met,
+        evidence,
+        "at most",
+        2 * n_slabs + n_outputs(geometry),
+        2 * n_slabs * (geometry.n_features + 1 + n_readers) + 1,
+        depth=2,
+    )
+
 
 CONSTRUCTION = Construction(
     name="slabs",

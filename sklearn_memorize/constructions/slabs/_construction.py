@@ -6,8 +6,6 @@ that holds no point of another class, and a class is the OR of its slabs:
 2 ceil(n / d) + 1 units for n points.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from .._general_position import (
@@ -64,24 +62,19 @@ def find_slabs(hull, members, others, split: bool, rng) -> list[Slab]:
 
 def _slab_around(hull, members, others, rng) -> Slab:
     """Enclose a group in a slab without any of the others, or raise."""
-    for normal in hull.normals(members, rng):
-        slab, too_close = _slab(hull, normal, members, others)
-        if slab is not None:
-            return slab
-    if len(members) == 1:
-        for feature in hull.differing_features(members[0], others):
-            slab, too_close = _slab(hull, hull.axis(feature), members, others)
-            if slab is not None:
-                return slab
+    for normal in _normals(hull, members, others, rng):
+        values, errors = hull.projections(normal)
+        lower, upper, too_close = _thresholds(values, errors, members, others)
+        if len(too_close) == 0:
+            return Slab(normal, lower, upper, members)
     raise DegenerateGroupError(members, too_close)
 
 
-def _slab(hull, normal, members, others):
-    """Return the slab around some points (or None), and the others in its way."""
-    values, errors = hull.projections(normal)
-    lower, upper, too_close = _thresholds(values, errors, members, others)
-    slab = None if len(too_close) else Slab(normal, lower, upper, members)
-    return slab, too_close
+def _normals(hull, members, others, rng):
+    """Yield normal vectors to try; for a single point those of features as well."""
+    yield from hull.normals(members, rng)
+    if len(members) == 1:
+        yield from map(hull.axis, hull.differing_features(members[0], others))
 
 
 def _thresholds(values, errors, members, others):

@@ -1,7 +1,5 @@
 """Slabs behind the scikit-learn interface."""
 
-from __future__ import annotations
-
 from ..._estimator._messages import INSTEAD, listed
 from ...exceptions import InterpolationError
 from .._general_position import GeneralPositionClassifier

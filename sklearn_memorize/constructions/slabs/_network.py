@@ -1,7 +1,5 @@
 """Two threshold units for each slab, then one unit for each class."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

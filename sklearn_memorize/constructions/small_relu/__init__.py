@@ -11,12 +11,30 @@ Test data
    random direction. Expect chance.
 """
 
-from .._record import Construction, Paper
+import math
+
+from .._record import Construction, Geometry, Paper, Prediction
 from ._construction import build_small_relu_network
 from ._estimator import SmallReLUClassifier, SmallReLURegressor
-from ._theorem import predict_size
 
 __all__ = ["SmallReLUClassifier", "SmallReLURegressor"]
+
+
+def predict_size(geometry: Geometry, estimator) -> Prediction:
+    """Return the size of two hidden layers of equal width."""
+    n = geometry.n_samples
+    width = 4 * math.ceil(math.sqrt(n) / 2)
+    deeper = getattr(estimator, "n_layers", 3) > 3
+    return Prediction(
+        "distinct samples",
+        True,
+        f"{n} of {geometry.n_given} are distinct",
+        "up to constants" if deeper else "at most",
+        2 * width + 1,
+        width * (geometry.n_features + width + 3) + 1,
+        depth=None if deeper else 3,
+    )
+
 
 CONSTRUCTION = Construction(
     name="small ReLU",

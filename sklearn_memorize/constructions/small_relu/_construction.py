@@ -14,8 +14,6 @@ A network of L layers consists of L - 2 such blocks, one for each run of consecu
 groups; block b sits in the hidden layers b and b + 1.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import ceil, isqrt
 
@@ -61,7 +59,6 @@ def build_small_relu_network(
         layers = assemble_layers(line.direction, line.blocks, n_layers, offset, scale)
     _check_finite(layers[-1].biases, targets)
     network = SmallReLUNetwork(layers, line.direction, line.function, offset, scale)
-    _check_size(network, n_layers, *targets.shape)
     _check_layers(network, X, targets, tolerance, line.steepest_first)
     return network
 
@@ -72,15 +69,6 @@ def _check_finite(numbers, targets) -> None:
             f"Targets as large as {np.abs(targets).max():.3g} leave no room in double "
             "precision for the sums of the output layer. Scale the targets down."
         )
-
-
-def _check_size(network, n_layers: int, n_samples: int, n_outputs: int) -> None:
-    # Theorem: 4 floor(d1/4) floor(d2/(4 d_y)) >= N suffices; here less than one group
-    # of padding more is used.
-    if n_layers == 3:
-        d1, d2, _ = network.widths
-        q = d2 // (2 * n_outputs)
-        assert 4 * (d1 // 4) * (d2 // (4 * n_outputs)) < n_samples + q
 
 
 def _check_layers(network, X, targets, tolerance, order) -> None:

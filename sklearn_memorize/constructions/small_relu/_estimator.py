@@ -1,7 +1,5 @@
 """Small ReLU networks behind the scikit-learn interface."""
 
-from __future__ import annotations
-
 from numbers import Integral
 
 import numpy as np
@@ -245,9 +243,7 @@ class SmallReLURegressor(BaseMemorizingRegressor):
     each layer. On the other hand, if k = 1 and 2 d1 d2 + d2 + 2 < N, some targets of
     some samples cannot be fitted.
 
-    The only assumption is that the samples are distinct. The slopes, however, grow
-    with the inverse of the smallest distance between projected samples, and from group
-    to group where the samples lie in tight clusters (more layers help). `predict`
+    What is assumed and how slopes grow is as for `SmallReLUClassifier`. `predict`
     evaluates the network in the form "value at the nearest sample + slope * distance",
     which has no rounding error at the samples. `network_.layers`, evaluated one after
     the other in double precision, have: about 1e-8 of the range of the targets for

@@ -3,8 +3,6 @@
 A hard-tanh is a pair of ReLU nodes, hardtanh(t) + 1 = ReLU(t + 1) - ReLU(t - 1).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +86,25 @@ def assemble_layers(
     return [*layers, _output_layer(blocks, n_layers, offset, scale)]
 
 
+class _Columns:
+    """Where the nodes of a hidden layer stand; empty slices for what it has not."""
+
+    def __init__(self, blocks: list[Block], number: int):
+        q, n_outputs = blocks[0].starts.shape
+        has_first = number < len(blocks)
+        has_second = 1 <= number <= len(blocks)
+        sizes = [
+            2 * len(blocks[number].left) if has_first else 0,
+            2 * q * n_outputs if has_second else 0,
+            1 if number < len(blocks) - 1 else 0,
+            n_outputs if number >= 2 else 0,
+        ]
+        ends = np.cumsum([0, *sizes]).tolist()
+        slices = [slice(*pair) for pair in zip(ends[:-1], ends[1:], strict=True)]
+        self.first, self.second, self.position, self.sums = slices
+        self.size = ends[-1]
+
+
 def _first_layer(direction, blocks, origin) -> Layer:
     weights, biases = blocks[0].first_weights, blocks[0].first_biases
     if len(blocks) > 1:
@@ -129,22 +146,3 @@ def _output_layer(blocks, n_layers: int, offset, scale) -> Layer:
     _add_up(weights, biases, blocks, n_layers - 1, below)
     biases = offset + scale * (biases - q - 1.0)
     return Layer(scale[:, np.newaxis] * weights, biases, "identity")
-
-
-class _Columns:
-    """Where the nodes of a hidden layer stand; empty slices for what it has not."""
-
-    def __init__(self, blocks: list[Block], number: int):
-        q, n_outputs = blocks[0].starts.shape
-        has_first = number < len(blocks)
-        has_second = 1 <= number <= len(blocks)
-        sizes = [
-            2 * len(blocks[number].left) if has_first else 0,
-            2 * q * n_outputs if has_second else 0,
-            1 if number < len(blocks) - 1 else 0,
-            n_outputs if number >= 2 else 0,
-        ]
-        ends = np.cumsum([0, *sizes]).tolist()
-        slices = [slice(*pair) for pair in zip(ends[:-1], ends[1:], strict=True)]
-        self.first, self.second, self.position, self.sums = slices
-        self.size = ends[-1]

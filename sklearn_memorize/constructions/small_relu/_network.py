@@ -1,7 +1,5 @@
 """A ReLU network of one projection, evaluated where it is well conditioned."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

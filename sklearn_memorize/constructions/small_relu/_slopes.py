@@ -1,7 +1,5 @@
 """The slopes of a small ReLU network: one for each group and second-layer node."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ...exceptions import InterpolationError

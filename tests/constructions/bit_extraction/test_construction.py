@@ -54,7 +54,7 @@ def test_the_bound_is_that_of_the_best_groups(n_samples, rho, n_classes):
         for q in range(1, n_samples + 1)
     )
     q = bound.group_size
-    assert bound.n_parameters == best
+    assert bound.n_parameters(10) == best
     assert bound.depth == 5 + 2 * rho * q
     assert 6 * (-(-n_samples // q) - 1) + 13 * (q - 1) + 10 * q * rho + 30 == best
     # A sign, the carry, and an output of up to C + 1.
@@ -72,7 +72,7 @@ def test_sizes_for_one_sample_leave_room_for_one_bit():
         assert 0 <= more <= 1
         assert predicted.depth == network.depth + 2 * more
         assert predicted.n_neurons == network.n_neurons + 6 * more
-        assert predicted.n_parameters == network.shape.n_parameters(5) + 10 * more
+        assert predicted.n_parameters(5) == network.shape.n_parameters(5) + 10 * more
         assert predicted.bits_per_weight == network.shape.bits_per_weight + more
         assert predicted.group_size == 1
 
@@ -149,9 +149,9 @@ def test_no_network_exceeds_the_bound(n_samples, n_features, n_classes, spread, 
     shape, n_classes = classifier.network_.shape, len(classifier.classes_)
     rho = shape.first_bits
     bound = bit_extraction_bound(n_samples, n_features, rho, n_classes)
-    assert classifier.network_.n_parameters <= bound.n_parameters
+    assert classifier.network_.n_parameters <= bound.n_parameters(n_features)
     longest = 2 * math.sqrt(6 * n_samples * (10 * rho + 13))
-    assert bound.n_parameters <= n_features + 20 + 10 * rho + longest
+    assert bound.n_parameters(n_features) <= n_features + 20 + 10 * rho + longest
 
 
 def test_it_has_fewer_parameters_than_one_hidden_layer_of_n_nodes():
@@ -169,7 +169,7 @@ def test_sizes_are_predicted_without_the_data(n_samples, n_classes, cloud):
     X = getattr(rng, cloud)((n_samples, 10))
     network = fitted(X, np.arange(n_samples) % n_classes).network_
     predicted = predict_bit_extraction(n_samples, 10, n_classes)
-    assert network.n_parameters == pytest.approx(predicted.n_parameters, rel=0.15)
+    assert network.n_parameters == pytest.approx(predicted.n_parameters(10), rel=0.15)
     assert network.depth == pytest.approx(predicted.depth, rel=0.35)
     assert network.bits_per_weight == pytest.approx(predicted.bits_per_weight, rel=0.35)
 
@@ -178,6 +178,6 @@ def test_sizes_are_predicted_up_to_a_hundred_million_samples():
     sizes = [predict_bit_extraction(10**k, 10, 10) for k in range(9)]
     for small, large in zip(sizes[2:], sizes[3:], strict=False):
         # sqrt(10) and a little
-        assert 3 < large.n_parameters / small.n_parameters < 4
-    assert sizes[8].n_parameters < 10**6
+        assert 3 < large.n_parameters(10) / small.n_parameters(10) < 4
+    assert sizes[8].n_parameters(10) < 10**6
     assert sizes[8].bits_per_weight > 10**4
