@@ -59,7 +59,7 @@ def test_threads_of_joblib_do_not_hide_the_warning():
 
 def test_sizes_that_do_not_suffice_are_reported_where_fit_was_called():
     classifier = MemorizingClassifier(n_hyperplanes=1, random_state=0)
-    line = here(1)
+    line = here(2)
     found = lines_of_warnings(
         InterpolationWarning, lambda: classifier.fit(X[::2], Y[:20])
     )

@@ -47,7 +47,7 @@ def _build(folder: Path, flags: str) -> None:
 def _run(folder: Path, *arguments: str) -> int:
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT / "tests" / "kernels")]),
+        "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT / "tests")]),
         "PYTHONMALLOC": "malloc",
         "LD_PRELOAD": f"{_library('libasan.so')} {_library('libubsan.so')}",
         # The interpreter itself does not free all it has.
@@ -61,7 +61,7 @@ def _run(folder: Path, *arguments: str) -> int:
 def fuzz(seconds: float, first_seed: int) -> None:
     """Compare calls at random, as long as there is time."""
     import numpy as np
-    from kernel_cases import CASES, answer
+    from support.kernel_cases import CASES, answer
 
     from sklearn_memorize import kernels
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_cases import CASES, answer
+from support.kernel_cases import CASES, answer
 
 from sklearn_memorize import kernels
 

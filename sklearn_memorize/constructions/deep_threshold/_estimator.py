@@ -212,7 +212,7 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
 
         Where hyperplanes through the ball of the data do not separate the classes, or
         not beyond rounding, they are drawn on the unit sphere that the samples are
-        moved to.
+        moved to; where that does not help, exact signs in the ball have to do.
         """
         stream = HyperplaneStream(seed, ball, self.max_bias)
         if self.n_hyperplanes != "auto":
@@ -230,7 +230,12 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
             hyperplanes, unseparated = separating_hyperplanes(
                 X, training.labels, stream.draw, *limits
             )
-        if len(unseparated):
+        if hyperplanes is None:  # exact signs may tell what rounded ones do not
+            stream = HyperplaneStream(seed, ball, self.max_bias)
+            hyperplanes, _ = separating_hyperplanes(
+                X, training.labels, stream.draw, *limits, _PATIENCE
+            )
+        if hyperplanes is None:
             raise InterpolationError(
                 f"training samples {listed(training.rows[unseparated])} are not "
                 "separated from another class by "
