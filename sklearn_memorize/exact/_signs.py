@@ -19,6 +19,9 @@ DOUBLE = 2.0**-53
 SMALLEST_NORMAL = 2.0**-1022
 # Below this, single precision may underflow or be flushed to zero.
 TINY = 2.0**-120
+# Products of these sizes have no error from over- or underflow, nor have their halves.
+_SAFE_LOW, _SAFE_HIGH = 2.0**-900, 2.0**1000
+_VALUES_AT_ONCE = 1 << 20
 
 
 def rounding(n_operations, unit: float):
@@ -47,11 +50,57 @@ def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
         bounds += (n_features + 2) * SMALLEST_NORMAL
         positive = values > 0
         doubtful = np.flatnonzero(~(np.abs(values) > bounds))
+    if len(doubtful):
+        pairs = rows[doubtful], columns[doubtful], offsets[doubtful], shifts[doubtful]
+        values, bounds = _sums_in_double_double(X, directions, *pairs)
+        positive[doubtful] = values > 0
+        doubtful = doubtful[~(np.abs(values) > bounds)]
     for pair in doubtful:
         direction, point = directions[columns[pair]], X[rows[pair]]
         sign = exact_sign(direction, point, float(offsets[pair]), float(shifts[pair]))
         positive[pair] = sign > 0
     return positive
+
+
+def _sums_in_double_double(
+    X, directions, rows, columns, offsets, shifts
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return <w, x> + b + c of pairs with about twice the digits, and error bounds.
+
+    The products of w with two halves of x are exact, and each sum hands on its rounding
+    error (T. Ogita, S. M. Rump, S. Oishi, "Accurate sum and dot product", SIAM J. Sci.
+    Comput. 26, 2005): for k terms the error is at most u |sum| + gamma_k^2 sum |terms|.
+    Where a product may over- or underflow, the bound is infinite.
+    """
+    values, bounds = np.empty(len(rows)), np.empty(len(rows))
+    step = max(1, _VALUES_AT_ONCE // X.shape[1])
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        for start in range(0, len(rows), step):
+            some = slice(start, start + step)
+            w = np.ascontiguousarray(directions[columns[some]].T, dtype=np.float64)
+            x = np.ascontiguousarray(X[rows[some]].T, dtype=np.float64)
+            high = _leading_bits(x)
+            constants = offsets[some], shifts[some]
+            terms = np.concatenate((w * high, w * (x - high), constants))
+            total, error = np.zeros(terms.shape[1]), np.zeros(terms.shape[1])
+            for term in terms:
+                total, lost = two_sum(total, term)
+                error += lost
+            magnitudes = np.abs(terms).sum(axis=0)
+            value = total + error
+            relative = rounding(len(terms) + 2.0, DOUBLE)
+            bound = 2 * DOUBLE * np.abs(value) + 2 * relative * relative * magnitudes
+            sizes = np.where((w != 0) & (x != 0), np.abs(w) * np.abs(x), 1.0)
+            is_safe = (sizes > _SAFE_LOW).all(axis=0) & (magnitudes < _SAFE_HIGH)
+            values[some], bounds[some] = value, np.where(is_safe, bound, np.inf)
+    return values, bounds
+
+
+def two_sum(a, b):
+    """Return the rounded sum and its rounding error (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def exact_sign(direction, point, offset: float, shift: float = 0.0) -> int:

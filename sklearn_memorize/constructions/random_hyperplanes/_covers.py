@@ -30,16 +30,16 @@ class Cover:
     """The neurons of one class.
 
     `centers` are the ranks of the samples behind them, `masks` and `bounds` their u and
-    m, and `coverage` is the number of samples that each covers. `n_missed` samples are
-    covered by none. `members` says which samples each covers, one bit for each lane of
-    the tiles of the class; None where the samples are elsewhere.
+    m, and `coverage` is the number of samples that each covers. Those of rank `missed`
+    are covered by none. `members` says which samples each covers, one bit for each lane
+    of the tiles of the class; None where the samples are elsewhere.
     """
 
     centers: np.ndarray
     masks: np.ndarray = field(repr=False)
     bounds: np.ndarray = field(repr=False)
     coverage: np.ndarray = field(repr=False)
-    n_missed: int
+    missed: np.ndarray = field(repr=False)
     members: np.ndarray | None = field(default=None, repr=False)
 
     @classmethod
@@ -50,9 +50,14 @@ class Cover:
             masks,
             bounds,
             np.bitwise_count(members).sum(axis=1, dtype=np.intp),
-            n_samples - int(np.bitwise_count(covered_by_any(members)).sum()),
+            np.flatnonzero(~_lanes(covered_by_any(members))[:n_samples]),
             members,
         )
+
+    @property
+    def n_missed(self) -> int:
+        """Number of samples that no neuron covers."""
+        return len(self.missed)
 
 
 def covered_by_any(members: np.ndarray) -> np.ndarray:
@@ -176,7 +181,7 @@ def without_spare_neurons(cover: Cover) -> Cover:
         cover.masks[needed],
         cover.bounds[needed],
         cover.coverage[needed],
-        cover.n_missed,
+        cover.missed,
         cover.members[needed],
     )
 

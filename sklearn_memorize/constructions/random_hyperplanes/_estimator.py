@@ -171,6 +171,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         ],
         "min_hyperplanes": [Interval(Integral, 1, None, closed="left")],
         "max_hyperplanes": [Interval(Integral, 1, None, closed="left")],
+        "separating_hyperplanes": ["boolean"],
         "max_bias": [Interval(Real, 0, None, closed="left")],
         "activation": [StrOptions({"threshold", "relu"})],
         "center": ["boolean"],
@@ -192,6 +193,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         n_hyperplanes="auto",
         min_hyperplanes=1000,
         max_hyperplanes=65536,
+        separating_hyperplanes=True,
         max_bias=1.0,
         activation="threshold",
         center=True,
@@ -209,6 +211,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         self.n_hyperplanes = n_hyperplanes
         self.min_hyperplanes = min_hyperplanes
         self.max_hyperplanes = max_hyperplanes
+        self.separating_hyperplanes = separating_hyperplanes
         self.max_bias = max_bias
         self.activation = activation
         self.center = center
@@ -355,6 +358,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             n_hyperplanes=None if self.n_hyperplanes == "auto" else self.n_hyperplanes,
             min_hyperplanes=min(self.min_hyperplanes, self.max_hyperplanes),
             max_hyperplanes=self.max_hyperplanes,
+            separates=self.n_hyperplanes == "auto" and self.separating_hyperplanes,
             max_bias=float(self.max_bias),
             activation=self.activation,
             greedy=self.covering == "greedy",
@@ -379,6 +383,10 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             "network_": network,
             "radius_": ball.radius,
             "n_hyperplanes_": network.widths[0],
+            "n_separating_hyperplanes_": sum(
+                len(covering.hyperplanes.axis) for covering in network.coverings
+            ),
+            "n_draws_": len(draws),
             "second_layer_widths_": widths,
             "sample_indices_": np.concatenate([draw.centers for draw in draws]),
             "coverage_": np.concatenate([draw.coverage for draw in draws]),
@@ -392,6 +400,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             "network_": constant_network(len(ball.center)),
             "radius_": ball.radius,
             "n_hyperplanes_": 0,
+            "n_separating_hyperplanes_": 0,
+            "n_draws_": 0,
             "second_layer_widths_": np.zeros(1, dtype=np.intp),
             "sample_indices_": np.empty(0, dtype=np.intp),
             "coverage_": np.empty(0, dtype=np.intp),

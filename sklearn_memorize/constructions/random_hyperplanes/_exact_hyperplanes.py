@@ -12,7 +12,103 @@ from scipy import sparse
 from ... import kernels
 from ...exact._signs import DOUBLE, TINY, rounded_up, rounding, signs
 from ...network._layer import Layer, frozen
-from ...network._storage import require
+from ...network._storage import require, storable
+
+
+@storable
+@dataclass(frozen=True, eq=False)
+class AxisHyperplanes:
+    """Hyperplanes `side * (x[feature] - threshold) = 0`, bright where it is positive.
+
+    Comparing two numbers is exact, so these separate any two distinct samples.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_hyperplanes,), int
+        The feature that each hyperplane looks at.
+    sides : ndarray of shape (n_hyperplanes,), int
+        1 where larger values are bright, -1 where smaller ones are.
+    thresholds : ndarray of shape (n_hyperplanes,)
+        The values that divide the two sides, in the units of the data.
+    exponents : ndarray of shape (n_hyperplanes,), int
+        The weights are `side * 2**exponent`: with ReLU activation, the output for the
+        nearest bright sample it was chosen for is about the scale of the data.
+    """
+
+    features: np.ndarray = field(repr=False)
+    sides: np.ndarray = field(repr=False)
+    thresholds: np.ndarray = field(repr=False)
+    exponents: np.ndarray = field(repr=False)
+
+    def __post_init__(self):
+        dtypes = {
+            "features": np.intp,
+            "sides": np.int8,
+            "thresholds": np.float64,
+            "exponents": np.int16,
+        }
+        for name, dtype in dtypes.items():
+            values = np.asarray(getattr(self, name))
+            require(values.ndim == 1, f"{name} must be a vector")
+            require(values.dtype.kind in "if", f"{name} must be numbers")
+            agree = len(values) == len(np.asarray(self.features))
+            require(agree, f"features and {name} must agree")
+            object.__setattr__(self, name, frozen(values.astype(dtype)))
+        require((np.abs(self.sides) == 1).all(), "sides must be 1 or -1")
+        require(np.isfinite(self.thresholds).all(), "thresholds must be finite")
+        require((self.features >= 0).all(), "features must be numbers of columns")
+
+    @classmethod
+    def none(cls) -> AxisHyperplanes:
+        """Return no hyperplanes at all."""
+        return cls(*[np.empty(0, dtype=np.intp)] * 4)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, hyperplanes) -> AxisHyperplanes:
+        return AxisHyperplanes(
+            self.features[hyperplanes],
+            self.sides[hyperplanes],
+            self.thresholds[hyperplanes],
+            self.exponents[hyperplanes],
+        )
+
+    def joined_by(self, other: AxisHyperplanes) -> AxisHyperplanes:
+        """Return these hyperplanes and others."""
+        return AxisHyperplanes(
+            np.concatenate((self.features, other.features)),
+            np.concatenate((self.sides, other.sides)),
+            np.concatenate((self.thresholds, other.thresholds)),
+            np.concatenate((self.exponents, other.exponents)),
+        )
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The one weight of each that is not zero."""
+        return np.ldexp(self.sides.astype(np.float64), self.exponents)
+
+    @property
+    def biases(self) -> np.ndarray:
+        """The biases in the units of the data."""
+        return -self.weights * self.thresholds
+
+    def directions(self, n_features: int) -> sparse.csr_array:
+        """Return the normal vectors as rows of a sparse array in double precision."""
+        starts = np.arange(len(self) + 1)
+        return sparse.csr_array(
+            (self.weights, self.features, starts), shape=(len(self), n_features)
+        )
+
+    def distances(self, X) -> np.ndarray:
+        """Return `side * (x[feature] - threshold)` for rows of X, with exact signs.
+
+        A difference of two doubles is rounded to zero only if they are equal.
+        """
+        values = X[:, self.features]
+        values = values.toarray() if sparse.issparse(values) else values
+        with np.errstate(over="ignore"):
+            return self.sides * (values.astype(np.float64) - self.thresholds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +124,7 @@ class ExactHyperplanes:
     scaled_biases: np.ndarray = field(repr=False)
     exponent: int = 0
     shift: np.ndarray | None = field(default=None, repr=False)
+    axis: AxisHyperplanes = field(default_factory=AxisHyperplanes.none, repr=False)
 
     def __post_init__(self):
         directions = np.asarray(self.directions, dtype=np.float32)
@@ -44,13 +141,20 @@ class ExactHyperplanes:
             one_each = shift.shape == directions.shape[1:]
             require(one_each, "shift must be one number a feature")
             require(np.isfinite(shift).all(), "shift must be finite")
+        there = self.axis.features.max(initial=-1) < directions.shape[1]
+        require(there, "axis must name features that are there")
         object.__setattr__(self, "directions", frozen(directions))
         object.__setattr__(self, "scaled_biases", frozen(biases))
         object.__setattr__(self, "shift", None if shift is None else frozen(shift))
 
     @property
     def n_hyperplanes(self) -> int:
-        """Number of hyperplanes."""
+        """Number of hyperplanes, the axis-parallel ones included; they come last."""
+        return self.n_drawn + len(self.axis)
+
+    @property
+    def n_drawn(self) -> int:
+        """Number of hyperplanes that are not those of `axis`."""
         return self.directions.shape[0]
 
     @property
@@ -61,30 +165,45 @@ class ExactHyperplanes:
     @property
     def biases(self) -> np.ndarray:
         """The biases b in the units of the data."""
-        return np.ldexp(self.scaled_biases, self.exponent)
+        drawn = np.ldexp(self.scaled_biases, self.exponent)
+        return np.concatenate((drawn, self.axis.biases)) if len(self.axis) else drawn
 
     @property
     def n_parameters(self) -> int:
         """Number of nonzero weights and biases."""
-        return int(
-            np.count_nonzero(self.directions) + np.count_nonzero(self.scaled_biases)
-        )
+        n_weights = np.count_nonzero(self.directions) + len(self.axis)
+        n_biases = np.count_nonzero(self.scaled_biases)
+        n_biases += np.count_nonzero(self.axis.thresholds)
+        return int(n_weights + n_biases)
 
     def layer(self, activation="threshold") -> Layer:
         """Return the textbook form of the layer."""
-        return Layer(self.directions, self.biases, activation)
+        weights = self.directions
+        if len(self.axis):
+            axis = self.axis.directions(self.n_features).toarray()
+            weights = np.concatenate((weights.astype(np.float64), axis))
+        return Layer(weights, self.biases, activation)
 
     def subset(self, hyperplanes) -> Self:
-        """Return the layer of some of the hyperplanes."""
+        """Return the layer of some of the hyperplanes; those of `axis` stay last."""
+        is_drawn = hyperplanes < self.n_drawn
+        n_drawn = np.count_nonzero(is_drawn)
+        assert is_drawn[:n_drawn].all()
         return replace(
             self,
-            directions=self.directions[hyperplanes],
-            scaled_biases=self.scaled_biases[hyperplanes],
+            directions=self.directions[hyperplanes[:n_drawn]],
+            scaled_biases=self.scaled_biases[hyperplanes[:n_drawn]],
+            axis=self.axis[hyperplanes[n_drawn:] - self.n_drawn],
         )
+
+    def with_axis(self, more: AxisHyperplanes) -> Self:
+        """Return the layer with more axis-parallel hyperplanes."""
+        return replace(self, axis=self.axis.joined_by(more))
 
     def joined_by(self, *others: Self) -> Self:
         """Return the layer of these hyperplanes and others of the same units."""
         layers = self, *others
+        assert not any(len(layer.axis) for layer in others)
         return replace(
             self,
             directions=np.concatenate([layer.directions for layer in layers]),

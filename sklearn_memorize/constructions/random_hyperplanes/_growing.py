@@ -31,6 +31,7 @@ from ._construction import (
     cover_each_class,
     hyperplane_stream,
     seed_of_orders,
+    with_separating,
 )
 from ._covers import Cover, renewed_cover, without_spare_neurons
 from ._drawing import Ball
@@ -90,7 +91,13 @@ def memorize_more(
         covers = _cover_classes(growing, codes, samples, rules)
         if sum(cover.n_missed for cover in covers) == 0:
             break
-        larger = _with_more_hyperplanes(growing, samples, ball, rules)
+        if rules.separates:
+            layer = with_separating(
+                growing.layer, codes, covers, samples, rules, growing.seed
+            )
+            larger = _encoded_anew(growing, layer, samples, rules)
+        else:
+            larger = _with_more_hyperplanes(growing, samples, ball, rules)
         if larger is None:
             break
         growing, codes = larger
@@ -157,7 +164,9 @@ def _with_more_hyperplanes(
 def _in_units_of(layer: HyperplaneLayer, ball: Ball) -> HyperplaneLayer:
     """Return the same hyperplanes, for points that lie in a larger ball."""
     biases = np.ldexp(layer.scaled_biases, layer.exponent - ball.exponent)
-    return HyperplaneLayer(layer.directions, biases, ball.exponent, ball.shift)
+    return replace(
+        layer, scaled_biases=biases, exponent=ball.exponent, shift=ball.shift
+    )
 
 
 def _encoded_anew(

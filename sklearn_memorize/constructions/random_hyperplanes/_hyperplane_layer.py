@@ -18,7 +18,7 @@ from scipy import sparse
 from ... import kernels
 from ...exact._signs import SINGLE, TINY, rounded_up, rounding
 from ...kernels import LANES, ROWS_OF_A_GROUP
-from ...kernels._memory import check_room
+from ...kernels._memory import blocks_of_rows, check_room
 from ...kernels._threads import even_step, run_in_threads
 from ...network._storage import storable
 from ._codes import TILES_OF_A_GROUP, BitCodes
@@ -67,6 +67,8 @@ class HyperplaneLayer(ExactHyperplanes):
     shift : ndarray of shape (n_features,) or None
         A point near the data, subtracted before rounding to single precision where
         the data lie far from the origin. It changes no sign either.
+    axis : AxisHyperplanes
+        Axis-parallel hyperplanes that come after these; none by default.
 
     Examples
     --------
@@ -166,6 +168,7 @@ class HyperplaneLayer(ExactHyperplanes):
             planes = BitCodes.empty_planes(n_positions, self.n_hyperplanes)
             if planes is not None:
                 _encode_in_planes(self, planes, X, rows, positions, n_threads)
+                _put_axis_signs(self, planes, X, rows, positions)
                 return planes
         codes = self.room(n_positions, activation)
         self.encode_into(codes, X, rows, positions, n_threads)
@@ -211,6 +214,20 @@ class HyperplaneLayer(ExactHyperplanes):
             _encode_products(self, codes, points, places, of_thread.products)
 
         run_in_threads(encode_block, range(0, len(rows), step), n_threads)
+        if isinstance(codes, BitCodes):
+            _put_axis_signs(self, codes, X, rows, positions)
+
+
+def _put_axis_signs(hyperplanes: ExactHyperplanes, codes: BitCodes, X, rows, positions):
+    """Store the signs by axis-parallel hyperplanes: comparisons of two numbers."""
+    axis, n_drawn = hyperplanes.axis, hyperplanes.n_drawn
+    if len(axis) == 0:
+        return
+    if codes.are_planes:  # lanes that hold no sample have all bits set
+        codes.tiles[:, n_drawn:] = ~np.uint64(0)
+    for block in blocks_of_rows(len(rows), max(X.shape[1], len(axis))):
+        bits = axis.distances(X[rows[block]]) > 0
+        codes.put_columns(positions[block].astype(np.intp), n_drawn, bits)
 
 
 def _are_packed(hyperplanes: ExactHyperplanes, X, rows) -> bool:

@@ -214,9 +214,9 @@ class CoverNetwork(Network):
         return self._first_layer(), self._second_layer(), self._third_layer()
 
     def _first_layer(self) -> Layer:
-        layers = [covering.hyperplanes for covering in self._coverings]
+        layers = [covering.hyperplanes.layer() for covering in self._coverings]
         return Layer(
-            np.concatenate([layer.directions for layer in layers]),
+            np.concatenate([layer.weights for layer in layers]),
             np.concatenate([layer.biases for layer in layers]),
             self._coverings[0].activation,
         )

@@ -107,6 +107,9 @@ class ReLUCodes:
         that real-valued ReLU outputs give the same answers on the samples.
         """
         smallest = np.full(len(masks), _EXACT_INTEGERS)
+        if (self.values[: self.n_samples] >= self.cap).any():
+            # Outputs at the cap are larger in truth: no neuron may cover them.
+            smallest = np.full(len(masks), self.cap)
         matters = np.ones(len(self.values), dtype=bool)
         matters[skip.start * LANES : skip.stop * LANES] = False
         for block, sums in self._sums(masks):
@@ -115,6 +118,15 @@ class ReLUCodes:
                 np.minimum(smallest, sums.min(axis=0), out=smallest)
         sizes = np.bitwise_count(masks).sum(axis=1)
         return (smallest - sizes - 1).astype(np.int64)
+
+    def put_columns(self, positions, first: int, values: np.ndarray) -> None:
+        """Set the outputs of the hyperplanes from `first` on of some samples."""
+        self.values[positions, first:] = values
+
+    def unseparated(self, masks, tiles: slice) -> np.ndarray:
+        """Return which samples of some tiles leave no neuron of such a mask a bound."""
+        sizes = np.bitwise_count(masks).sum(axis=1)
+        return self.covers(masks, sizes + 2, tiles)
 
     def covers(self, masks, bounds, tiles: slice) -> np.ndarray:
         """Return which samples of some tiles each neuron covers, one bit a lane."""
@@ -157,6 +169,10 @@ def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -
     unit; there the exact sign of <w, x> + b - k decides.
     """
     unit_exponent = hyperplanes.exponent - FRACTION_BITS
+    n_drawn = hyperplanes.n_drawn
+    if len(hyperplanes.axis):
+        axis_values = _axis_values(hyperplanes, X, unit_exponent, codes.cap)
+        codes.put_columns(positions, n_drawn, axis_values)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         # In units; the largest finite test points may overflow, and are clipped.
         scaled = X.astype(np.float64)
@@ -192,7 +208,17 @@ def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -
                 hyperplanes, X, rows[wide], columns[wide], cap
             )
         ceilings[rows, columns] = np.clip(settled, 0.0, cap)
-    codes.values[positions] = ceilings
+    codes.values[positions, :n_drawn] = ceilings
+
+
+def _axis_values(hyperplanes: ExactHyperplanes, X, unit_exponent: int, cap: float):
+    """Return the outputs of the axis-parallel hyperplanes, rounded up to units."""
+    axis = hyperplanes.axis
+    distances = axis.distances(X)
+    with np.errstate(over="ignore", under="ignore"):
+        values = np.ldexp(distances, axis.exponents.astype(np.intp) - unit_exponent)
+    values = np.where(distances > 0, np.maximum(np.ceil(values), 1.0), 0.0)
+    return np.minimum(values, cap)
 
 
 def _exact_ceilings(
