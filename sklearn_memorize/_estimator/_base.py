@@ -18,7 +18,7 @@ from ._callbacks import Progress, reported_fit
 from ._conflicts import LABELS, ConflictRule, report_conflicts, resolve_labels
 from ._dask import is_dask_array, lazily
 from ._documentation import DocumentedMixin
-from ._messages import advice_on_memory, explained_stop, unchanged_on_failure
+from ._messages import advice_on_memory, explained_stop, listed, unchanged_on_failure
 from ._sklearn import _check_sample_weight, _fit_context
 from ._storage import PersistentMixin
 from ._training_set import (
@@ -206,12 +206,16 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
             missed += int((predicted != training.labels[block]).sum())
         self._record_certificate(training, missed)
 
-    def _record_certificate(self, training: _Counted, missed: int) -> None:
+    def _record_certificate(self, training: _Counted, missed: int, rows=None) -> None:
+        """Set `interpolates_`; warn or raise if samples are missed (some at `rows`)."""
         self.n_conflicts_ = training.n_conflicts
         self.interpolates_ = missed == 0
         if missed == 0:
             return
-        problem = self._misfit(f"{missed} of {training.n_samples} training samples")
+        which = "" if rows is None else f" (rows {listed(rows)})"
+        problem = self._misfit(
+            f"{missed} of {training.n_samples} training samples{which}"
+        )
         if isinstance(problem, InterpolationError):
             raise problem
         warnings.warn(problem, stacklevel=2)

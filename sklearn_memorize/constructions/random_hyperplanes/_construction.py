@@ -53,6 +53,9 @@ from ._separating import separating_hyperplanes
 
 # If more samples are missed, it is not asked which others they are not separated from.
 _MOST_MISSED = 2048
+# Separating hyperplanes are added this many times at the most. Once is enough with
+# thresholds. With ReLU, what they add to |u| may take its bound from another neuron.
+MOST_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def memorize(
     """
     stream, order_seed = hyperplane_stream(seed, ball, rules), seed_of_orders(seed)
     drawn = stream.draw(rules.n_hyperplanes or rules.min_hyperplanes, rules.n_threads)
-    layer = samples.most_balanced_first(drawn)
+    layer, n_rounds = samples.most_balanced_first(drawn), 0
     with ExitStack() as enlargements:
         while True:
             n = layer.n_hyperplanes
@@ -119,9 +122,13 @@ def memorize(
                 codes = samples.encode(layer, rules.activation, rules.n_threads)
             covers = cover_in_random_order(samples, codes, rules, order_seed, progress)
             layer_before = layer
-            if rules.separates:
+            n_missed = sum(cover.n_missed for cover in covers)
+            if n_missed == 0 or rules.n_hyperplanes:
+                break
+            if rules.separates and n_rounds < MOST_ROUNDS:
+                n_rounds += 1
                 layer = with_separating(layer, codes, covers, samples, rules, seed)
-            elif n < rules.max_hyperplanes and any(cover.n_missed for cover in covers):
+            elif not rules.separates and n < rules.max_hyperplanes:
                 n_more = min(n, rules.max_hyperplanes - n)
                 drawn = drawn.joined_by(stream.draw(n_more, rules.n_threads))
                 layer = samples.most_balanced_first(drawn)

@@ -99,8 +99,9 @@ def cover_in_drawing_order(
                 used.append(k)
         kept.append((candidates[used], masks[used], bounds[used], members[used]))
         waiting = waiting[~_lanes(covered)[waiting]]
-        # Look further ahead as long as little of it is wasted.
-        n_ahead = min(2 * n_ahead, _MOST_CANDIDATES) if 2 * len(used) > n_ahead else 1
+        # Look further ahead as long as little of it is wasted on covered samples.
+        n_needed = len(used) + np.count_nonzero(bounds <= 0)
+        n_ahead = min(2 * n_ahead, _MOST_CANDIDATES) if 2 * n_needed > n_ahead else 1
     centers, masks, bounds, members = map(np.concatenate, zip(*kept, strict=True))
     return Cover.of_members(centers, masks, bounds, members, len(order))
 
