@@ -61,17 +61,24 @@ class Ball:
         return len(self.center) if self.features is None else len(self.features)
 
 
-def enclosing_ball(X, rows: np.ndarray, center: bool, n_threads: int = 1) -> Ball:
+def enclosing_ball(
+    X, rows: np.ndarray, center: bool, n_threads: int = 1, only_used: bool = False
+) -> Ball:
     """Measure rows of X; the result does not depend on their order.
 
-    The ball is centered at their mean, or at the origin.
+    The ball is centered at their mean, or at the origin. With `only_used`, the features
+    are found that hyperplanes need to look at, where there are many.
     """
     over_blocks = _over_blocks(X, rows, n_threads)
-    return ball_around(over_blocks, len(rows), X.shape[1], center)
+    return ball_around(over_blocks, len(rows), X.shape[1], center, only_used)
 
 
 def ball_around(
-    over_blocks: Callable, n_rows: int, n_features: int, center: bool
+    over_blocks: Callable,
+    n_rows: int,
+    n_features: int,
+    center: bool,
+    only_used: bool = True,
 ) -> Ball:
     """Return the enclosing ball of rows that are measured by `over_blocks`.
 
@@ -79,7 +86,7 @@ def ball_around(
     wherever they are, that together are all.
     """
     largest = _largest(over_blocks)
-    features = _features_in_use(over_blocks, n_features)
+    features = _features_in_use(over_blocks, n_features) if only_used else None
     if features is not None:
         over_blocks = _of_features(over_blocks, features)
     middle = np.zeros(n_features if features is None else len(features))
