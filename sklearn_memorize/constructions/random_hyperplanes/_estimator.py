@@ -9,6 +9,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from joblib import effective_n_jobs
+from scipy import sparse
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress, completed_draws
@@ -402,17 +403,25 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     def _check_room(self, training: Samples, ball: Ball, rules: Rules) -> None:
         """Check that the first layers of all draws and their codes fit into memory."""
-        n = rules.n_hyperplanes or rules.min_hyperplanes
-        # In single precision; where most features are left out, the directions are
-        # kept with the numbers of their features, and once more without.
-        n_bytes = 4 * n * ball.n_features_drawn * (1 if ball.features is None else 3)
+        n, n_features = (
+            rules.n_hyperplanes or rules.min_hyperplanes,
+            ball.n_features_drawn,
+        )
+        # Each draw keeps its directions in single precision, and while it is at work
+        # holds them once more, in another order. Where features are left out, there are
+        # the numbers of those in use as well, and the directions as an array of these.
+        n_at_work = min(self.n_draws, _n_threads(self.n_jobs))
+        layer = 4 * n * n_features * (1 if ball.features is None else 3)
+        n_bytes = (self.n_draws + n_at_work) * layer
         if isinstance(training, SamplesInMemory):
+            if sparse.issparse(training.X):  # products with sparse rows make a copy
+                n_bytes += n_at_work * 4 * n * n_features
             bits = 64 if rules.activation == "relu" else 1
-            n_bytes += training.layout.n_positions * n * bits // 8
+            n_bytes += self.n_draws * training.layout.n_positions * n * bits // 8
         check_room(
-            self.n_draws * n_bytes,
-            f"{self.n_draws} draws of {n:,} hyperplanes in {ball.n_features_drawn:,} "
-            f"dimensions, and the codes of {training.n_samples:,} samples,",
+            n_bytes,
+            f"{self.n_draws} draws of {n:,} hyperplanes in {n_features:,} dimensions, "
+            f"and the codes of {training.n_samples:,} samples,",
         )
 
     def _attributes(
