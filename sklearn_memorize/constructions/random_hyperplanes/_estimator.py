@@ -163,6 +163,13 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     hyperplanes suffice for a second layer of at most M neurons, with probability
     1 - eta; omega is the Gaussian mean width of the pieces of the covering [1]_.
 
+    Any two distinct rows differ in some feature, and comparing two numbers is exact. So
+    separating hyperplanes recall any training set, memory permitting; with ReLU
+    activation, as long as the outputs of the first layer fit into double precision.
+
+    Of more than 8,192 features, hyperplanes look only at those that are not zero in all
+    training samples, if these are at most a quarter; predictions ignore the others.
+
     References
     ----------
     .. [1] S. Dirksen, P. Finke, M. Genzel, "Memorization with neural nets: going beyond
@@ -525,6 +532,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
                 "StandardScaler for instance; with max_bias=0, samples on one ray from "
                 "the center are never separated."
             )
+        if self.activation == "threshold":
+            return super()._misfit(missed)
         return InterpolationError(
             f"{missed} are not recalled: the outputs of ReLU neurons leave double "
             "precision. Scale the features down, or set activation='threshold'."

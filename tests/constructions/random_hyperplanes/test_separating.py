@@ -87,14 +87,23 @@ def recalls(model, X, y) -> bool:
 @pytest.mark.parametrize("activation", ["threshold", "relu"])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_data_are_recalled_without_delay(name, activation):
+    if activation == "relu" and name == "all scales":
+        pytest.skip("its outputs do not fit into double precision: see below")
     X, y = HOSTILE[name]
     model = MemorizingClassifier(activation=activation, random_state=0)
     start = time.process_time()
     model.fit(X, y)
     seconds = time.process_time() - start
     assert recalls(model, X, y)
-    limit = MOST_SECONDS if activation == "threshold" else 5 * MOST_SECONDS
+    limit = MOST_SECONDS if activation == "threshold" else 3 * MOST_SECONDS
     assert seconds < limit
+
+
+def test_scales_that_no_relu_output_spans_are_refused_with_advice():
+    X, y = HOSTILE["all scales"]
+    model = MemorizingClassifier(activation="relu", n_draws=1, random_state=0)
+    with pytest.raises(InterpolationError, match="Scale the features down.*threshold"):
+        model.fit(X, y)
 
 
 @pytest.mark.parametrize("n_features", [1, 3, 10])
