@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from ._distances import PointSet, Scaling, squared_distances
+from ._signs import two_sum
 
 # Blocks hold about this many distances, or this many coordinates.
 _BLOCK_DISTANCES = 1 << 23
@@ -140,18 +141,11 @@ def precise_squared_distances(
     low = np.zeros(len(left))
     differ = (left != right).any(axis=0)  # few features do where samples are sparse
     for a, b in zip(left.T[differ], right.T[differ], strict=True):
-        difference, error = _two_sum(a, -b)
+        difference, error = two_sum(a, -b)
         square, square_error = _two_square(difference)
-        high, lost = _two_sum(high, square)
+        high, lost = two_sum(high, square)
         low += lost + (square_error + (2 * difference + error) * error)
-    return _two_sum(high, low)
-
-
-def _two_sum(a, b):
-    """Return the rounded sum and its rounding error (Knuth)."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
+    return two_sum(high, low)
 
 
 def _two_square(a):

@@ -17,6 +17,9 @@ DOUBLE = 2.0**-53
 SMALLEST_NORMAL = 2.0**-1022
 # Below this, single precision may underflow or be flushed to zero.
 TINY = 2.0**-120
+# Products of these sizes have no error from over- or underflow, nor have their halves.
+_SAFE_LOW, _SAFE_HIGH = 2.0**-900, 2.0**1000
+_VALUES_AT_ONCE = 1 << 20
 
 
 def rounding(n_operations, unit: float):
@@ -46,11 +49,122 @@ def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
         bounds += (n_features + 2) * SMALLEST_NORMAL
         positive = values > 0
         doubtful = np.flatnonzero(~(np.abs(values) > bounds))
+    if len(doubtful):
+        pairs = rows[doubtful], columns[doubtful], offsets[doubtful], shifts[doubtful]
+        values, bounds = _compensated_sums(X, directions, *pairs)
+        positive[doubtful] = values > 0
+        doubtful = doubtful[~(np.abs(values) > bounds)]
+    if len(doubtful):
+        small = bounds[~(np.abs(values) > bounds)]
+        pairs = rows[doubtful], columns[doubtful], offsets[doubtful], shifts[doubtful]
+        # Of the sums that are within these bounds only zero is a multiple of the unit.
+        is_zero = 2 * small < _common_units(X, directions, *pairs)
+        positive[doubtful[is_zero]] = False
+        doubtful = doubtful[~is_zero]
     for pair in doubtful:
         direction, point = directions[columns[pair]], X[rows[pair]]
         sign = exact_sign(direction, point, float(offsets[pair]), float(shifts[pair]))
         positive[pair] = sign > 0
     return positive
+
+
+def _compensated_sums(
+    X, directions, rows, columns, offsets, shifts
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return <w, x> + b + c of pairs as with three times the digits, and error bounds.
+
+    The products of w with two halves of x are exact. Each sum hands on its rounding
+    error to a second sum, and that to a third (T. Ogita, S. M. Rump, S. Oishi,
+    "Accurate sum and dot product", SIAM J. Sci. Comput. 26, 2005, with K = 3). For k
+    terms of total size M the third one is at most gamma_k^2 M, and its own error at
+    most gamma_k^3 M; the result is rounded twice. Where a product may over- or
+    underflow, the bound is infinite.
+    """
+    values, bounds = np.empty(len(rows)), np.empty(len(rows))
+    step = max(1, _VALUES_AT_ONCE // X.shape[1])
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        for start in range(0, len(rows), step):
+            some = slice(start, start + step)
+            w = np.ascontiguousarray(directions[columns[some]].T, dtype=np.float64)
+            x = np.ascontiguousarray(X[rows[some]].T, dtype=np.float64)
+            high = _leading_bits(x)
+            constants = offsets[some], shifts[some]
+            terms = np.concatenate((w * high, w * (x - high), constants))
+            total, error, rest = np.zeros((3, terms.shape[1]))
+            for term in terms:
+                total, lost = two_sum(total, term)
+                error, lost = two_sum(error, lost)
+                rest += lost
+            magnitudes = np.abs(terms).sum(axis=0)
+            total, error = two_sum(total, error)
+            value = total + (error + rest)
+            relative = rounding(len(terms) + 2.0, DOUBLE)
+            bound = 2 * DOUBLE * np.abs(value) + 4 * relative**3 * magnitudes
+            sizes = np.where((w != 0) & (x != 0), np.abs(w) * np.abs(x), 1.0)
+            is_safe = (sizes > _SAFE_LOW).all(axis=0) & (magnitudes < _SAFE_HIGH)
+            values[some], bounds[some] = value, np.where(is_safe, bound, np.inf)
+    return values, bounds
+
+
+def _common_units(X, directions, rows, columns, offsets, shifts) -> np.ndarray:
+    """Return powers of two that all terms of <w, x> + b + c are multiples of.
+
+    They may be smaller than they could be, and are zero where they underflow.
+    """
+    units = np.minimum(_lowest_bits(offsets), _lowest_bits(shifts))
+    step = max(1, _VALUES_AT_ONCE // X.shape[1])
+    with np.errstate(over="ignore", under="ignore"):
+        for start in range(0, len(rows), step):
+            some = slice(start, start + step)
+            w = directions[columns[some]].astype(np.float64)
+            x = X[rows[some]].astype(np.float64)
+            products = _lowest_bits(w) * _lowest_bits(x)
+            units[some] = np.minimum(units[some], products.min(axis=1))
+    return units
+
+
+def _lowest_bits(values: np.ndarray) -> np.ndarray:
+    """Return the power of two of the last bit of each number that is set.
+
+    It is infinite for zero, which is a multiple of any number.
+    """
+    mantissas, exponents = np.frexp(values.astype(np.float64))
+    integers = np.ldexp(mantissas, 53).astype(np.int64)
+    lowest = np.ldexp((integers & -integers).astype(np.float64), exponents - 53)
+    return np.where(integers == 0, np.inf, lowest)
+
+
+def ceilings(
+    X, rows, directions, columns, offsets, exponent: int, cap: float
+) -> np.ndarray:
+    """Return <w, x> + b of pairs, as in `signs`, in units of 2**exponent, rounded up.
+
+    The integers are cut to 0 .. `cap`, which must be below 2**53.
+    """
+    nothing = np.zeros(len(rows))
+    values, bounds = _compensated_sums(X, directions, rows, columns, offsets, nothing)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        values, bounds = np.ldexp(values, -exponent), np.ldexp(bounds, -exponent)
+        nearest = np.rint(np.clip(np.nan_to_num(values), -1.0, cap))
+        found = np.clip(nearest, 0.0, cap)
+        clipped = (values + bounds <= 0) | (values - bounds >= cap)
+        near = np.flatnonzero(~clipped & (bounds < 0.25))
+        open_ = np.flatnonzero(~clipped & ~(bounds < 0.25))
+    shifts = -np.ldexp(nearest[near], exponent)
+    above = signs(X, rows[near], directions, columns[near], offsets[near], shifts)
+    found[near] = np.clip(nearest[near] + above, 0.0, cap)
+    for pair in open_:
+        direction, point = directions[columns[pair]], X[rows[pair]]
+        ceiling = exact_ceiling(direction, point, float(offsets[pair]), exponent)
+        found[pair] = min(max(ceiling, 0), int(cap))
+    return found
+
+
+def two_sum(a, b):
+    """Return the rounded sum and its rounding error (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def exact_sign(direction, point, offset: float, shift: float = 0.0) -> int:

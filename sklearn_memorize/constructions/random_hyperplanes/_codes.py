@@ -164,6 +164,37 @@ class BitCodes:
         flags = np.where(values, flags, np.uint64(0))
         np.bitwise_or.at(self.tiles, words, flags)
 
+    def put_columns(self, positions, first: int, bits: np.ndarray) -> None:
+        """Set the bits from `first` on of some samples, whose positions increase.
+
+        `bits` are booleans of shape (n_samples, n_columns). Bits that follow in the
+        last word of 64 are lost.
+        """
+        if self.are_planes:
+            self._put_planes(positions, first, bits)
+            return
+        word, n_before = divmod(first, 64)
+        words = kernels.pack_bits(np.pad(bits, ((0, 0), (n_before, 0))))
+        tiles, lanes = np.divmod(positions, LANES)
+        before = np.uint64((1 << n_before) - 1)
+        words[:, 0] |= self.tiles[tiles, word, lanes] & before
+        self.tiles[tiles, word : word + words.shape[1], lanes] = words
+
+    def _put_planes(self, positions, first: int, bits: np.ndarray) -> None:
+        n_lanes, n_columns = TILES_OF_A_GROUP * LANES, bits.shape[1]
+        start, stop = positions[0] // n_lanes, positions[-1] // n_lanes + 1
+        places = positions - start * n_lanes
+
+        def words(values: np.ndarray) -> np.ndarray:
+            lanes = np.zeros((len(values), (stop - start) * n_lanes), dtype=bool)
+            lanes[:, places] = values
+            words = kernels.pack_bits(lanes).reshape(len(values), stop - start, -1)
+            return words.transpose(1, 0, 2)
+
+        planes = self.tiles[start:stop, first : first + n_columns]
+        planes &= ~words(np.ones((1, len(positions)), dtype=bool))
+        planes |= words(bits.T)
+
     def masks(self, positions) -> np.ndarray:
         """Return u = 1[code = 0] of some samples, shape (n_positions, n_words)."""
         valid = kernels.pack_bits(np.ones((1, self.n_bits), dtype=bool))
@@ -175,6 +206,13 @@ class BitCodes:
         It is the largest bound with which no sample is covered.
         """
         return kernels.smallest_counts(self.tiles, masks, skip.start, skip.stop)
+
+    def unseparated(self, masks, tiles: slice) -> np.ndarray:
+        """Return which samples of some tiles leave no neuron of such a mask a bound.
+
+        These have <u, code> = 0. One bit for each lane, of shape (n_masks, n_tiles).
+        """
+        return self.covers(masks, np.ones(len(masks), dtype=np.int64), tiles)
 
     def covers(self, masks, bounds, tiles: slice) -> np.ndarray:
         """Return which samples of some tiles each neuron covers: <u, code> < m.

@@ -22,6 +22,11 @@ Third layer (`_network`): output c is 1 if any neuron of class c fires.
 Algorithm 2 takes a fixed n. Algorithm 1 draws hyperplanes until each pair of samples of
 different classes is separated; here n is doubled until no sample is missed, which takes
 less work and guarantees the same.
+
+Random hyperplanes may take very long to come between samples that are close to each
+other compared to the radius. By default they are not waited for: hyperplanes chosen
+from the data (`_separating`) are added for the samples that are missed, and separate
+any distinct samples. Where none is missed, nothing is added.
 """
 
 from __future__ import annotations
@@ -44,6 +49,13 @@ from ._drawing import Ball, HyperplaneStream
 from ._hyperplane_layer import HyperplaneLayer
 from ._network import Covering
 from ._samples import Samples
+from ._separating import separating_hyperplanes
+
+# If more samples are missed, it is not asked which others they are not separated from.
+_MOST_MISSED = 2048
+# Separating hyperplanes are added this many times at the most. Once is enough with
+# thresholds. With ReLU, what they add to |u| may take its bound from another neuron.
+MOST_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -51,8 +63,9 @@ class Rules:
     """The parameters of the construction.
 
     `n_hyperplanes` is n (Algorithm 2), or None to double it from `min_hyperplanes` up
-    to `max_hyperplanes` until all samples are covered (Algorithm 1); `max_bias` is
-    lambda, in units of the radius. `greedy` chooses centers by what they cover and does
+    to `max_hyperplanes` until all samples are covered (Algorithm 1); where `separates`,
+    separating hyperplanes are added instead of that. `max_bias` is lambda, in units of
+    the radius. `greedy` chooses centers by what they cover and does
     not draw them; `prune` drops neurons and hyperplanes that are not needed. The
     `classes` to memorize are given by number.
     """
@@ -60,6 +73,7 @@ class Rules:
     n_hyperplanes: int | None
     min_hyperplanes: int
     max_hyperplanes: int
+    separates: bool
     max_bias: float
     activation: Activation
     greedy: bool
@@ -95,31 +109,77 @@ def memorize(
 ) -> Memorization:
     """Draw hyperplanes and cover the classes (Algorithms 1 and 2).
 
-    The codes, each class and, within each other, the doublings are reported.
+    The codes, each class and, within each other, the enlargements are reported.
     """
     stream, order_seed = hyperplane_stream(seed, ball, rules), seed_of_orders(seed)
     drawn = stream.draw(rules.n_hyperplanes or rules.min_hyperplanes, rules.n_threads)
-
-    with ExitStack() as doublings:
+    layer, n_rounds = samples.most_balanced_first(drawn), 0
+    with ExitStack() as enlargements:
         while True:
-            n = drawn.n_hyperplanes
+            n = layer.n_hyperplanes
             codes = None  # frees those of fewer hyperplanes
             with progress.part(f"encode by {n:,} hyperplanes", 0):
-                layer = samples.most_balanced_first(drawn)
                 codes = samples.encode(layer, rules.activation, rules.n_threads)
             covers = cover_in_random_order(samples, codes, rules, order_seed, progress)
+            layer_before = layer
             n_missed = sum(cover.n_missed for cover in covers)
-            if n_missed == 0 or rules.n_hyperplanes or n >= rules.max_hyperplanes:
+            if n_missed == 0 or rules.n_hyperplanes:
                 break
-            n_more = min(n, rules.max_hyperplanes - n)
-            doubling = progress.part(
-                f"{n_more:,} more hyperplanes", 1 + len(samples.sizes), rules.n_tasks
+            if rules.separates and n_rounds < MOST_ROUNDS:
+                n_rounds += 1
+                layer = with_separating(layer, codes, covers, samples, rules, seed)
+            elif not rules.separates and n < rules.max_hyperplanes:
+                n_more = min(n, rules.max_hyperplanes - n)
+                drawn = drawn.joined_by(stream.draw(n_more, rules.n_threads))
+                layer = samples.most_balanced_first(drawn)
+            if layer is layer_before:
+                break
+            enlarging = progress.part(
+                f"{layer.n_hyperplanes - n:,} more hyperplanes",
+                1 + len(samples.sizes),
+                rules.n_tasks,
             )
-            progress = doublings.enter_context(doubling)
-            drawn = drawn.joined_by(stream.draw(n_more, rules.n_threads))
+            progress = enlargements.enter_context(enlarging)
     if rules.prune:
         covers = [without_spare_neurons(cover) for cover in covers]
     return assemble(layer, codes, covers, samples, rules)
+
+
+def with_separating(
+    layer: HyperplaneLayer,
+    codes,
+    covers: list[Cover],
+    samples: Samples,
+    rules: Rules,
+    seed: int,
+) -> HyperplaneLayer:
+    """Add hyperplanes that separate the missed samples from all other classes.
+
+    If no sample is missed, the layer is returned as it is.
+    """
+    by_class = zip(rules.classes, covers, strict=True)
+    missed = {number: cover.missed for number, cover in by_class}
+    n_missed = sum(map(len, missed.values()))
+    if n_missed == 0:
+        return layer
+    first = np.cumsum(samples.sizes) - samples.sizes
+    is_missed = np.zeros(samples.n_samples, dtype=bool)
+    for number, ranks in missed.items():
+        is_missed[first[number] + ranks] = True
+    if n_missed <= _MOST_MISSED:
+        chosen = is_missed | np.isin(samples.rows, samples.unseparated(codes, missed))
+    else:
+        chosen = np.ones(samples.n_samples, dtype=bool)
+    labels = np.repeat(np.arange(len(samples.sizes)), samples.sizes)
+    _, _, tree_seed = np.random.SeedSequence(seed).generate_state(3)
+    more = separating_hyperplanes(
+        samples.take(np.flatnonzero(chosen)),
+        labels[chosen],
+        is_missed[chosen],
+        layer.exponent if rules.activation == "relu" else None,
+        np.random.default_rng((int(tree_seed), len(layer.axis))),
+    )
+    return layer.with_axis(more)
 
 
 def memorize_as_draw(

@@ -30,16 +30,16 @@ class Cover:
     """The neurons of one class.
 
     `centers` are the ranks of the samples behind them, `masks` and `bounds` their u and
-    m, and `coverage` is the number of samples that each covers. `n_missed` samples are
-    covered by none. `members` says which samples each covers, one bit for each lane of
-    the tiles of the class; None where the samples are elsewhere.
+    m, and `coverage` is the number of samples that each covers. Those of rank `missed`
+    are covered by none. `members` says which samples each covers, one bit for each lane
+    of the tiles of the class; None where the samples are elsewhere.
     """
 
     centers: np.ndarray
     masks: np.ndarray = field(repr=False)
     bounds: np.ndarray = field(repr=False)
     coverage: np.ndarray = field(repr=False)
-    n_missed: int
+    missed: np.ndarray = field(repr=False)
     members: np.ndarray | None = field(default=None, repr=False)
 
     @classmethod
@@ -50,9 +50,14 @@ class Cover:
             masks,
             bounds,
             np.bitwise_count(members).sum(axis=1, dtype=np.intp),
-            n_samples - int(np.bitwise_count(covered_by_any(members)).sum()),
+            np.flatnonzero(~_lanes(covered_by_any(members))[:n_samples]),
             members,
         )
+
+    @property
+    def n_missed(self) -> int:
+        """Number of samples that no neuron covers."""
+        return len(self.missed)
 
 
 def covered_by_any(members: np.ndarray) -> np.ndarray:
@@ -94,8 +99,9 @@ def cover_in_drawing_order(
                 used.append(k)
         kept.append((candidates[used], masks[used], bounds[used], members[used]))
         waiting = waiting[~_lanes(covered)[waiting]]
-        # Look further ahead as long as little of it is wasted.
-        n_ahead = min(2 * n_ahead, _MOST_CANDIDATES) if 2 * len(used) > n_ahead else 1
+        # Look further ahead as long as little of it is wasted on covered samples.
+        n_needed = len(used) + np.count_nonzero(bounds <= 0)
+        n_ahead = min(2 * n_ahead, _MOST_CANDIDATES) if 2 * n_needed > n_ahead else 1
     centers, masks, bounds, members = map(np.concatenate, zip(*kept, strict=True))
     return Cover.of_members(centers, masks, bounds, members, len(order))
 
@@ -176,7 +182,7 @@ def without_spare_neurons(cover: Cover) -> Cover:
         cover.masks[needed],
         cover.bounds[needed],
         cover.coverage[needed],
-        cover.n_missed,
+        cover.missed,
         cover.members[needed],
     )
 

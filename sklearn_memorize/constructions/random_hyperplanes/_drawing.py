@@ -16,12 +16,16 @@ import numpy as np
 from scipy import sparse
 
 from ... import kernels
-from ...kernels._memory import check_room
+from ...kernels._memory import blocks_of_rows, check_room, index_type
 from ...kernels._threads import run_in_threads
 from ._hyperplane_layer import HyperplaneLayer
 from ._rows import rows_of
 
 _BLOCK_VALUES = 1 << 21
+_LEAST_WIDTH = 64
+# Of more features than this, hyperplanes look at those only that are not zero in all
+# samples, if that is a share of at most `_MOST_USED`.
+_MANY_FEATURES, _MOST_USED = 1 << 13, 0.25
 _CENTER_BITS = 26
 _LARGEST = 2.0**1000
 _EXPONENT_RANGE = (-900, 1000)
@@ -41,26 +45,40 @@ class Ball:
     `center` is the origin or the mean of the samples, `radius` (R) the largest distance
     of a sample from it. All samples, or their differences from `shift`, are below
     `2**exponent`; `shift` is the center if the data lie far from the origin compared to
-    the radius, else None.
+    the radius, else None. Where there are many `features` and most of them are zero in
+    all samples, the others are listed; else None.
     """
 
     center: np.ndarray = field(repr=False)
     radius: float
     exponent: int
     shift: np.ndarray | None = field(repr=False)
+    features: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def n_features_drawn(self) -> int:
+        """Number of features that hyperplanes look at."""
+        return len(self.center) if self.features is None else len(self.features)
 
 
-def enclosing_ball(X, rows: np.ndarray, center: bool, n_threads: int = 1) -> Ball:
+def enclosing_ball(
+    X, rows: np.ndarray, center: bool, n_threads: int = 1, only_used: bool = False
+) -> Ball:
     """Measure rows of X; the result does not depend on their order.
 
-    The ball is centered at their mean, or at the origin.
+    The ball is centered at their mean, or at the origin. With `only_used`, the features
+    are found that hyperplanes need to look at, where there are many.
     """
     over_blocks = _over_blocks(X, rows, n_threads)
-    return ball_around(over_blocks, len(rows), X.shape[1], center)
+    return ball_around(over_blocks, len(rows), X.shape[1], center, only_used)
 
 
 def ball_around(
-    over_blocks: Callable, n_rows: int, n_features: int, center: bool
+    over_blocks: Callable,
+    n_rows: int,
+    n_features: int,
+    center: bool,
+    only_used: bool = True,
 ) -> Ball:
     """Return the enclosing ball of rows that are measured by `over_blocks`.
 
@@ -68,13 +86,53 @@ def ball_around(
     wherever they are, that together are all.
     """
     largest = _largest(over_blocks)
-    middle = np.zeros(n_features)
+    features = _features_in_use(over_blocks, n_features) if only_used else None
+    if features is not None:
+        over_blocks = _of_features(over_blocks, features)
+    middle = np.zeros(n_features if features is None else len(features))
     if center:
         exponent = math.frexp(largest)[1] - _CENTER_BITS
         # The mean, to 26 bits: sums of integers below 2**53 know no order.
         totals = over_blocks(partial(_sum_of_integers, exponent=exponent))
         middle = np.ldexp(np.add.reduce(totals, initial=0.0) / n_rows, exponent)
-    return _ball(middle, _radius(over_blocks, middle, largest), largest, center)
+    ball = _ball(middle, _radius(over_blocks, middle, largest), largest, center)
+    if features is None:
+        return ball
+
+    def spread(part: np.ndarray) -> np.ndarray:
+        whole = np.zeros(n_features)
+        whole[features] = part
+        return whole
+
+    shift = None if ball.shift is None else spread(ball.shift)
+    return Ball(spread(middle), ball.radius, ball.exponent, shift, features)
+
+
+def _features_in_use(over_blocks: Callable, n_features: int) -> np.ndarray | None:
+    """Return the features that are not always zero, if there are many and few are."""
+    if n_features <= _MANY_FEATURES:
+        return None
+    used = np.unique(np.concatenate(over_blocks(_used_features)))
+    return used if len(used) <= _MOST_USED * n_features else None
+
+
+def _used_features(X, rows) -> np.ndarray:
+    block = rows_of(X, rows)
+    if sparse.issparse(block):
+        return np.unique(block.indices[block.data != 0])
+    return np.flatnonzero((block != 0).any(axis=0))
+
+
+def _of_features(over_blocks: Callable, features: np.ndarray) -> Callable:
+    """Return the function that measures these features of the rows alone."""
+    return lambda measure: over_blocks(
+        partial(_measure_features, measure=measure, features=features)
+    )
+
+
+def _measure_features(X, rows, measure: Callable, features: np.ndarray):
+    block = rows_of(X, rows)[:, features]
+    return measure(block, np.arange(len(rows)))
 
 
 def enlarged_ball(ball: Ball, X, rows: np.ndarray, n_threads: int = 1) -> Ball:
@@ -85,7 +143,12 @@ def enlarged_ball(ball: Ball, X, rows: np.ndarray, n_threads: int = 1) -> Ball:
     is_centered = bool(ball.center.any())
     larger = _ball(ball.center, max(radius, ball.radius), largest, is_centered)
     exponent = max(larger.exponent, ball.exponent)
-    return Ball(larger.center, larger.radius, exponent, larger.shift)
+    features = ball.features
+    if features is not None:
+        features = np.union1d(features, np.concatenate(over_blocks(_used_features)))
+        if len(features) > _MOST_USED * X.shape[1]:
+            features = None
+    return Ball(larger.center, larger.radius, exponent, larger.shift, features)
 
 
 def measured(X, rows, measure) -> list:
@@ -96,7 +159,10 @@ def measured(X, rows, measure) -> list:
 def _over_blocks(X, rows, n_threads: int) -> Callable:
     """Return the function that measures rows of an array block by block."""
     rows = np.sort(rows)
-    step = max(1, min(_BLOCK_VALUES // X.shape[1], -(-len(rows) // n_threads)))
+    width = X.shape[1]
+    if sparse.issparse(X):  # only `_largest_norm` needs more room than for the entries
+        width = min(width, max(_LEAST_WIDTH, X.nnz // max(1, X.shape[0])))
+    step = max(1, min(_BLOCK_VALUES // width, -(-len(rows) // n_threads)))
     blocks = [rows[start : start + step] for start in range(0, len(rows), step)]
     return lambda measure: run_in_threads(partial(measure, X), blocks, n_threads)
 
@@ -147,9 +213,31 @@ def _sum_of_integers(X, rows, exponent: int) -> np.ndarray:
 
 def _largest_norm(X, rows, middle, exponent: int) -> float:
     block = rows_of(X, rows)
-    if sparse.issparse(block):
-        block = block.toarray()
-    return float(kernels.row_norms(block, middle, exponent).max())
+    largest = 0.0
+    if block.shape[1] > _MANY_FEATURES:
+        block = sparse.csr_array(block)
+        is_long = 2 * np.diff(block.indptr) > block.shape[1]
+        if not is_long.all():
+            norms = _norms_of_sparse_rows(block[~is_long], middle, exponent)
+            largest, block = float(norms.max()), block[is_long]
+    for part in blocks_of_rows(block.shape[0], block.shape[1], _BLOCK_VALUES):
+        some = block[part].toarray() if sparse.issparse(block) else block[part]
+        largest = max(largest, float(kernels.row_norms(some, middle, exponent).max()))
+    return largest
+
+
+def _norms_of_sparse_rows(block, middle, exponent: int) -> np.ndarray:
+    """Return |x - c| in units, as |c|^2 + the sum of (x_j - c_j)^2 - c_j^2 has it.
+
+    The sum is over the entries that are not zero, in order.
+    """
+    center = np.ldexp(middle, -exponent)
+    here = center[block.indices]
+    squares = (np.ldexp(block.data.astype(np.float64), -exponent) - here) ** 2
+    parts = squares - here * here
+    terms = sparse.csr_array((parts, block.indices, block.indptr), shape=block.shape)
+    sums = terms @ np.ones(block.shape[1])
+    return np.sqrt(np.maximum(sums + np.sum(center * center), 0.0))
 
 
 # Ways of drawing.
@@ -178,7 +266,7 @@ class HyperplaneStream:
         start, stop = self._n_drawn, self._n_drawn + n_hyperplanes
         self._n_drawn = stop
         numbers = range(start // _SEEDED_TOGETHER, -(-stop // _SEEDED_TOGETHER))
-        n_features = len(self._ball.center)
+        n_features = self._ball.n_features_drawn
         check_room(  # the groups, and the array they are put into
             2 * len(numbers) * _SEEDED_TOGETHER * n_features * 4,
             f"{n_hyperplanes:,} hyperplanes in {n_features:,} dimensions",
@@ -186,8 +274,9 @@ class HyperplaneStream:
         groups = run_in_threads(self._group, numbers, n_threads)
         first = start % _SEEDED_TOGETHER
         wanted = slice(first, first + n_hyperplanes)
+        directions = np.concatenate([directions for directions, _ in groups])[wanted]
         return HyperplaneLayer(
-            np.concatenate([directions for directions, _ in groups])[wanted],
+            self._spread(directions),
             np.concatenate([biases for _, biases in groups])[wanted],
             self._ball.exponent,
             self._ball.shift,
@@ -196,16 +285,29 @@ class HyperplaneStream:
     def _group(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw the hyperplanes that share a seed."""
         generator = np.random.default_rng((self._seed, number))
-        n_features = len(self._ball.center)
+        features, n_features = self._ball.features, self._ball.n_features_drawn
         biases = generator.uniform(-self._reach, self._reach, _SEEDED_TOGETHER)
         directions = generator.standard_normal(
             (_SEEDED_TOGETHER, n_features), dtype=np.float32
         )
         # <w, x - c> + b = <w, x> + (b - <w, c>)
         center = np.ldexp(self._ball.center, -self._ball.exponent)
+        center = center if features is None else center[features]
         if center.any():
             biases -= kernels.ordered_product(directions, center[np.newaxis])[:, 0]
         return directions, biases
+
+    def _spread(self, directions: np.ndarray):
+        """Return the directions as vectors of all features, most of them zero."""
+        features = self._ball.features
+        if features is None:
+            return directions
+        n, n_used = directions.shape
+        dtype = index_type(n * n_used)
+        starts = np.arange(n + 1, dtype=dtype) * n_used
+        indices = np.tile(features.astype(dtype), n)
+        shape = n, len(self._ball.center)
+        return sparse.csr_array((directions.ravel(), indices, starts), shape=shape)
 
 
 # Which hyperplanes come first.

@@ -25,12 +25,14 @@ from sklearn.utils.parallel import Parallel, delayed
 from ...kernels import LANES
 from ...kernels._threads import run_in_threads
 from ._construction import (
+    MOST_ROUNDS,
     Memorization,
     Rules,
     assemble,
     cover_each_class,
     hyperplane_stream,
     seed_of_orders,
+    with_separating,
 )
 from ._covers import Cover, renewed_cover, without_spare_neurons
 from ._drawing import Ball
@@ -86,11 +88,21 @@ def memorize_more(
         growing, codes = _with_more_samples(old, old_labels, samples, ball, rules)
     else:
         growing, codes = _first_draw(old, samples, ball, rules)
+    n_rounds = 0
     while True:
         covers = _cover_classes(growing, codes, samples, rules)
         if sum(cover.n_missed for cover in covers) == 0:
             break
-        larger = _with_more_hyperplanes(growing, samples, ball, rules)
+        if rules.separates:
+            n_rounds += 1
+            if n_rounds > MOST_ROUNDS:
+                break
+            layer = with_separating(
+                growing.layer, codes, covers, samples, rules, growing.seed
+            )
+            larger = _encoded_anew(growing, layer, samples, rules)
+        else:
+            larger = _with_more_hyperplanes(growing, samples, ball, rules)
         if larger is None:
             break
         growing, codes = larger
@@ -157,7 +169,9 @@ def _with_more_hyperplanes(
 def _in_units_of(layer: HyperplaneLayer, ball: Ball) -> HyperplaneLayer:
     """Return the same hyperplanes, for points that lie in a larger ball."""
     biases = np.ldexp(layer.scaled_biases, layer.exponent - ball.exponent)
-    return HyperplaneLayer(layer.directions, biases, ball.exponent, ball.shift)
+    return replace(
+        layer, scaled_biases=biases, exponent=ball.exponent, shift=ball.shift
+    )
 
 
 def _encoded_anew(

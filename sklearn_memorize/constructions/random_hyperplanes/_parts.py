@@ -30,7 +30,7 @@ from ._drawing import (
 )
 from ._hyperplane_layer import HyperplaneLayer
 from ._rows import stacked
-from ._samples import SamplesInMemory
+from ._samples import SamplesInMemory, unseparated_samples
 
 # A round over all parts costs more than some work in vain.
 _FEWEST_CANDIDATES = 8
@@ -117,11 +117,34 @@ class SamplesInParts:
             kept.append((candidates[used], masks[used], bounds[used], counts))
             covered |= members
             waiting = waiting[~is_set(covered, samples.places[waiting])]
-            n_ahead = 2 * n_ahead if 2 * len(used) > n_ahead else n_ahead // 2
+            n_needed = len(used) + np.count_nonzero(bounds <= 0)
+            n_ahead = 2 * n_ahead if 2 * n_needed > n_ahead else n_ahead // 2
             n_ahead = min(max(n_ahead, _FEWEST_CANDIDATES), _MOST_CANDIDATES)
         centers, masks, bounds, counts = map(np.concatenate, zip(*kept, strict=True))
-        n_missed = len(order) - int(np.bitwise_count(covered).sum())
-        return Cover(centers, masks, bounds, counts, n_missed)
+        missed = np.flatnonzero(~is_set(covered, samples.places))
+        return Cover(centers, masks, bounds, counts, missed)
+
+    def unseparated(self, codes: list, missed: dict[int, np.ndarray]) -> np.ndarray:
+        """Return the row numbers of samples that some are not separated from."""
+        found = []
+        for number, ranks in missed.items():
+            if len(ranks) == 0:
+                continue
+            samples = self._of_class(number)
+            masks = samples.codes_of(codes, ranks).masks(np.arange(len(ranks)))
+            given = number, masks
+            rows = self.workers.gather(
+                _unseparated_in, codes, self.arrangements, given=given
+            )
+            numbered = zip(self.offsets, rows, strict=False)
+            found += [start + part for start, part in numbered]
+        return np.unique(np.concatenate(found))
+
+    def take(self, samples: np.ndarray):
+        """Return the rows of some samples, told by their place among `rows`."""
+        rows = self.rows[samples]
+        X = take_rows(self.workers, self.parts, self.offsets, rows)
+        return X[np.argsort(np.argsort(rows))]
 
     def codes_to_certify(self, codes) -> None:
         """Return None: the codes are elsewhere, and are let go."""
@@ -277,6 +300,13 @@ def _covered_by(codes, arrangement: Arrangement, number: int, masks, bounds):
         return np.empty(0, dtype=np.uint64), np.zeros(len(masks), dtype=np.intp)
     members = codes.covers(masks, bounds, tiles)
     return covered_by_any(members), np.bitwise_count(members).sum(axis=1, dtype=np.intp)
+
+
+def _unseparated_in(codes, arrangement: Arrangement, number: int, masks):
+    """Return the rows of other classes that no bit of some mask separates."""
+    return arrangement.rows[
+        unseparated_samples(codes, arrangement.layout, number, masks)
+    ]
 
 
 def _missed(X, arrangement: Arrangement, expected: int, predictor: Callable) -> int:

@@ -17,8 +17,9 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ..._estimator._callbacks import DrawOutcome
 from ..._estimator._dask import again_if_lost, in_dask_worker
+from ...kernels import LANES
 from ...kernels._memory import blocks_of_rows
-from ._codes import ClassLayout
+from ._codes import ClassLayout, is_set
 from ._covers import Cover, cover_greedily, cover_in_drawing_order
 from ._drawing import (
     Ball,
@@ -27,6 +28,9 @@ from ._drawing import (
     representatives,
 )
 from ._hyperplane_layer import HyperplaneLayer
+
+# Samples that keep this many others from being covered are looked for together.
+_MASKS_AT_ONCE = 256
 
 
 class Samples(Protocol):
@@ -59,6 +63,16 @@ class Samples(Protocol):
 
     def cover(self, codes, number: int, order: np.ndarray, greedy: bool) -> Cover:
         """Cover a class whose samples are drawn in an order, by codes of `encode`."""
+
+    def unseparated(self, codes, missed: dict[int, np.ndarray]) -> np.ndarray:
+        """Return the row numbers of samples that keep others from being covered.
+
+        `missed` are the ranks, within each class, of samples that no neuron covers;
+        the samples are of other classes than these.
+        """
+
+    def take(self, samples: np.ndarray) -> Any:
+        """Return the rows of some samples, told by their place among `rows`."""
 
     def codes_to_certify(self, codes) -> Any:
         """Return codes for `CoverNetwork.decide_codes`; None if they are elsewhere."""
@@ -127,7 +141,7 @@ class SamplesInMemory:
 
     def enclosing_ball(self, center: bool, n_threads: int) -> Ball:
         """Return the ball around their mean, or around the origin, that holds them."""
-        return enclosing_ball(self.X, self.rows, center, n_threads)
+        return enclosing_ball(self.X, self.rows, center, n_threads, only_used=True)
 
     def most_balanced_first(self, layer: HyperplaneLayer) -> HyperplaneLayer:
         """Sort hyperplanes by how evenly they divide the samples."""
@@ -144,6 +158,19 @@ class SamplesInMemory:
         """Cover a class whose samples are drawn in an order."""
         strategy = cover_greedily if greedy else cover_in_drawing_order
         return strategy(codes, self.layout.tiles[number], order)
+
+    def unseparated(self, codes, missed: dict[int, np.ndarray]) -> np.ndarray:
+        """Return the row numbers of samples that keep others from being covered."""
+        found = [
+            unseparated_samples(codes, self.layout, number, masks)
+            for number, ranks in missed.items()
+            for masks in [codes.masks(self.layout.tiles[number].start * LANES + ranks)]
+        ]
+        return self.rows[np.unique(np.concatenate(found))]
+
+    def take(self, samples: np.ndarray):
+        """Return the rows of some samples, told by their place among `rows`."""
+        return self.X[self.rows[samples]]
 
     def codes_to_certify(self, codes):
         """Return the codes: they are at hand."""
@@ -174,6 +201,23 @@ class SamplesInMemory:
             numbers = predictor(self.X[self.rows[block]], n_threads=n_threads)
             missed += int((numbers != labels[block]).sum())
         return missed
+
+
+def unseparated_samples(codes, layout: ClassLayout, number: int, masks) -> np.ndarray:
+    """Return the samples of other classes that some mask of a class does not tell.
+
+    A neuron with such a mask u has to fire where <u, Phi(x)> is 0, so it would fire at
+    these samples, too.
+    """
+    n_tiles = layout.tiles[-1].stop
+    found = np.zeros(n_tiles, dtype=np.uint64)
+    for start in range(0, len(masks), _MASKS_AT_ONCE):
+        members = codes.unseparated(
+            masks[start : start + _MASKS_AT_ONCE], slice(0, n_tiles)
+        )
+        found |= np.bitwise_or.reduce(members, axis=0)
+    found[layout.tiles[number]] = 0
+    return np.flatnonzero(is_set(found, layout.positions()))
 
 
 def _with_samples(X, rows, layout: ClassLayout, work: Callable, *task):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...exact._signs import two_sum
 from ...exceptions import InterpolationError
 from ._layers import Block
 
@@ -95,16 +96,9 @@ def _weights(y, reach, starts) -> np.ndarray:
     for group in range(len(y)):
         missing = (y[group] - high) - low
         weights[group] = missing / reach[group][:, np.newaxis]
-        high, error = _two_sum(high, 2.0 * weights[group])
+        high, error = two_sum(high, 2.0 * weights[group])
         low = low + error
     return weights
-
-
-def _two_sum(a: np.ndarray, b: np.ndarray):
-    """Return a + b, rounded, and the rounding error."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
 
 
 def _check_saturation(slopes: np.ndarray, gaps: np.ndarray) -> None:
