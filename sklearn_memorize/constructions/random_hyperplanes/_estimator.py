@@ -303,7 +303,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             return self._constant(ball), None
         rules = self._rules(len(training.sizes))
         seeds = draw_seeds(self.random_state, self.n_draws)
-        self._check_room(training, ball, rules)
+        self._check_room_for_draws(training, ball, rules)
         tasks = [(ball, rules, progress, *numbered) for numbered in enumerate(seeds)]
         draws = completed_draws(
             training.run_draws(memorize_as_draw, tasks, self.n_jobs)
@@ -417,7 +417,9 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             n_threads=_n_threads(self.n_jobs) if self.n_draws == 1 else 1,
         )
 
-    def _check_room(self, training: Samples, ball: Ball, rules: Rules) -> None:
+    def _check_room_for_draws(
+        self, training: Samples, ball: Ball, rules: Rules
+    ) -> None:
         """Check that the first layers of all draws and their codes fit into memory."""
         n, n_features = (
             rules.n_hyperplanes or rules.min_hyperplanes,
