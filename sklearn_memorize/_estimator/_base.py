@@ -19,6 +19,13 @@ from ._conflicts import LABELS, ConflictRule, report_conflicts, resolve_labels
 from ._dask import is_dask_array, lazily
 from ._documentation import DocumentedMixin
 from ._messages import advice_on_memory, explained_stop, unchanged_on_failure
+from ._probabilities import (
+    ONE_OBSERVATION,
+    Rule,
+    class_numbers,
+    logarithm,
+    probabilities,
+)
 from ._sklearn import _check_sample_weight, _fit_context
 from ._storage import PersistentMixin
 from ._training_set import (
@@ -27,6 +34,7 @@ from ._training_set import (
     check_targets,
     distinct_rows,
     number_labels,
+    refuse_several_labels,
     sort_by_label,
 )
 
@@ -178,13 +186,15 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
     """Template of the classifiers.
 
     A subclass declares its parameters (among them `conflicts`), and writes `_build`;
-    also `_outputs` or `_scores` where the network's outputs are not scores of classes.
+    also `_outputs` or `_scores` where the network's outputs are not scores of classes,
+    and `_probability_rule` or `_probabilities` where the scores say how sure it is.
     """
 
     classes_: np.ndarray
     _conflict_rule = LABELS
 
     def _validate_targets(self, X, y):
+        refuse_several_labels(y, self)
         X, y = self._validate_samples(X, y=y)
         check_targets(y)
         return X, y
@@ -241,10 +251,20 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
     def _predict_class_numbers(self, X) -> np.ndarray:
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0], dtype=np.intp)
-        scores = self._scores(X)
-        if scores.ndim == 1:
-            return (scores > 0).astype(np.intp)
-        return np.argmax(scores, axis=1)
+        return class_numbers(self._scores(X))
+
+    @property
+    def _probability_rule(self) -> Rule:
+        """How scores become probabilities; here and in exported networks."""
+        return ONE_OBSERVATION
+
+    def _probabilities(self, X) -> np.ndarray:
+        """Return a probability for each class, given at least two classes.
+
+        What overrides it ends with `_probabilities.shares`, which makes rows sum to
+        one, and the predicted class the first of the most probable ones.
+        """
+        return probabilities(self._probability_rule, self._scores(X))
 
     def predict(self, X):
         """Predict the class of each sample.
@@ -288,6 +308,61 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0])
         return self._evaluated(self._scores, X)
+
+    def predict_proba(self, X):
+        """Return a probability for each class and sample.
+
+        They speak of new samples. Training samples are recalled for certain, wherever
+        `interpolates_` is True, and their probabilities do not say so: they are those
+        that a new sample at the same place would get.
+
+        The votes of `MemorizingClassifier` have margins, and it returns the softmax of
+        these. The scores of the other networks do not tell how sure they are, and some
+        of these networks predict little better than chance. Their answer counts as one
+        observation, to which Laplace's rule of succession is applied: the predicted
+        class has the probability 2 / (n_classes + 1), and every other class
+        1 / (n_classes + 1). None of this is calibrated on data;
+        `sklearn.calibration.CalibratedClassifierCV` does that.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or dask array of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Positive numbers, in the order of `classes_`, that sum to one in each row;
+            the first of the largest ones is that of the class that `predict` returns.
+            A row gets the same numbers in any batch. A dask array, not computed yet, if
+            X is one.
+        """
+        check_is_fitted(self)
+        if is_dask_array(X):
+            return lazily(self, "predict_proba", X)
+        X = self._validate_samples(X, reset=False)
+        if len(self.classes_) == 1:
+            return np.ones((X.shape[0], 1))
+        return self._evaluated(self._probabilities, X)
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of the probability of each class and sample.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or dask array of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        logarithms : ndarray of shape (n_samples, n_classes)
+            Natural logarithms of what `predict_proba` returns. They are finite, for no
+            probability is zero. A dask array, not computed yet, if X is one.
+        """
+        check_is_fitted(self)
+        if is_dask_array(X):
+            return lazily(self, "predict_log_proba", X)
+        return logarithm(self.predict_proba(X))
 
     def _evaluated(self, function, X) -> np.ndarray:
         """Return `function(X)`; a subclass may tell how far it is."""

@@ -116,8 +116,8 @@ def for_workers(estimator):
 def lazily(estimator, method: str, X):
     """Return what a method of a fitted classifier says of the rows of a dask array.
 
-    It is a dask array, not computed yet. The methods are "predict" and
-    "decision_function".
+    It is a dask array, not computed yet. The methods are "predict",
+    "decision_function", "predict_proba" and "predict_log_proba".
     """
     from dask import delayed
 
@@ -130,7 +130,7 @@ def lazily(estimator, method: str, X):
     n_classes = len(estimator.classes_)
     dtype = estimator.classes_.dtype if method == "predict" else np.dtype(np.float64)
     shape: tuple[int, ...] = ()
-    if method == "decision_function" and n_classes > 2:
+    if method.endswith("proba") or (method == "decision_function" and n_classes > 2):
         shape = (n_classes,)
     return X.map_blocks(
         _answers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,6 +139,23 @@ def _split_collisions(X, order, starts_group) -> np.ndarray:
 
 def _equal_rows(X, i: int, j: int) -> bool:
     return np.array_equal(_block(X[[i]]), _block(X[[j]]))
+
+
+def refuse_several_labels(y, estimator) -> None:
+    """Refuse several labels for a sample, and say what takes them."""
+    shape: tuple[int, ...] | None = getattr(y, "shape", None)
+    if shape is None:  # a list; one that is ragged is left to validation
+        first = y[0] if isinstance(y, Sequence) and len(y) else ""
+        holds_lists = hasattr(first, "__len__") and not isinstance(first, str)
+        shape = (len(y), len(first)) if holds_lists else ()
+    if len(shape) == 2 and shape[1] > 1:
+        name = type(estimator).__name__
+        raise ValueError(
+            f"y holds {shape[1]} labels for each sample, and {name} memorizes one. "
+            "Wrap it, so that each column of y gets a network of its own: "
+            f"sklearn.multioutput.MultiOutputClassifier({name}(...)), or "
+            "ClassifierChain, which lets a column see those before it."
+        )
 
 
 def check_targets(y: np.ndarray) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from skl2onnx._parse import _apply_zipmap
 from skl2onnx._supported_operators import get_model_alias
 from skl2onnx.common.data_types import (
     BooleanTensorType,
@@ -22,32 +23,40 @@ from ._cover_arrays import CoverArrays
 from ._graph import Graph
 from ._reading import Reading
 
+_DTYPES = {DoubleTensorType: np.float64, FloatTensorType: np.float32}
+
 
 def parse(scope, model, inputs, custom_parsers=None):
     """Declare the outputs of an estimator; skl2onnx calls this a parser."""
     operator = scope.declare_local_operator(get_model_alias(type(model)), model)
     operator.inputs = inputs
-    real = DoubleTensorType
-    if _is_single(scope, model):
-        _check_single(model)
-        real = FloatTensorType
-    if is_classifier(model):
-        label, _ = _labels(model.classes_)
-        outputs = [("label", label([None])), ("scores", real([None, None]))]
-    else:
-        outputs = [("variable", real([None, None]))]
-    for name, kind in outputs:
-        operator.outputs.append(scope.declare_local_variable(name, kind))
-    return operator.outputs
+    real = _type_of_reals(scope, model)
+    if not is_classifier(model):
+        operator.outputs.append(scope.declare_local_variable("variable", real()))
+        return operator.outputs
+    options = scope.get_options(model, {"zipmap": True, "raw_scores": False})
+    operator.labels_are_keys = options["zipmap"] is not False
+    label, _ = _labels(model.classes_, operator.labels_are_keys)
+    # ONNX has maps of single precision only.
+    numbers = FloatTensorType if options["zipmap"] is True else real
+    second = "scores" if options["raw_scores"] else "probabilities"
+    for name, kind in (("label", label), (second, numbers)):
+        operator.outputs.append(scope.declare_local_variable(name, kind()))
+    if options["zipmap"] is False:
+        return operator.outputs
+    return _apply_zipmap(
+        options["zipmap"], scope, model, inputs[0].type, operator.outputs
+    )
 
 
 def set_types(operator) -> None:
-    """Set the shapes of the outputs of an estimator."""
+    """Set the shapes of the outputs of an estimator, and the type of its labels."""
     model = operator.raw_operator
     n_rows = operator.inputs[0].get_first_dimension()
     if is_classifier(model):
         width = len(model.classes_)
-        operator.outputs[0].type.shape = [n_rows]
+        label, _ = _labels(model.classes_, _labels_are_keys(operator))
+        operator.outputs[0].set_type(label([n_rows]))
     elif is_regressor(model):
         width = model.n_outputs_
     else:
@@ -58,9 +67,8 @@ def set_types(operator) -> None:
 def convert(scope, operator, container) -> None:
     """Write the nodes of an estimator."""
     model = operator.raw_operator
-    graph = Graph(
-        scope, container, "float32" if _is_single(container, model) else "float64"
-    )
+    is_single = _type_of_reals(container, model) is FloatTensorType
+    graph = Graph(scope, container, "float32" if is_single else "float64")
     parts = [graph.cast(part.full_name, graph.real) for part in operator.inputs]
     X = parts[0] if len(parts) == 1 else graph.add("Concat", *parts, axis=1)
     if isinstance(model, RandomThresholdTransformer):
@@ -68,11 +76,11 @@ def convert(scope, operator, container) -> None:
     elif is_regressor(model):
         outputs = [_outputs(graph, X, Reading.of(model))]
     else:
-        reading = Reading.of(model)
-        scores = _scores(graph, _outputs(graph, X, reading), reading)
-        numbers = graph.add("ArgMax", scores, axis=1, keepdims=0)
-        _, labels = _labels(model.classes_)
-        outputs = [graph.add("Gather", graph.constant(labels), numbers), scores]
+        raw = container.get_options(model, {"raw_scores": False})["raw_scores"]
+        _, labels = _labels(model.classes_, _labels_are_keys(operator))
+        outputs = _answers(graph, X, model, labels, raw)
+    # Meta-estimators declare the outputs themselves, in the precision of the input.
+    outputs[-1] = graph.cast(outputs[-1], _DTYPES[type(operator.outputs[-1].type)])
     for value, output in zip(outputs, operator.outputs, strict=True):
         container.add_node(
             "Identity",
@@ -82,8 +90,38 @@ def convert(scope, operator, container) -> None:
         )
 
 
-def _is_single(scope, model) -> bool:
-    return scope.get_options(model, {"single_precision": False})["single_precision"]
+def _labels_are_keys(operator) -> bool:
+    """Return whether labels become keys of maps; not so within meta-estimators."""
+    return getattr(operator, "labels_are_keys", False)
+
+
+def _answers(graph: Graph, X: str, model, labels, raw_scores: bool) -> list[str]:
+    """Return the labels, and the probabilities or scores, of a classifier."""
+    reading = Reading.of(model)
+    scores = _scores(graph, _outputs(graph, X, reading), reading)
+    numbers = graph.add("ArgMax", scores, axis=1, keepdims=1)
+    flat = graph.add("Reshape", numbers, graph.constant(np.array([-1])))
+    label = graph.add("Gather", graph.constant(labels), flat)
+    if not raw_scores:
+        rule, n_classes = reading.rule, reading.n_classes
+        return [label, graph.probabilities(scores, numbers, rule, n_classes)]
+    if reading.n_classes != 2:
+        return [label, scores]
+    # As skl2onnx has it: minus the decision function, and the decision function.
+    first, second = (
+        graph.add("Gather", scores, graph.constant(np.array([k])), axis=1)
+        for k in (0, 1)
+    )
+    decision = graph.add("Sub", second, first)
+    return [label, graph.add("Concat", graph.add("Neg", decision), decision, axis=1)]
+
+
+def _type_of_reals(options, model):
+    """Return the type of what is computed, given what knows the options."""
+    if not options.get_options(model, {"single_precision": False})["single_precision"]:
+        return DoubleTensorType
+    _check_single(model)
+    return FloatTensorType
 
 
 def _check_single(model) -> None:
@@ -97,10 +135,13 @@ def _check_single(model) -> None:
         )
 
 
-def _labels(classes: np.ndarray):
-    """Return the type of the labels in ONNX, and the labels as such."""
+def _labels(classes: np.ndarray, are_keys: bool = False):
+    """Return the type of the labels in ONNX, and the labels as such.
+
+    Keys of maps are texts or integers; skl2onnx refuses real numbers that are none.
+    """
     kind = classes.dtype.kind
-    if kind in "iu":
+    if kind in "iu" or (are_keys and kind in "bf"):
         return Int64TensorType, classes.astype(np.int64)
     if kind == "b":
         return BooleanTensorType, classes

@@ -9,6 +9,7 @@ from onnx import TensorProto
 from onnx.numpy_helper import from_array
 from scipy import sparse
 
+from .._estimator._probabilities import LEAST_EXPONENT, Rule, Softmax
 from ..constructions.random_hyperplanes._hyperplane_layer import HyperplaneLayer
 from ..kernels._memory import check_room
 from ..network import Layer
@@ -21,6 +22,8 @@ _TYPES = {
     "int32": TensorProto.INT32,
     "uint8": TensorProto.UINT8,
 }
+# Below this, the exponential has no full precision in single precision.
+_LEAST_SINGLE_EXPONENT = -87.0
 # Below the margin of every neuron.
 _LOWEST_BOUND = -(2**30)
 
@@ -203,6 +206,38 @@ class Graph:
         columns = self.constant(np.arange(n_classes, dtype=np.int64))
         chosen = self.add("And", beaten, self.add("Equal", columns, numbers))
         return self.add("Where", chosen, self._next_after(highest), scores)
+
+    def probabilities(self, scores: str, numbers: str, rule: Rule, n_classes: int):
+        """Return the shares of the classes by a rule; see `_estimator/_probabilities`.
+
+        The predicted classes are `numbers`, of shape (n_samples, 1).
+        """
+        columns = self.constant(np.arange(n_classes, dtype=np.int64))
+        if isinstance(rule, Softmax):
+            weights = self._softmax_weights(scores, rule.scale)
+        else:
+            predicted = self.add("Equal", columns, numbers)
+            weights = self.add("Where", predicted, self.number(2.0), self.number(1.0))
+        return self._shares(weights, numbers, columns)
+
+    def _softmax_weights(self, scores: str, scale: float) -> str:
+        single = self.real == np.float32
+        least = _LEAST_SINGLE_EXPONENT if single else LEAST_EXPONENT
+        largest = self.largest(scores, 1)[0]
+        exponents = self.add("Sub", scores, largest)
+        exponents = self.add("Mul", exponents, self.number(scale))
+        return self.add("Exp", self.add("Max", exponents, self.number(least)))
+
+    def _shares(self, weights: str, numbers: str, columns: str) -> str:
+        """Divide by the sum of each row; the predicted class leads, as in `shares`."""
+        most = self.add("GatherElements", weights, numbers, axis=1)
+        weights = self.add("Min", weights, most)
+        parts = self.add("Div", weights, self.sum(weights, 1, keepdims=True))
+        most = self.add("GatherElements", parts, numbers, axis=1)
+        # x - (epsilon / 2) x, rounded, is the next smaller number than x.
+        step = self.add("Mul", most, self.number(np.finfo(self.real).epsneg))
+        lowered = self.add("Min", parts, self.add("Sub", most, step))
+        return self.add("Where", self.add("Less", columns, numbers), lowered, parts)
 
     def _total(self, parts: list[str]) -> str:
         """Add in order: the rounded sum depends on it."""

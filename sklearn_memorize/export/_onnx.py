@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimator._version import __version__
 from ..constructions import all_estimators
 
 _PREFIX = "SklearnMemorize"
-# Pipelines ask every classifier for a zipmap; scores are a matrix here in any case.
-_OPTIONS = {"single_precision": [False, True], "zipmap": [True, False, "columns"]}
+_OPTIONS: dict = {"single_precision": [False, True]}
+# Those of the classifiers that skl2onnx itself converts.
+_CLASSIFIER_OPTIONS = {
+    "zipmap": [True, False, "columns"],
+    "raw_scores": [True, False],
+    "nocl": [False],  # skl2onnx asks; labels are never left out
+}
 
 
 def register_onnx_converters() -> None:
@@ -19,8 +27,11 @@ def register_onnx_converters() -> None:
     After that `skl2onnx.to_onnx` converts them, alone or as steps of pipelines and
     other meta-estimators. `to_onnx` of this module does it by itself.
 
-    Converters have the option `single_precision` (False by default): whether
-    hyperplanes are evaluated in single precision; see `to_onnx`.
+    Converters have the option `single_precision` (False by default), whether
+    hyperplanes are evaluated in single precision; see `to_onnx`. Those of classifiers
+    have the options of skl2onnx's own: `zipmap` (True, False or "columns"; True unless
+    told otherwise), and `raw_scores`, whether scores are put out in place of
+    probabilities.
 
     Raises
     ------
@@ -42,11 +53,22 @@ def register_onnx_converters() -> None:
             _converters.set_types,
             _converters.convert,
             parser=_converters.parse,
-            options=_OPTIONS,
+            options=_options_of(estimator, _CLASSIFIER_OPTIONS),
         )
 
 
-def to_onnx(model, *, dtype=np.float64, single_precision: bool = False):
+def _options_of(estimator: type, of_classifiers: dict, of_all: dict = _OPTIONS) -> dict:
+    return {**of_all, **(of_classifiers if is_classifier(estimator()) else {})}
+
+
+def to_onnx(
+    model,
+    *,
+    dtype=np.float64,
+    single_precision: bool = False,
+    zipmap: bool | Literal["columns"] = False,
+    raw_scores: bool = False,
+):
     """Return a fitted estimator, or a pipeline that ends in one, as an ONNX model.
 
     All is computed in double precision, whatever the precision of the input, so that
@@ -66,13 +88,23 @@ def to_onnx(model, *, dtype=np.float64, single_precision: bool = False):
         label. For `MemorizingClassifier` with `activation="threshold"` and
         `RandomThresholdTransformer` only: what the other networks add up needs double
         precision.
+    zipmap : bool or "columns", default=False
+        How a classifier of this package puts out its probabilities, in the terms of
+        skl2onnx: False for a matrix, True for one dictionary a row (single precision,
+        for ONNX has no others), "columns" for one output a class.
+    raw_scores : bool, default=False
+        Whether a classifier of this package puts out scores in place of probabilities.
 
     Returns
     -------
     onnx_model : onnx.ModelProto
         A model with the input `X`, of shape (n_samples, n_features). Classifiers have
-        the outputs `label` and `scores`, one score for each class; with two classes
-        the second one minus the first is `decision_function`. Regressors and
+        the outputs `label` and `probabilities`, of shape (n_samples, n_classes): those
+        of `predict_proba` up to rounding. With `zipmap=True` the outputs are called
+        `output_label` and `output_probability`; with "columns", `output_label` and a
+        name for each class ("i" and an integer, or "s" and a text). With
+        `raw_scores=True` it is `scores` in place of `probabilities`: what
+        `decision_function` returns, with two classes minus it and it. Regressors and
         transformers have the output `variable`.
 
     Raises
@@ -89,7 +121,7 @@ def to_onnx(model, *, dtype=np.float64, single_precision: bool = False):
 
         onnx_model = to_onnx(classifier)
         session = onnxruntime.InferenceSession(onnx_model.SerializeToString())
-        labels, scores = session.run(None, {"X": X})
+        labels, probabilities = session.run(None, {"X": X})
     """
     register_onnx_converters()
     import skl2onnx
@@ -102,8 +134,10 @@ def to_onnx(model, *, dtype=np.float64, single_precision: bool = False):
     if tensor is None:
         raise ValueError(f"dtype must be numpy.float64 or numpy.float32, got {dtype!r}")
     input_type = getattr(data_types, tensor)([None, model.n_features_in_])
+    of_all = {"single_precision": single_precision}
+    of_classifiers = {"zipmap": zipmap, "raw_scores": raw_scores}
     options = {
-        estimator: {"single_precision": single_precision}
+        estimator: _options_of(estimator, of_classifiers, of_all)
         for estimator in all_estimators()
     }
     onnx_model = skl2onnx.to_onnx(

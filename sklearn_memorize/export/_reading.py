@@ -8,6 +8,7 @@ from typing import Literal
 from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
+from .._estimator._probabilities import ONE_OBSERVATION, Rule
 from ..constructions.nearby_set._construction import NearbySetNetwork
 from ..constructions.random_hyperplanes._estimator import MemorizingClassifier
 from ..constructions.random_hyperplanes._network import CoverNetwork
@@ -26,6 +27,7 @@ class Reading:
     one of `n_classes` levels from -1 to 1. "targets": those of a regressor, which has 0
     classes. A network of coverings is read by `n_votes` votes, or by the paper's rule
     if that is None; coverings of one class (`is_one_sided`) by the largest margin.
+    `rule` says how the scores become probabilities.
     """
 
     network: Network
@@ -33,6 +35,7 @@ class Reading:
     n_classes: int
     n_votes: int | None = None
     is_one_sided: bool = False
+    rule: Rule = ONE_OBSERVATION
 
     @classmethod
     def of(cls, estimator) -> Reading:
@@ -44,17 +47,18 @@ class Reading:
         n_classes = len(estimator.classes_)
         if n_classes == 1:
             return cls(network, "constant", 1)
+        rule = estimator._probability_rule
         if isinstance(estimator, SmallReLUClassifier):
             outputs: Outputs = "levels" if n_classes > 2 else "difference"
-            return cls(network, outputs, n_classes)
+            return cls(network, outputs, n_classes, rule=rule)
         if isinstance(estimator, MemorizingClassifier):
             if estimator.one_sided:
-                return cls(network, "difference", 2, is_one_sided=True)
+                return cls(network, "difference", 2, None, True, rule)
             n_votes = estimator.n_votes if estimator.decision == "vote" else None
-            return cls(network, "scores", n_classes, n_votes)
+            return cls(network, "scores", n_classes, n_votes, False, rule)
         has_score_each = n_classes > 2 or isinstance(network, NearbySetNetwork)
         outputs = "scores" if has_score_each else "difference"
-        return cls(network, outputs, n_classes)
+        return cls(network, outputs, n_classes, rule=rule)
 
     @property
     def has_coverings(self) -> bool:

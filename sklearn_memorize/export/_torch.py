@@ -24,7 +24,9 @@ def to_torch(estimator):
         Its `forward` takes a tensor of shape (n_samples, n_features) and returns one
         score for each class, of shape (n_samples, n_classes); with two classes, the
         second score minus the first is `decision_function`. For a regressor, it
-        returns the targets, of shape (n_samples, n_outputs). Its `network` is what
+        returns the targets, of shape (n_samples, n_outputs). `probabilities` takes the
+        same tensor and returns, for a classifier, what `predict_proba` does, up to
+        rounding. Its `network` is what
         `to_torch` of the network returns, but for coverings of one class alone.
 
     Raises
@@ -41,6 +43,7 @@ def to_torch(estimator):
         module = to_torch(classifier)
         scores = module(torch.from_numpy(X))
         labels = classifier.classes_[scores.argmax(dim=1).numpy()]
+        probabilities = module.probabilities(torch.from_numpy(X))
     """
     modules = torch_modules()
     reading = Reading.of(estimator)
@@ -50,4 +53,4 @@ def to_torch(estimator):
         network = reading.network.to_torch(reading.n_votes)
     else:
         network = reading.network.to_torch()
-    return modules.ReadModule(network, reading.outputs, reading.n_classes)
+    return modules.ReadModule(network, reading.outputs, reading.n_classes, reading.rule)

@@ -15,6 +15,7 @@ import torch
 from scipy import sparse
 from torch import nn
 
+from .._estimator._probabilities import LEAST_EXPONENT, Rule, Softmax
 from ..constructions.random_hyperplanes._hyperplane_layer import HyperplaneLayer
 from ..constructions.random_hyperplanes._network import Covering, CoverNetwork
 from ..kernels._memory import check_room
@@ -239,8 +240,9 @@ class LargestMarginModule(nn.Module):
 class ReadModule(nn.Module):
     """A score for each class, or targets, from the outputs that a `Reading` names."""
 
-    def __init__(self, network: nn.Module, outputs, n_classes: int):
+    def __init__(self, network: nn.Module, outputs, n_classes: int, rule: Rule):
         super().__init__()
+        self.rule = rule
         self.network = network
         self.outputs = outputs
         self.n_classes = n_classes
@@ -257,6 +259,32 @@ class ReadModule(nn.Module):
             positions = (outputs + 1.0) / 2.0 * (self.n_classes - 1)
             return -(positions - numbers).abs()
         return outputs
+
+    def probabilities(self, X):
+        """Return the probabilities of the classes, (n_samples, n_classes)."""
+        if self.outputs == "targets":
+            raise TypeError("a regressor has targets, and no probabilities of classes")
+        scores = self(X)
+        numbers = scores.argmax(dim=1, keepdim=True)
+        return _shares(self._weights(scores, numbers), numbers)
+
+    def _weights(self, scores, numbers):
+        """Return positive weights by the rule; see `_estimator/_probabilities`."""
+        if isinstance(self.rule, Softmax):
+            least = LEAST_EXPONENT if scores.dtype == torch.float64 else -87.0
+            largest = scores.max(dim=1, keepdim=True).values
+            return torch.exp((self.rule.scale * (scores - largest)).clamp(min=least))
+        return torch.ones_like(scores).scatter(1, numbers, 2.0)
+
+
+def _shares(weights, numbers):
+    """Divide by the sum of each row; the predicted class leads, as in `shares`."""
+    weights = torch.minimum(weights, weights.gather(1, numbers))
+    parts = weights / weights.sum(dim=1, keepdim=True)
+    most = parts.gather(1, numbers)
+    lowered = torch.minimum(parts, most * (1.0 - torch.finfo(parts.dtype).eps / 2))
+    columns = torch.arange(weights.shape[1], device=weights.device)
+    return torch.where(columns < numbers, lowered, parts)
 
 
 def _tensor(array) -> torch.Tensor:

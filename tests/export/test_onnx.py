@@ -3,17 +3,29 @@
 import numpy as np
 import pytest
 from sklearn.base import is_regressor
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from support.exported import CASES, each_case, fitted, memorizing, predictors, samples
+from support.exported import (
+    CASES,
+    REFUSED,
+    each_case,
+    fitted,
+    memorizing,
+    predictors,
+    samples,
+)
 from support.needs import needs
-from support.oracle import REFUSED
 
 from sklearn_memorize import (
     BitExtractionClassifier,
+    NearbySetClassifier,
     RandomThresholdTransformer,
     SlabClassifier,
 )
@@ -57,14 +69,109 @@ def test_the_model_says_what_predict_says(case):
         if is_regressor(estimator):
             np.testing.assert_allclose(outputs[0], estimator.predict(rows), atol=1e-6)
             continue
-        labels, scores = outputs
+        labels, found = outputs
+        np.testing.assert_array_equal(labels, estimator.predict(rows))
+        np.testing.assert_array_equal(
+            estimator.classes_[found.argmax(axis=1)], estimator.predict(rows)
+        )
+        np.testing.assert_allclose(
+            found, estimator.predict_proba(rows), rtol=1e-5, atol=1e-6
+        )
+
+
+@each_case
+def test_scores_are_put_out_where_they_are_asked_for(case):
+    estimator, X, new = fitted(case)
+    if is_regressor(estimator):
+        return
+    model = to_onnx(estimator, raw_scores=True)
+    assert [output.name for output in model.graph.output] == ["label", "scores"]
+    for rows in (X, new):
+        labels, scores = run(model, rows)
         np.testing.assert_array_equal(labels, estimator.predict(rows))
         expected = estimator.decision_function(rows)
-        if expected.ndim == 1 and len(estimator.classes_) == 2:
-            scores = scores[:, 1] - scores[:, 0]
+        if len(estimator.classes_) == 2:
+            np.testing.assert_array_equal(scores[:, 0], -scores[:, 1])
+            scores = scores[:, 1]
         np.testing.assert_allclose(
             scores.reshape(expected.shape), expected, rtol=1e-6, atol=1e-6
         )
+
+
+WORDS = np.array(["no", "yes", "maybe"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "names"),
+    [
+        (WORDS, ["smaybe", "sno", "syes"]),
+        (np.array([7, -3, 11]), ["i-3", "i7", "i11"]),
+        (np.array([1.0, 2.0, 3.0]), None),
+        (np.array([False, True]), ["i0", "i1"]),
+    ],
+    ids=["texts", "integers", "real numbers", "booleans"],
+)
+def test_zipmaps_follow_the_conventions_of_skl2onnx(classes, names):
+    X, numbers = samples(200, len(classes))
+    estimator = memorizing().fit(X, classes[numbers])
+    expected = estimator.predict_proba(X)
+    model = to_onnx(estimator, zipmap=False)
+    assert [output.name for output in model.graph.output] == ["label", "probabilities"]
+    for labels, maps in (
+        run(to_onnx(estimator, zipmap=True), X),
+        run(skl2onnx.to_onnx(estimator, initial_types=double_input(5)), X),
+    ):
+        assert labels.tolist() == classes[numbers].tolist()
+        assert [list(row) for row in maps] == [estimator.classes_.tolist()] * 200
+        found = np.array([list(row.values()) for row in maps])
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-30)
+    if names is None:  # skl2onnx names no columns after real numbers
+        return
+    model = to_onnx(estimator, zipmap="columns")
+    outputs = [output.name for output in model.graph.output]
+    assert outputs == ["output_label", *names]
+    labels, *columns = run(model, X)
+    assert labels.tolist() == classes[numbers].tolist()
+    np.testing.assert_allclose(np.column_stack(columns), expected, rtol=1e-12)
+
+
+def double_input(n_features):
+    return [("X", skl2onnx.common.data_types.DoubleTensorType([None, n_features]))]
+
+
+def wrapped(n_classes):
+    """Yield the meta-estimators that skl2onnx converts, around our classifiers."""
+    members = [
+        ("covers", memorizing()),
+        ("slabs", SlabClassifier(random_state=0)),
+        ("cells", NearbySetClassifier()),
+    ]
+    yield VotingClassifier(members, voting="soft", flatten_transform=False)
+    yield StackingClassifier(members, LogisticRegression(), cv=2)
+    yield CalibratedClassifierCV(memorizing(), cv=2)
+    if n_classes > 2:
+        yield OneVsRestClassifier(memorizing())
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_meta_estimators_are_converted_with_what_is_in_them(n_classes):
+    register_onnx_converters()
+    X, y = samples(200, n_classes)
+    new = np.random.default_rng(1).standard_normal((300, 5))
+    for model in wrapped(n_classes):
+        model.fit(X, y)
+        converted = skl2onnx.to_onnx(
+            model,
+            initial_types=double_input(5),
+            options={id(model): {"zipmap": False}},
+        )
+        labels, found = run(converted, new)
+        expected = model.predict_proba(new)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        # Sums of several models may tie, up to rounding.
+        clear = np.diff(np.sort(expected, axis=1)[:, -2:])[:, 0] > 1e-5
+        assert clear.mean() > 0.9
+        np.testing.assert_array_equal(labels[clear], model.predict(new)[clear])
 
 
 @pytest.mark.parametrize("activation", ["threshold", "relu"])
@@ -73,7 +180,7 @@ def test_the_scores_of_coverings_are_equal_to_the_last_bit(decision, activation)
     X, y = samples(300, 4)
     estimator = memorizing(decision=decision, activation=activation).fit(X, y)
     new = 2 * np.random.default_rng(1).standard_normal((10_000, 5))
-    _, scores = run(to_onnx(estimator), new)
+    _, scores = run(to_onnx(estimator, raw_scores=True), new)
     assert_equal_scores(scores, estimator.decision_function(new))
 
 
@@ -171,7 +278,7 @@ def test_single_precision_inputs_are_taken_as_they_are():
     X, y = samples(300, 3)
     X = X.astype(np.float32)
     estimator = memorizing().fit(X, y)
-    labels, scores = run(to_onnx(estimator, dtype=np.float32), X)
+    labels, scores = run(to_onnx(estimator, dtype=np.float32, raw_scores=True), X)
     np.testing.assert_array_equal(labels, y)
     assert_equal_scores(scores, estimator.decision_function(X))
 
@@ -180,7 +287,7 @@ def test_rows_far_from_the_origin_keep_their_sides():
     X, y = samples(300, 3)
     estimator = memorizing().fit(X + 1e9, y)
     new = np.random.default_rng(0).standard_normal((2000, 5)) * 2 + 1e9
-    labels, scores = run(to_onnx(estimator), new)
+    labels, scores = run(to_onnx(estimator, raw_scores=True), new)
     np.testing.assert_array_equal(labels, estimator.predict(new))
     assert_equal_scores(scores, estimator.decision_function(new))
 

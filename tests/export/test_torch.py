@@ -5,9 +5,16 @@ import copy
 import numpy as np
 import pytest
 from sklearn.base import is_regressor
-from support.exported import CASES, each_case, fitted, memorizing, predictors, samples
+from support.exported import (
+    CASES,
+    REFUSED,
+    each_case,
+    fitted,
+    memorizing,
+    predictors,
+    samples,
+)
 from support.needs import needs
-from support.oracle import REFUSED
 
 from sklearn_memorize import (
     BitExtractionClassifier,
@@ -53,6 +60,22 @@ def test_the_module_says_what_predict_says(case):
         np.testing.assert_allclose(
             outputs.reshape(scores.shape), scores, rtol=1e-6, atol=1e-6
         )
+
+
+@each_case
+def test_the_module_gives_probabilities(case):
+    estimator, X, new = fitted(case)
+    module = to_torch(estimator)
+    if is_regressor(estimator):
+        with pytest.raises(TypeError, match="no probabilities"):
+            module.probabilities(torch.from_numpy(X))
+        return
+    for rows in (X, new):
+        found = outputs_of(module.probabilities, rows)
+        expected = estimator.predict_proba(rows)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+        labels = estimator.classes_[found.argmax(axis=1)]
+        np.testing.assert_array_equal(labels, estimator.predict(rows))
 
 
 @each_case

@@ -110,7 +110,9 @@ def test_covers_agree(backend, codes, masks, bounds, tiles):
 
 def test_classes_that_fire_agree(backend, codes, masks, bounds):
     starts = np.array([0, 3, 3, 40, 70])
-    fired, *others = in_every_way(backend, "classes_that_fire", codes, masks, bounds, starts)
+    fired, *others = in_every_way(
+        backend, "classes_that_fire", codes, masks, bounds, starts
+    )
     for other in others:
         assert (fired == other).all()
     assert fired.any()
@@ -265,5 +267,3 @@ def test_integer_sums_agree(backend, exponent):
     plain, fast = both(backend, "integer_sums", rows, exponent)
     assert (plain == fast).all()
     assert (plain == np.rint(np.ldexp(rows, -exponent)).sum(axis=0)).all()
-
-

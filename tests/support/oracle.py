@@ -148,6 +148,11 @@ def _check_scores(estimator, X, predicted):
     scores = estimator.decision_function(X)
     assert np.isfinite(scores).all(), "scores are not finite"
     n_classes = len(estimator.classes_)
+    found = estimator.predict_proba(X)
+    assert found.shape == (len(predicted), n_classes)
+    assert (found > 0).all() and (abs(found.sum(axis=1) - 1) < 1e-13 * n_classes).all()
+    likely = estimator.classes_[found.argmax(axis=1)]
+    assert (likely == predicted).all(), "another class is as likely"
     shape = (len(predicted), n_classes) if n_classes > 2 else (len(predicted),)
     assert scores.shape == shape
     if n_classes == 1:

@@ -18,7 +18,12 @@ from ..._estimator._base import BaseMemorizingClassifier
 from ..._estimator._conflicts import resolve_labels
 from ..._estimator._dask import DaskWorkers, in_row_chunks, is_dask_array
 from ..._estimator._sklearn import _check_sample_weight
-from ..._estimator._training_set import canonical_csr, distinct_rows, row_hashes
+from ..._estimator._training_set import (
+    canonical_csr,
+    distinct_rows,
+    refuse_several_labels,
+    row_hashes,
+)
 from ._codes import ClassLayout
 from ._parts import Arrangement, SamplesInParts, by_part, checksum, take_rows
 
@@ -34,6 +39,7 @@ def read_chunks(
     `y` and `sample_weight` may be dask arrays or others. To this process come a hash
     and a class number of each row, and the rows that may equal another.
     """
+    refuse_several_labels(y, estimator)
     workers = DaskWorkers()
     X = in_row_chunks(X)
     blocks = X.to_delayed().ravel().tolist()

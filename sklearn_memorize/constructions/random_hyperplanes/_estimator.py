@@ -14,6 +14,7 @@ from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress, completed_draws
 from ..._estimator._dask import in_dask_worker, is_dask_array
 from ..._estimator._messages import advice_on_memory, unchanged_on_failure
+from ..._estimator._probabilities import ONE_OBSERVATION, Rule, Softmax
 from ..._estimator._sklearn import Interval, StrOptions, _fit_context, draw_seeds
 from ...exceptions import InterpolationError, InterpolationWarning
 from ._codes import ClassLayout
@@ -30,6 +31,8 @@ from ._seen_samples import SeenSamples
 # by `fit` and by each call to `partial_fit`; and this many if there are as many.
 _N_CHECKED_ONCE, _N_CHECKED_EACH_TIME = 1024, 256
 _LEAST_CHECKED = 256
+# Margins, averaged over the draws, are multiplied by this before softmax.
+_MARGIN_SCALE = 128.0
 
 
 class MemorizingClassifier(BaseMemorizingClassifier):
@@ -139,9 +142,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     Notes
     -----
-    Let delta be the distance between the classes, and let M balls that are small
-    compared to their distance from the other classes cover the samples. Then, up to
-    constants, (lambda / delta) * log(M / eta) + (lambda / delta**3) * omega**2
+    **Probabilities.** By "vote" (and with `one_sided`) `predict_proba` is the softmax
+    of 128 times the margins, averaged over the draws. The factor fits data sets of
+    moderate noise; it is not calibrated on yours. By "network" the answer counts as one
+    observation: 2 / (n_classes + 1) for the predicted class, 1 / (n_classes + 1) for
+    any other.
+
+    **Size.** Let delta be the distance between the classes, and let M balls that are
+    small compared to their distance from the other classes cover the samples. Then, up
+    to constants, (lambda / delta) * log(M / eta) + (lambda / delta**3) * omega**2
     hyperplanes suffice for a second layer of at most M neurons, with probability
     1 - eta; omega is the Gaussian mean width of the pieces of the covering [1]_.
 
@@ -478,6 +487,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         if self.one_sided:
             return scores[:, 0]
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    @property
+    def _probability_rule(self) -> Rule:
+        """Margins say how sure a vote is; neurons that fire or not do not."""
+        if self.one_sided:  # one margin, the largest of all draws
+            return Softmax(_MARGIN_SCALE)
+        if self.decision == "network":
+            return ONE_OBSERVATION
+        return Softmax(_MARGIN_SCALE / len(self.network_.coverings))
 
 
 def _n_threads(n_jobs) -> int:

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from ..._estimator._base import BaseMemorizingClassifier
-from ..._estimator._training_set import canonical_csr
+from ..._estimator._training_set import canonical_csr, refuse_several_labels
 from ._drawing import Ball, enclosing_ball, enlarged_ball
 from ._growing import GrowingCover
 from ._seen_samples import SeenSamples
@@ -73,6 +73,7 @@ def read_batch(
             "fit memorized. Give all batches to partial_fit, the first one too.",
             stacklevel=3,
         )
+    refuse_several_labels(y, estimator)
     _declare(estimator, classes, before is None)
     X, y = estimator._validate_samples(X, y=y, reset=before is None)
     check_classification_targets(y)

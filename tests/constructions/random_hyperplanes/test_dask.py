@@ -411,7 +411,12 @@ def test_predictions_of_chunks_are_lazy_and_the_same(threads, digits):
         scores = model.decision_function(chunks)
         assert scores.shape == (600, n_outputs)
         np.testing.assert_array_equal(scores.compute(), model.decision_function(X))
+        for method in ("predict_proba", "predict_log_proba"):
+            ask = getattr(model, method)
+            assert ask(chunks).chunks == ((200, 0, 400), (n_outputs,))
+            assert ask(chunks).compute().tobytes() == ask(X).tobytes()
     model = classifier().fit(X, y % 2)
+    assert model.predict_proba(chunks).shape == (600, 2)
     scores = model.decision_function(chunks)
     assert scores.shape == (600,)
     np.testing.assert_array_equal(scores.compute(), model.decision_function(X))
@@ -425,6 +430,7 @@ def test_predictions_of_chunks_are_lazy_and_the_same(threads, digits):
         ({}, lambda X, y: (X, y[:-1]), r"inconsistent numbers.*\[600, 599\]"),
         ({}, lambda X, y: (X, da.from_array(y[:-1])), "inconsistent numbers"),
         ({}, lambda X, y: (X[:, 0], y), "Expected 2D array"),
+        ({}, lambda X, y: (X, np.column_stack([y, y])), "2 labels.*MultiOutput"),
         ({}, lambda X, y: (X[:0], y[:0]), "0 samples"),
         ({}, lambda X, y: (da.where(X > 15, np.nan, X), y), "NaN"),
         ({}, lambda X, y: (X, da.from_array(y + 0.5)), "Unknown label type"),
