@@ -17,6 +17,7 @@ from ..._estimator._messages import advice_on_memory, unchanged_on_failure
 from ..._estimator._probabilities import ONE_OBSERVATION, Rule, Softmax
 from ..._estimator._sklearn import Interval, StrOptions, _fit_context, draw_seeds
 from ...exceptions import InterpolationError, InterpolationWarning
+from ._adapted import Survey
 from ._codes import ClassLayout
 from ._construction import Memorization, Rules, memorize_as_draw
 from ._dask_samples import read_chunks
@@ -31,6 +32,10 @@ from ._seen_samples import SeenSamples
 # by `fit` and by each call to `partial_fit`; and this many if there are as many.
 _N_CHECKED_ONCE, _N_CHECKED_EACH_TIME = 1024, 256
 _LEAST_CHECKED = 256
+# What "auto" stands for where hyperplanes are adapted; from many samples on, fewer draws
+# of more hyperplanes do as well, and take less time.
+_MANY_SAMPLES = 10_000
+_MOST_DRAWS, _FEWER_DRAWS = 32, 16
 # Margins, averaged over the draws, are multiplied by this before softmax.
 _MARGIN_SCALE = 128.0
 
@@ -51,13 +56,21 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     Parameters
     ----------
+    hyperplanes : {"adapted", "random"}, default="adapted"
+        How hyperplanes are drawn. "adapted" ones combine a few features, in units of
+        their spread, and pass between two training samples of different classes; of
+        three candidates the one is taken that divides the classes best. They are drawn
+        from at most 4,096 of the samples, and need no `StandardScaler`. "random" ones
+        are those of [1]_, Gaussian with uniform biases: the theorem is about them.
     n_hyperplanes : int or "auto", default="auto"
-        Number of hyperplanes, the width of the first layer. With "auto" the number is
+        Number of hyperplanes of a draw, the width of its first layer. With "auto" the number is
         doubled, from `min_hyperplanes` on, until the training set is memorized
         (Algorithm 1 of [1]_). A fixed number may not suffice (Algorithm 2): then `fit`
         warns, and `interpolates_` is False.
-    min_hyperplanes : int, default=1000
-        Number of hyperplanes that "auto" starts from.
+    min_hyperplanes : int or "auto", default="auto"
+        Number of hyperplanes that `n_hyperplanes="auto"` starts from. "auto" is 1000
+        where they are random; where they are adapted it is 128, or 512 from 10,000
+        distinct rows on.
     max_hyperplanes : int, default=65536
         Number of hyperplanes at which "auto" gives up with an `InterpolationError`.
     max_bias : float, default=1.0
@@ -72,10 +85,11 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     center : bool, default=True
         Whether the hyperplanes are drawn around the mean of the samples, or around the
         origin. The network has the same form: centering only changes its biases.
-    n_draws : int, default=4
+    n_draws : int or "auto", default="auto"
         Number of candidate first layers that are drawn and built, in parallel. One is
         the construction of [1]_, and enough to memorize; several, all kept, predict
-        better.
+        better. "auto" is 4 where hyperplanes are random; where they are adapted it is
+        32, or 16 from 10,000 distinct rows on.
     keep : {"best", "all"}, default="all"
         "best" keeps the draw with the fewest neurons in the second layer (the first
         one among equals). "all" lets the networks of all draws stand side by side as
@@ -174,17 +188,21 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     """
 
     _parameter_constraints: dict = {
+        "hyperplanes": [StrOptions({"adapted", "random"})],
         "n_hyperplanes": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
-        "min_hyperplanes": [Interval(Integral, 1, None, closed="left")],
+        "min_hyperplanes": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "max_hyperplanes": [Interval(Integral, 1, None, closed="left")],
         "separating_hyperplanes": ["boolean"],
         "max_bias": [Interval(Real, 0, None, closed="left")],
         "activation": [StrOptions({"threshold", "relu"})],
         "center": ["boolean"],
-        "n_draws": [Interval(Integral, 1, None, closed="left")],
+        "n_draws": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "keep": [StrOptions({"best", "all"})],
         "covering": [StrOptions({"random", "greedy"})],
         "prune": ["boolean"],
@@ -199,14 +217,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     def __init__(
         self,
         *,
+        hyperplanes="adapted",
         n_hyperplanes="auto",
-        min_hyperplanes=1000,
+        min_hyperplanes="auto",
         max_hyperplanes=65536,
         separating_hyperplanes=True,
         max_bias=1.0,
         activation="threshold",
         center=True,
-        n_draws=4,
+        n_draws="auto",
         keep="all",
         covering="random",
         prune=False,
@@ -217,6 +236,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         n_jobs=None,
         random_state=None,
     ):
+        self.hyperplanes = hyperplanes
         self.n_hyperplanes = n_hyperplanes
         self.min_hyperplanes = min_hyperplanes
         self.max_hyperplanes = max_hyperplanes
@@ -240,7 +260,25 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     @property
     def _n_build_parts(self) -> int:  # type: ignore[override]
-        return self.n_draws
+        return _MOST_DRAWS if self.n_draws == "auto" else self.n_draws
+
+    def _n_draws(self, n_samples: int) -> int:
+        """Return the number of draws, which "auto" leaves to the samples."""
+        if self.n_draws != "auto":
+            return self.n_draws
+        if self.hyperplanes == "random":
+            return 4
+        return _MOST_DRAWS if n_samples < _MANY_SAMPLES else _FEWER_DRAWS
+
+    def _n_at_first(self, n_samples: int) -> int:
+        """Return the number of hyperplanes that "auto" starts from."""
+        if self.min_hyperplanes != "auto":
+            n = self.min_hyperplanes
+        elif self.hyperplanes == "random":
+            n = 1000
+        else:
+            n = 128 if n_samples < _MANY_SAMPLES else 512
+        return min(n, self.max_hyperplanes)
 
     def _read(self, X, y, sample_weight) -> Samples:  # type: ignore[override]
         """Return the samples by class, in memory or in the chunks of a dask array."""
@@ -268,8 +306,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         ball = training.enclosing_ball(self.center, _n_threads(self.n_jobs))
         if len(training.sizes) == 1:
             return self._constant(ball), None
-        rules = self._rules(len(training.sizes))
-        seeds = draw_seeds(self.random_state, self.n_draws)
+        seeds = draw_seeds(self.random_state, self._n_draws(training.n_samples))
+        rules = self._rules(training, self._survey(training, ball, seeds), len(seeds))
         tasks = [(ball, rules, progress, *numbered) for numbered in enumerate(seeds)]
         draws = completed_draws(
             training.run_draws(memorize_as_draw, tasks, self.n_jobs)
@@ -339,13 +377,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         """Update each draw and the fitted attributes; return codes as `_build` does."""
         ball = ball_of(before, seen, self.center)
         if before is None:
-            draws: Sequence = draw_seeds(self.random_state, self.n_draws)
+            n_draws = self._n_draws(training.n_samples)
+            draws: Sequence = draw_seeds(self.random_state, n_draws)
+            survey = self._survey(training, ball, draws)
         else:
-            draws = before.draws
+            draws, survey = before.draws, before.survey
         if len(training.sizes) == 1:
             attributes, codes = self._constant(ball), None
         else:
-            rules = self._rules(len(training.sizes))
+            rules = self._rules(training, survey, len(draws))
             labels = None if before is None else before.seen.labels
             pairs = grow_draws(draws, labels, training, ball, rules, self.n_jobs)
             draws, networks = zip(*pairs, strict=True)
@@ -354,10 +394,18 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             attributes["sample_indices_"] = seen.arrivals[indices]
         for name, value in attributes.items():
             setattr(self, name, value)
-        self._batches = Batches.of(self, seen, ball, draws)
+        self._batches = Batches.of(self, seen, ball, draws, survey)
         return codes
 
-    def _rules(self, n_classes: int) -> Rules:
+    def _survey(self, training: Samples, ball: Ball, seeds) -> Survey | None:
+        """Return what hyperplanes are drawn from; None where they are random."""
+        if self.hyperplanes == "random":
+            return None
+        seed, _ = np.random.SeedSequence(seeds).generate_state(2)
+        return Survey.of(training, len(ball.center), int(seed))
+
+    def _rules(self, training: Samples, survey: Survey | None, n_draws: int) -> Rules:
+        n_classes = len(training.sizes)
         if self.one_sided and n_classes > 2:
             raise ValueError(
                 f"one_sided=True needs two classes, got {n_classes}; set "
@@ -365,7 +413,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             )
         return Rules(
             n_hyperplanes=None if self.n_hyperplanes == "auto" else self.n_hyperplanes,
-            min_hyperplanes=min(self.min_hyperplanes, self.max_hyperplanes),
+            min_hyperplanes=self._n_at_first(training.n_samples),
             max_hyperplanes=self.max_hyperplanes,
             separates=self.n_hyperplanes == "auto" and self.separating_hyperplanes,
             max_bias=float(self.max_bias),
@@ -373,7 +421,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             greedy=self.covering == "greedy",
             prune=self.prune,
             classes=(1,) if self.one_sided else tuple(range(n_classes)),
-            n_threads=_n_threads(self.n_jobs) if self.n_draws == 1 else 1,
+            n_threads=_n_threads(self.n_jobs) if n_draws == 1 else 1,
+            survey=survey,
         )
 
     def _attributes(
@@ -382,8 +431,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         """Return the fitted attributes by name; and the codes of all draws, if any."""
         if self.keep == "best":
             draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
-        # Where every draw covers every sample, each fires its class in all of them.
-        quorum = len(draws) if sum(draw.n_missed for draw in draws) == 0 else 1
+        quorum = _quorum([draw.missed for draw in draws])
         network = CoverNetwork([draw.covering for draw in draws], quorum)
         widths = np.zeros(len(training.sizes), dtype=np.intp)
         for draw in draws:
@@ -496,6 +544,12 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         if self.decision == "network":
             return ONE_OBSERVATION
         return Softmax(_MARGIN_SCALE / len(self.network_.coverings))
+
+
+def _quorum(missed: list[np.ndarray]) -> int:
+    """Return the smallest number of draws that cover a sample, but at least one."""
+    _, times = np.unique(np.concatenate(missed), return_counts=True)
+    return max(1, len(missed) - int(times.max(initial=0)))
 
 
 def _n_threads(n_jobs) -> int:

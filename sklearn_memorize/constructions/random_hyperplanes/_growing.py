@@ -65,7 +65,8 @@ class GrowingCover:
 def grow_draws(draws, old_labels, samples: SamplesInMemory, ball, rules, n_jobs):
     """Return what `memorize_more` makes of each draw, in parallel jobs."""
     return Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(memorize_more)(draw, old_labels, samples, ball, rules) for draw in draws
+        delayed(memorize_more)(draw, old_labels, samples, ball, rules.of_draw(number))
+        for number, draw in enumerate(draws)
     )
 
 
@@ -95,7 +96,9 @@ def memorize_more(
             layer = with_separating(
                 growing.layer, codes, covers, samples, rules, growing.seed
             )
-            larger = _encoded_anew(growing, layer, samples, rules)
+            larger = None
+            if layer is not growing.layer:
+                larger = _encoded_anew(growing, layer, samples, rules)
         else:
             larger = _with_more_hyperplanes(growing, samples, ball, rules)
         if larger is None:
@@ -126,7 +129,7 @@ def _codes(
 
 
 def _first_draw(seed: int, samples: SamplesInMemory, ball: Ball, rules: Rules):
-    n = rules.n_hyperplanes or rules.min_hyperplanes
+    n = rules.n_at_first
     drawn = hyperplane_stream(seed, ball, rules).draw(n, rules.n_threads)
     layer = samples.most_balanced_first(drawn)
     outputs = _outputs(layer, samples.X, rules)

@@ -151,7 +151,8 @@ class CoverNetwork(Network):
     sample that at least `quorum` coverings cover: by the choice of m, no neuron of
     another class fires at it, and its own class fires in each of these coverings. So
     it is decided by step 1, and the rule of the paper agrees. `fit` sets `quorum` to
-    the number of coverings if each of them covers all samples, and else to 1.
+    the smallest number of coverings that cover a training sample, or to 1 if there are
+    samples that none covers.
 
     A network with one output says class 1 where it fires, and else class 0.
 
