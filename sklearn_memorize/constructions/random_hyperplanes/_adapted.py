@@ -239,7 +239,10 @@ def _between_classes(survey: Survey, candidates: _Candidates, generator):
         high[left] = candidates.at(survey.X, other, left)
         left = left[low[left] == high[left]]
         if len(left) == 0:
-            break
+            return low, high
+    # Most samples are alike here: just above them is as good a place as any.
+    sizes = candidates.weights * survey.spread[candidates.features]
+    high[left] += _AWAY * np.abs(sizes[left]).max(axis=1)
     return low, high
 
 

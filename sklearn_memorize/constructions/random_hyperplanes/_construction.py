@@ -54,6 +54,8 @@ from ._network import Covering
 from ._samples import Samples
 from ._separating import separating_hyperplanes
 
+# All adapted draws but the first have up to one separating hyperplane for each so many.
+_SHARE_SEPARATING = 4
 # If more samples are missed, it is not asked which others they are not separated from.
 _MOST_MISSED = 2048
 
@@ -94,12 +96,11 @@ class Rules:
         """Return the rules for one of several draws.
 
         Of draws that are adapted, the first one alone separates all samples that it
-        misses: the others are there to predict, and use no more hyperplanes for that
-        than they have drawn.
+        misses: the others are there to predict, and some hyperplanes are enough.
         """
         if self.survey is None or number == 0:
             return self
-        return replace(self, most_separating=self.n_at_first)
+        return replace(self, most_separating=self.n_at_first // _SHARE_SEPARATING)
 
     @property
     def n_tasks(self) -> int:
@@ -203,8 +204,9 @@ def with_separating(
         is_missed[chosen],
         layer.exponent if rules.activation == "relu" else None,
         np.random.default_rng((int(tree_seed), len(layer.axis))),
+        room,
     )
-    return layer.with_axis(more[:room])
+    return layer.with_axis(more)
 
 
 def memorize_as_draw(

@@ -12,6 +12,7 @@ from joblib import effective_n_jobs
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress, completed_draws
+from ..._estimator._conflicts import Ballots
 from ..._estimator._dask import in_dask_worker, is_dask_array
 from ..._estimator._messages import advice_on_memory, unchanged_on_failure
 from ..._estimator._probabilities import ONE_OBSERVATION, Rule, Softmax
@@ -23,6 +24,7 @@ from ._construction import Memorization, Rules, memorize_as_draw
 from ._dask_samples import read_chunks
 from ._drawing import Ball
 from ._growing import grow_draws
+from ._leave_one_out import leave_one_out
 from ._network import CoverNetwork
 from ._partial_fit import Batches, ball_of, read_batch
 from ._samples import Samples, SamplesInMemory
@@ -109,9 +111,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         several have, the first of them. "vote" agrees with it wherever exactly one
         class fires, in all the draws that are kept (so on all training samples), and
         elsewhere compares the classes by the mean of their `n_votes` largest margins.
-    n_votes : int, default=3
+    n_votes : int or "auto", default="auto"
         Number of neurons of each class, in each draw, whose margins are compared by
-        "vote". More of them resist wrong labels better.
+        "vote". More of them resist wrong labels better. "auto" chooses the number by
+        leaving out training samples, one at a time, and so it does a scale of the
+        margins and an offset of each class, which turn margins into scores whose
+        softmax is `predict_proba`: those with the smallest log loss. Nothing is fitted
+        again for that. Where X is a dask array, with `one_sided`, with
+        `decision="network"` and with `activation="relu"`, "auto" is 3, and margins are
+        not calibrated.
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical rows with different labels: memorize the label of
         the largest total weight with a `ConflictingLabelsWarning`, or raise.
@@ -127,6 +135,13 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     ----------
     classes_ : ndarray of shape (n_classes,)
         The class labels.
+    n_votes_ : int
+        The number of votes.
+    loo_score_ : float
+        Share of the training samples that would get their own label if they had been
+        left out, as the networks built without them would say, but for details that the
+        user guide gives. At most 2,000 distinct rows are left out. Only with
+        `n_votes="auto"`, where it chooses.
     network_ : CoverNetwork
         The network: layers, sizes, evaluation.
     radius_ : float
@@ -208,7 +223,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         "prune": ["boolean"],
         "one_sided": ["boolean"],
         "decision": [StrOptions({"vote", "network"})],
-        "n_votes": [Interval(Integral, 1, None, closed="left")],
+        "n_votes": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "conflicts": [StrOptions({"majority", "raise"})],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -231,7 +246,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         prune=False,
         one_sided=False,
         decision="vote",
-        n_votes=3,
+        n_votes="auto",
         conflicts="majority",
         n_jobs=None,
         random_state=None,
@@ -287,7 +302,11 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             training = super()._read(X, y, sample_weight)
             sizes = np.bincount(training.labels, minlength=training.n_classes)
             return SamplesInMemory(
-                training.X, training.rows, ClassLayout(sizes), training.n_conflicts
+                training.X,
+                training.rows,
+                ClassLayout(sizes),
+                training.n_conflicts,
+                training.ballots,
             )
         for name, value, instead in (
             ("covering", "greedy", "random"),
@@ -299,6 +318,26 @@ class MemorizingClassifier(BaseMemorizingClassifier):
                     f"dask array. Set {name}={instead!r}, or fit X.compute()."
                 )
         return read_chunks(self, X, y, sample_weight)
+
+    def _ballots(self, y, weights, inverse, order) -> Ballots | None:
+        if not self._leaves_out or (weights is None and len(order) == len(y)):
+            return None
+        labels = np.searchsorted(self.classes_, y)
+        labels = np.minimum(labels, len(self.classes_) - 1)
+        # A class that lost all its rows to others is not there.
+        there = np.flatnonzero(self.classes_[labels] == y)
+        places = np.empty(len(order), dtype=np.intp)
+        places[order] = np.arange(len(order))
+        weights = np.ones(len(y)) if weights is None else weights
+        return Ballots.none().joined_by(
+            places[inverse[there]], labels[there], weights[there]
+        )
+
+    @property
+    def _leaves_out(self) -> bool:
+        """Whether samples in memory are left out, to choose the number of votes."""
+        chooses = self.n_votes == "auto" and self.decision == "vote"
+        return chooses and self.activation == "threshold" and not self.one_sided
 
     def _build(  # type: ignore[override]
         self, training: Samples, progress: Progress
@@ -365,7 +404,11 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             seen, n_conflicts = seen.joined_by(*batch)
             self._report_conflicts(n_conflicts)
             training = SamplesInMemory.of(
-                seen.X, seen.labels, len(self.classes_), seen.ballots.n_conflicts()
+                seen.X,
+                seen.labels,
+                len(self.classes_),
+                seen.ballots.n_conflicts(),
+                seen.ballots,
             )
             codes = self._grow(before, seen, training)
             self._certify(training, codes, _N_CHECKED_EACH_TIME)
@@ -432,7 +475,16 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         if self.keep == "best":
             draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
         quorum = _quorum([draw.missed for draw in draws])
-        network = CoverNetwork([draw.covering for draw in draws], quorum)
+        votes: dict = {"n_votes_": 3 if self.n_votes == "auto" else self.n_votes}
+        self.__dict__.pop("loo_score_", None)
+        calibration = None
+        in_memory = isinstance(training, SamplesInMemory)
+        if self._leaves_out and in_memory and np.count_nonzero(training.sizes) > 1:
+            left_out = leave_one_out(draws, training, _n_threads(self.n_jobs))
+            votes = {"n_votes_": left_out.n_votes, "loo_score_": left_out.accuracy}
+            calibration = left_out.calibration
+        coverings = [draw.covering for draw in draws]
+        network = CoverNetwork(coverings, quorum, calibration)
         widths = np.zeros(len(training.sizes), dtype=np.intp)
         for draw in draws:
             widths[list(rules.classes)] += draw.covering.widths
@@ -447,6 +499,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             "second_layer_widths_": widths,
             "sample_indices_": np.concatenate([draw.centers for draw in draws]),
             "coverage_": np.concatenate([draw.coverage for draw in draws]),
+            **votes,
         }
         codes = [draw.codes for draw in draws]
         return attributes, None if any(code is None for code in codes) else codes
@@ -462,6 +515,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             "second_layer_widths_": np.zeros(1, dtype=np.intp),
             "sample_indices_": np.empty(0, dtype=np.intp),
             "coverage_": np.empty(0, dtype=np.intp),
+            "n_votes_": 3 if self.n_votes == "auto" else self.n_votes,
         }
 
     def _certify(  # type: ignore[override]
@@ -484,7 +538,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             assert isinstance(training, SamplesInMemory)
             positions = training.layout.positions()
             numbers = self.network_.decide_codes(
-                evidence, positions, self.decision, self.n_votes, n_threads
+                evidence, positions, self.decision, self.n_votes_, n_threads
             )
             self._check_codes(training, numbers, n_checked)
             n_missed = int((numbers != training.labels).sum())
@@ -522,7 +576,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         if len(self.classes_) == 1:
             return _only_class
         return partial(
-            self.network_.predict, decision=self.decision, n_votes=self.n_votes
+            self.network_.predict, decision=self.decision, n_votes=self.n_votes_
         )
 
     def _predict_class_numbers(self, X) -> np.ndarray:
@@ -530,7 +584,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     def _scores(self, X) -> np.ndarray:
         scores = self.network_.scores(
-            X, self.decision, self.n_votes, _n_threads(self.n_jobs)
+            X, self.decision, self.n_votes_, _n_threads(self.n_jobs)
         )
         if self.one_sided:
             return scores[:, 0]
@@ -543,6 +597,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             return Softmax(_MARGIN_SCALE)
         if self.decision == "network":
             return ONE_OBSERVATION
+        if self.network_.calibration is not None:  # scores are logarithms
+            return Softmax(1.0)
         return Softmax(_MARGIN_SCALE / len(self.network_.coverings))
 
 
