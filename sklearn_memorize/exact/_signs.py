@@ -55,6 +55,13 @@ def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
         values, bounds = _sums_in_double_double(X, directions, *pairs)
         positive[doubtful] = values > 0
         doubtful = doubtful[~(np.abs(values) > bounds)]
+    if len(doubtful):
+        small = bounds[~(np.abs(values) > bounds)]
+        pairs = rows[doubtful], columns[doubtful], offsets[doubtful], shifts[doubtful]
+        # Of the sums that are within these bounds only zero is a multiple of the unit.
+        is_zero = 2 * small < _common_units(X, directions, *pairs)
+        positive[doubtful[is_zero]] = False
+        doubtful = doubtful[~is_zero]
     for pair in doubtful:
         direction, point = directions[columns[pair]], X[rows[pair]]
         sign = exact_sign(direction, point, float(offsets[pair]), float(shifts[pair]))
@@ -94,6 +101,62 @@ def _sums_in_double_double(
             is_safe = (sizes > _SAFE_LOW).all(axis=0) & (magnitudes < _SAFE_HIGH)
             values[some], bounds[some] = value, np.where(is_safe, bound, np.inf)
     return values, bounds
+
+
+def _common_units(X, directions, rows, columns, offsets, shifts) -> np.ndarray:
+    """Return powers of two that all terms of <w, x> + b + c are multiples of.
+
+    They may be smaller than they could be, and are zero where they underflow.
+    """
+    units = np.minimum(_lowest_bits(offsets), _lowest_bits(shifts))
+    step = max(1, _VALUES_AT_ONCE // X.shape[1])
+    with np.errstate(over="ignore", under="ignore"):
+        for start in range(0, len(rows), step):
+            some = slice(start, start + step)
+            w = directions[columns[some]].astype(np.float64)
+            x = X[rows[some]].astype(np.float64)
+            products = _lowest_bits(w) * _lowest_bits(x)
+            units[some] = np.minimum(units[some], products.min(axis=1))
+    return units
+
+
+def _lowest_bits(values: np.ndarray) -> np.ndarray:
+    """Return the power of two of the last bit of each number that is set.
+
+    It is infinite for zero, which is a multiple of any number.
+    """
+    mantissas, exponents = np.frexp(values.astype(np.float64))
+    integers = np.ldexp(mantissas, 53).astype(np.int64)
+    lowest = np.ldexp((integers & -integers).astype(np.float64), exponents - 53)
+    return np.where(integers == 0, np.inf, lowest)
+
+
+def ceilings(
+    X, rows, directions, columns, offsets, exponent: int, cap: float
+) -> np.ndarray:
+    """Return <w, x> + b of pairs, as in `signs`, in units of 2**exponent, rounded up.
+
+    The integers are cut to 0 .. `cap`, which must be below 2**53.
+    """
+    nothing = np.zeros(len(rows))
+    values, bounds = _sums_in_double_double(
+        X, directions, rows, columns, offsets, nothing
+    )
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        values, bounds = np.ldexp(values, -exponent), np.ldexp(bounds, -exponent)
+        nearest = np.rint(np.clip(np.nan_to_num(values), -1.0, cap))
+        found = np.clip(nearest, 0.0, cap)
+        clipped = (values + bounds <= 0) | (values - bounds >= cap)
+        near = np.flatnonzero(~clipped & (bounds < 0.25))
+        open_ = np.flatnonzero(~clipped & ~(bounds < 0.25))
+    shifts = -np.ldexp(nearest[near], exponent)
+    above = signs(X, rows[near], directions, columns[near], offsets[near], shifts)
+    found[near] = np.clip(nearest[near] + above, 0.0, cap)
+    for pair in open_:
+        direction, point = directions[columns[pair]], X[rows[pair]]
+        ceiling = exact_ceiling(direction, point, float(offsets[pair]), exponent)
+        found[pair] = min(max(ceiling, 0), int(cap))
+    return found
 
 
 def two_sum(a, b):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..constructions.random_hyperplanes._exact_hyperplanes import AxisHyperplanes
 from ..constructions.random_hyperplanes._hyperplane_layer import HyperplaneLayer
 from ..constructions.random_hyperplanes._network import Covering
 from ..constructions.random_hyperplanes._relu_codes import ReLUCodes
@@ -17,14 +18,15 @@ from ..network._layer import Layer
 def around_shift(
     hyperplanes: HyperplaneLayer, activation
 ) -> tuple[Layer, np.ndarray | None]:
-    """Return the layer as a function of `x - shift`, and the shift.
+    """Return the layer as a function of `x - shift`, and the shift, without `axis`.
 
     Far from the origin `<w, x>` and `b` are large and nearly cancel; rounded, they
     lose the sign. `<w, x - shift> + (b + <w, shift>)` does not, where the last term is
     rounded once. The shift is None where the data lie around the origin.
     """
+    hyperplanes = replace(hyperplanes, axis=AxisHyperplanes.none())
     layer, shift = hyperplanes.layer(activation), hyperplanes.shift
-    if shift is None or not shift.any():
+    if shift is None or not shift.any() or hyperplanes.is_sparse:
         return layer, None
     # The products of a single with the two halves of a double are exact.
     shift = np.asarray(shift, dtype=np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from onnx import TensorProto
@@ -120,9 +121,22 @@ class Graph:
     def potential(self, X: str, hyperplanes: HyperplaneLayer) -> str:
         """Return `<w, x> + b` for each hyperplane."""
         layer, shift = around_shift(hyperplanes, "threshold")
-        if shift is not None:
-            X = self.add("Sub", X, self.number(shift))
-        return self.affine(X, layer.weights, layer.biases)
+        points = X if shift is None else self.add("Sub", X, self.number(shift))
+        weights: Any = layer.weights
+        if sparse.issparse(weights):  # features that they do not look at are left out
+            used = np.unique(weights.indices)
+            points = self.add("Gather", points, self.constant(used), axis=1)
+            weights = weights[:, used]
+        potential = self.affine(points, weights, layer.biases)
+        axis = hyperplanes.axis
+        if len(axis) == 0:
+            return potential
+        # Comparisons with the thresholds: the sign of a difference is exact.
+        features = self.constant(axis.features.astype(np.int64))
+        values = self.add("Gather", X, features, axis=1)
+        distances = self.add("Sub", values, self.number(axis.thresholds))
+        scaled = self.add("Mul", distances, self.number(axis.weights))
+        return self.add("Concat", potential, scaled, axis=1)
 
     def cells(self, X: str, layers, labels) -> str:
         """Score the classes by the cells of a nearby set, written out."""

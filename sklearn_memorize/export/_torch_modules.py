@@ -76,16 +76,29 @@ class Neurons(nn.Module):
 
 
 class _Hyperplanes(Neurons):
-    """A layer of hyperplanes; inputs far from the origin are shifted first."""
+    """A layer of hyperplanes; inputs far from the origin are shifted first.
+
+    Axis-parallel ones compare features with thresholds, so that their signs are exact.
+    """
 
     def __init__(self, hyperplanes: HyperplaneLayer, activation):
         layer, shift = around_shift(hyperplanes, activation)
         super().__init__(layer.weights, layer.biases, activation)
         self.register_buffer("shift", None if shift is None else _tensor(shift))
+        axis = hyperplanes.axis
+        self.has_axis = len(axis) > 0
+        if self.has_axis:
+            self.register_buffer("features", torch.tensor(axis.features.tolist()))
+            self.axis_weights = nn.Parameter(_tensor(axis.weights))
+            self.thresholds = nn.Parameter(_tensor(axis.thresholds))
 
     def potential(self, X):
         """Return `<w, x> + b`."""
-        return super().potential(X if self.shift is None else X - self.shift)
+        drawn = super().potential(X if self.shift is None else X - self.shift)
+        if not self.has_axis:
+            return drawn
+        distances = X[:, self.features] - self.thresholds
+        return torch.cat((drawn, distances * self.axis_weights), dim=1)
 
 
 class LayersModule(nn.Module):

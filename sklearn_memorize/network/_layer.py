@@ -28,7 +28,8 @@ def freeze(record, *names: str) -> None:
         object.__setattr__(record, name, frozen(getattr(record, name)))
 
 
-def _frozen_matrix(matrix):
+def frozen_matrix(matrix):
+    """Return an array or a sparse array (in CSR form) that is read-only."""
     if not sparse.issparse(matrix):
         return frozen(np.asarray(matrix))
     matrix = sparse.csr_array(matrix)
@@ -69,7 +70,7 @@ class Layer:
     _dtype_kinds: ClassVar[str] = "biuf"
 
     def __post_init__(self):
-        object.__setattr__(self, "weights", _frozen_matrix(self.weights))
+        object.__setattr__(self, "weights", frozen_matrix(self.weights))
         object.__setattr__(self, "biases", frozen(np.asarray(self.biases)))
         known = get_args(Activation)
         require(self.activation in known, f"there is no activation {self.activation!r}")

@@ -18,13 +18,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from ... import kernels
 from ...kernels._memory import check_room
-from ._drawing import SEEDED_TOGETHER, Ball, SeededStream
+from ._drawing import MANY_FEATURES, SEEDED_TOGETHER, Ball, SeededStream
 
 # Hyperplanes are drawn from so many samples, or from fewer where these are long.
 _MOST_SAMPLES, _FEWEST_SAMPLES = 4096, 256
@@ -160,13 +161,13 @@ class AdaptedStream(SeededStream):
         super().__init__(seed, ball, n_drawn)
         self._survey = survey
 
-    def _group(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def _group(self, number: int) -> tuple[Any, np.ndarray]:
         """Draw the hyperplanes that share a seed."""
         survey = self._survey
         generator = np.random.default_rng((self._seed, number))
-        directions = np.zeros((SEEDED_TOGETHER, survey.n_features), dtype=np.float32)
         if survey.X.shape[1] == 0:  # samples that differ in features not surveyed
-            return directions, np.zeros(SEEDED_TOGETHER)
+            none = np.empty((SEEDED_TOGETHER, 0))
+            return self._in_rows(none.astype(np.intp), none), np.zeros(SEEDED_TOGETHER)
         candidates = _candidates(survey, generator)
         low, high = _between_classes(survey, candidates, generator)
         share = generator.uniform(_AWAY, 1.0 - _AWAY, len(low))
@@ -178,10 +179,22 @@ class AdaptedStream(SeededStream):
         unit = np.frexp(high[best] - low[best])[1] - self._ball.exponent
         unit = np.clip(unit, -60, 60)
         weights = np.ldexp(candidates.weights[best], -unit[:, np.newaxis])
-        rows = np.arange(SEEDED_TOGETHER)[:, np.newaxis]
-        features = survey.used[candidates.features[best]]
-        np.add.at(directions, (rows, features), weights.astype(np.float32))
+        directions = self._in_rows(survey.used[candidates.features[best]], weights)
         return directions, np.ldexp(-thresholds[best], -unit - self._ball.exponent)
+
+    def _in_rows(self, features: np.ndarray, weights: np.ndarray):
+        """Return directions of all features, as a sparse array if these are many."""
+        n, k = weights.shape
+        starts = np.arange(n + 1) * k
+        directions = sparse.csr_array(
+            (weights.ravel().astype(np.float32), features.ravel(), starts),
+            shape=(n, self._survey.n_features),
+        )
+        if self._survey.n_features <= MANY_FEATURES:
+            return directions.toarray()
+        directions.sort_indices()
+        directions.eliminate_zeros()
+        return directions
 
 
 def _candidates(survey: Survey, generator) -> _Candidates:

@@ -13,17 +13,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from ... import kernels
-from ...kernels._memory import check_room
+from ...kernels._memory import blocks_of_rows, check_room, index_type
 from ...kernels._threads import run_in_threads
+from ._exact_hyperplanes import stacked_weights
 from ._hyperplane_layer import HyperplaneLayer
 from ._rows import rows_of
 
 _BLOCK_VALUES = 1 << 21
+_LEAST_WIDTH = 64
+# Of more features than this, hyperplanes look at those only that are not zero in all
+# samples, if that is a share of at most `_MOST_USED`.
+MANY_FEATURES, _MOST_USED = 1 << 13, 0.25
 _CENTER_BITS = 26
 _LARGEST = 2.0**1000
 _EXPONENT_RANGE = (-900, 1000)
@@ -43,13 +49,20 @@ class Ball:
     `center` is the origin or the mean of the samples, `radius` (R) the largest distance
     of a sample from it. All samples, or their differences from `shift`, are below
     `2**exponent`; `shift` is the center if the data lie far from the origin compared to
-    the radius, else None.
+    the radius, else None. Where there are many `features` and most of them are zero in
+    all samples, the others are listed; else None.
     """
 
     center: np.ndarray = field(repr=False)
     radius: float
     exponent: int
     shift: np.ndarray | None = field(repr=False)
+    features: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def n_features_drawn(self) -> int:
+        """Number of features that hyperplanes look at."""
+        return len(self.center) if self.features is None else len(self.features)
 
 
 def enclosing_ball(X, rows: np.ndarray, center: bool, n_threads: int = 1) -> Ball:
@@ -70,13 +83,53 @@ def ball_around(
     wherever they are, that together are all.
     """
     largest = _largest(over_blocks)
-    middle = np.zeros(n_features)
+    features = _features_in_use(over_blocks, n_features)
+    if features is not None:
+        over_blocks = _of_features(over_blocks, features)
+    middle = np.zeros(n_features if features is None else len(features))
     if center:
         exponent = math.frexp(largest)[1] - _CENTER_BITS
         # The mean, to 26 bits: sums of integers below 2**53 know no order.
         totals = over_blocks(partial(_sum_of_integers, exponent=exponent))
         middle = np.ldexp(np.add.reduce(totals, initial=0.0) / n_rows, exponent)
-    return _ball(middle, _radius(over_blocks, middle, largest), largest, center)
+    ball = _ball(middle, _radius(over_blocks, middle, largest), largest, center)
+    if features is None:
+        return ball
+
+    def spread(part: np.ndarray) -> np.ndarray:
+        whole = np.zeros(n_features)
+        whole[features] = part
+        return whole
+
+    shift = None if ball.shift is None else spread(ball.shift)
+    return Ball(spread(middle), ball.radius, ball.exponent, shift, features)
+
+
+def _features_in_use(over_blocks: Callable, n_features: int) -> np.ndarray | None:
+    """Return the features that are not always zero, if there are many and few are."""
+    if n_features <= MANY_FEATURES:
+        return None
+    used = np.unique(np.concatenate(over_blocks(_used_features)))
+    return used if len(used) <= _MOST_USED * n_features else None
+
+
+def _used_features(X, rows) -> np.ndarray:
+    block = rows_of(X, rows)
+    if sparse.issparse(block):
+        return np.unique(block.indices[block.data != 0])
+    return np.flatnonzero((block != 0).any(axis=0))
+
+
+def _of_features(over_blocks: Callable, features: np.ndarray) -> Callable:
+    """Return the function that measures these features of the rows alone."""
+    return lambda measure: over_blocks(
+        partial(_measure_features, measure=measure, features=features)
+    )
+
+
+def _measure_features(X, rows, measure: Callable, features: np.ndarray):
+    block = rows_of(X, rows)[:, features]
+    return measure(block, np.arange(len(rows)))
 
 
 def enlarged_ball(ball: Ball, X, rows: np.ndarray, n_threads: int = 1) -> Ball:
@@ -87,7 +140,12 @@ def enlarged_ball(ball: Ball, X, rows: np.ndarray, n_threads: int = 1) -> Ball:
     is_centered = bool(ball.center.any())
     larger = _ball(ball.center, max(radius, ball.radius), largest, is_centered)
     exponent = max(larger.exponent, ball.exponent)
-    return Ball(larger.center, larger.radius, exponent, larger.shift)
+    features = ball.features
+    if features is not None:
+        features = np.union1d(features, np.concatenate(over_blocks(_used_features)))
+        if len(features) > _MOST_USED * X.shape[1]:
+            features = None
+    return Ball(larger.center, larger.radius, exponent, larger.shift, features)
 
 
 def measured(X, rows, measure) -> list:
@@ -98,7 +156,10 @@ def measured(X, rows, measure) -> list:
 def _over_blocks(X, rows, n_threads: int) -> Callable:
     """Return the function that measures rows of an array block by block."""
     rows = np.sort(rows)
-    step = max(1, min(_BLOCK_VALUES // X.shape[1], -(-len(rows) // n_threads)))
+    width = X.shape[1]
+    if sparse.issparse(X):  # only `_largest_norm` needs more room than for the entries
+        width = min(width, max(_LEAST_WIDTH, X.nnz // max(1, X.shape[0])))
+    step = max(1, min(_BLOCK_VALUES // width, -(-len(rows) // n_threads)))
     blocks = [rows[start : start + step] for start in range(0, len(rows), step)]
     return lambda measure: run_in_threads(partial(measure, X), blocks, n_threads)
 
@@ -149,9 +210,11 @@ def _sum_of_integers(X, rows, exponent: int) -> np.ndarray:
 
 def _largest_norm(X, rows, middle, exponent: int) -> float:
     block = rows_of(X, rows)
-    if sparse.issparse(block):
-        block = block.toarray()
-    return float(kernels.row_norms(block, middle, exponent).max())
+    if not sparse.issparse(block):
+        return float(kernels.row_norms(block, middle, exponent).max())
+    parts = blocks_of_rows(block.shape[0], block.shape[1], _BLOCK_VALUES)
+    dense = (block[part].toarray() for part in parts)
+    return max(float(kernels.row_norms(part, middle, exponent).max()) for part in dense)
 
 
 # Ways of drawing.
@@ -173,7 +236,7 @@ class SeededStream(ABC):
         start, stop = self._n_drawn, self._n_drawn + n_hyperplanes
         self._n_drawn = stop
         numbers = range(start // SEEDED_TOGETHER, -(-stop // SEEDED_TOGETHER))
-        n_features = len(self._ball.center)
+        n_features = self._ball.n_features_drawn
         check_room(  # the groups, and the array they are put into
             2 * len(numbers) * SEEDED_TOGETHER * n_features * 4,
             f"{n_hyperplanes:,} hyperplanes in {n_features:,} dimensions",
@@ -181,19 +244,24 @@ class SeededStream(ABC):
         groups = run_in_threads(self._group, numbers, n_threads)
         first = start % SEEDED_TOGETHER
         wanted = slice(first, first + n_hyperplanes)
+        directions = stacked_weights([directions for directions, _ in groups])[wanted]
         return HyperplaneLayer(
-            np.concatenate([directions for directions, _ in groups])[wanted],
+            self._spread(directions),
             np.concatenate([biases for _, biases in groups])[wanted],
             self._ball.exponent,
             self._ball.shift,
         )
 
     @abstractmethod
-    def _group(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def _group(self, number: int) -> tuple[Any, np.ndarray]:
         """Draw the hyperplanes that share a seed: their directions and biases.
 
         The biases are in units of `2**exponent` of the ball.
         """
+
+    def _spread(self, directions):
+        """Return the directions of groups as vectors of all features."""
+        return directions
 
 
 class HyperplaneStream(SeededStream):
@@ -215,16 +283,29 @@ class HyperplaneStream(SeededStream):
     def _group(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw the hyperplanes that share a seed."""
         generator = np.random.default_rng((self._seed, number))
-        n_features = len(self._ball.center)
+        features, n_features = self._ball.features, self._ball.n_features_drawn
         biases = generator.uniform(-self._reach, self._reach, SEEDED_TOGETHER)
         directions = generator.standard_normal(
             (SEEDED_TOGETHER, n_features), dtype=np.float32
         )
         # <w, x - c> + b = <w, x> + (b - <w, c>)
         center = np.ldexp(self._ball.center, -self._ball.exponent)
+        center = center if features is None else center[features]
         if center.any():
             biases -= kernels.ordered_product(directions, center[np.newaxis])[:, 0]
         return directions, biases
+
+    def _spread(self, directions: np.ndarray):
+        """Return the directions as vectors of all features, most of them zero."""
+        features = self._ball.features
+        if features is None:
+            return directions
+        n, n_used = directions.shape
+        dtype = index_type(n * n_used)
+        starts = np.arange(n + 1, dtype=dtype) * n_used
+        indices = np.tile(features.astype(dtype), n)
+        shape = n, len(self._ball.center)
+        return sparse.csr_array((directions.ravel(), indices, starts), shape=shape)
 
 
 # Which hyperplanes come first.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
 
 from ... import kernels
-from ...exact._signs import DOUBLE, TINY, rounded_up, rounding, signs
-from ...network._layer import Layer, frozen
+from ...exact._signs import DOUBLE, TINY, ceilings, rounded_up, rounding, signs
+from ...kernels._memory import blocks_of_rows
+from ...network._layer import Layer, frozen, frozen_matrix
 from ...network._storage import require, storable
 
 
@@ -120,14 +121,14 @@ class ExactHyperplanes:
     settle it.
     """
 
-    directions: np.ndarray = field(repr=False)
+    directions: Any = field(repr=False)
     scaled_biases: np.ndarray = field(repr=False)
     exponent: int = 0
     shift: np.ndarray | None = field(default=None, repr=False)
     axis: AxisHyperplanes = field(default_factory=AxisHyperplanes.none, repr=False)
 
     def __post_init__(self):
-        directions = np.asarray(self.directions, dtype=np.float32)
+        directions = _in_rows(self.directions)
         biases = np.asarray(self.scaled_biases, dtype=np.float64)
         shift = None if self.shift is None else np.asarray(self.shift)
         require(directions.ndim == 2, "directions must be a matrix")
@@ -135,7 +136,8 @@ class ExactHyperplanes:
         require(agree, "directions and biases must agree")
         is_integer = isinstance(self.exponent, (int, np.integer))
         require(is_integer, "exponent must be an integer")
-        finite = np.isfinite(directions).all() and np.isfinite(biases).all()
+        entries = directions.data if sparse.issparse(directions) else directions
+        finite = np.isfinite(entries).all() and np.isfinite(biases).all()
         require(finite, "directions and biases must be finite")
         if shift is not None:
             one_each = shift.shape == directions.shape[1:]
@@ -143,7 +145,7 @@ class ExactHyperplanes:
             require(np.isfinite(shift).all(), "shift must be finite")
         there = self.axis.features.max(initial=-1) < directions.shape[1]
         require(there, "axis must name features that are there")
-        object.__setattr__(self, "directions", frozen(directions))
+        object.__setattr__(self, "directions", frozen_matrix(directions))
         object.__setattr__(self, "scaled_biases", frozen(biases))
         object.__setattr__(self, "shift", None if shift is None else frozen(shift))
 
@@ -163,6 +165,11 @@ class ExactHyperplanes:
         return self.directions.shape[1]
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether the directions are kept as a sparse array."""
+        return sparse.issparse(self.directions)
+
+    @property
     def biases(self) -> np.ndarray:
         """The biases b in the units of the data."""
         drawn = np.ldexp(self.scaled_biases, self.exponent)
@@ -171,7 +178,10 @@ class ExactHyperplanes:
     @property
     def n_parameters(self) -> int:
         """Number of nonzero weights and biases."""
-        n_weights = np.count_nonzero(self.directions) + len(self.axis)
+        if self.is_sparse:
+            n_weights = self.directions.count_nonzero() + len(self.axis)
+        else:
+            n_weights = np.count_nonzero(self.directions) + len(self.axis)
         n_biases = np.count_nonzero(self.scaled_biases)
         n_biases += np.count_nonzero(self.axis.thresholds)
         return int(n_weights + n_biases)
@@ -180,8 +190,8 @@ class ExactHyperplanes:
         """Return the textbook form of the layer."""
         weights = self.directions
         if len(self.axis):
-            axis = self.axis.directions(self.n_features).toarray()
-            weights = np.concatenate((weights.astype(np.float64), axis))
+            axis = self.axis.directions(self.n_features)
+            weights = stacked_weights([weights.astype(np.float64), axis])
         return Layer(weights, self.biases, activation)
 
     def subset(self, hyperplanes) -> Self:
@@ -206,16 +216,20 @@ class ExactHyperplanes:
         assert not any(len(layer.axis) for layer in others)
         return replace(
             self,
-            directions=np.concatenate([layer.directions for layer in layers]),
+            directions=stacked_weights([layer.directions for layer in layers]),
             scaled_biases=np.concatenate([layer.scaled_biases for layer in layers]),
         )
 
     @cached_property
     def direction_bounds(self) -> np.ndarray:
         """Upper bounds of the lengths of the directions, not below one."""
-        squares = np.einsum(
-            "ij,ij->i", self.directions, self.directions, dtype=np.float64
-        )
+        if self.is_sparse:
+            directions = self.directions.astype(np.float64)
+            squares = np.asarray(directions.multiply(directions).sum(axis=1)).ravel()
+        else:
+            squares = np.einsum(
+                "ij,ij->i", self.directions, self.directions, dtype=np.float64
+            )
         norms = np.sqrt(squares) * (1 + rounding(self.n_features + 4.0, DOUBLE))
         return rounded_up(np.maximum(norms, 1.0))
 
@@ -230,6 +244,7 @@ class ExactHyperplanes:
         if self.shift is None:
             return self.offsets
         shift = np.ldexp(self.shift, -self.exponent)
+        assert not self.is_sparse
         product = kernels.ordered_product(self.directions, shift[np.newaxis])[:, 0]
         norm = float(np.sqrt(np.sum(shift * shift))) * (1 + 2.0**-20)
         magnitude = self.direction_bounds * norm + np.abs(self.scaled_biases)
@@ -238,12 +253,59 @@ class ExactHyperplanes:
 
     def exact_signs(self, X, rows, columns, shifts=0.0) -> np.ndarray:
         """Return [<w, x> + b + shift > 0] for pairs of rows and hyperplanes."""
-        if sparse.issparse(X):
-            used, rows = np.unique(rows, return_inverse=True)
-            X = X[used].toarray()
         offsets = self.biases[columns]
         shifts = np.broadcast_to(shifts, offsets.shape)
-        return signs(X, rows, self.directions, columns, offsets, shifts)
+        if not self.is_sparse and not sparse.issparse(X):
+            return signs(X, rows, self.directions, columns, offsets, shifts)
+        positive = np.empty(len(rows), dtype=bool)
+        for pairs in blocks_of_rows(len(rows), 2 * self.n_features):
+            dense = self._dense_pairs(X, rows[pairs], columns[pairs])
+            positive[pairs] = signs(*dense, offsets[pairs], shifts[pairs])
+        return positive
+
+    def exact_ceilings(self, X, rows, columns, exponent: int, cap: float) -> np.ndarray:
+        """Return <w, x> + b in units of 2**exponent, rounded up and cut to 0 .. cap."""
+        found = np.empty(len(rows))
+        offsets = self.biases[columns]
+        for pairs in blocks_of_rows(len(rows), 2 * self.n_features):
+            dense = self._dense_pairs(X, rows[pairs], columns[pairs])
+            found[pairs] = ceilings(*dense, offsets[pairs], exponent, cap)
+        return found
+
+    def _dense_pairs(self, X, rows, columns) -> tuple[Any, Any, Any, Any]:
+        """Return rows and directions of pairs as arrays, and where each pair is.
+
+        Features that none of the directions looks at are left out.
+        """
+        used_rows, rows = np.unique(rows, return_inverse=True)
+        X = X[used_rows]
+        directions = self.directions
+        if self.is_sparse:
+            used_columns, columns = np.unique(columns, return_inverse=True)
+            directions = directions[used_columns]
+            features = np.unique(directions.indices)
+            X, directions = X[:, features], directions[:, features].toarray()
+        X = X.toarray() if sparse.issparse(X) else np.ascontiguousarray(X)
+        return X, rows, directions, columns
+
+
+def _in_rows(directions):
+    """Return directions in single precision, in the order of their features."""
+    if not sparse.issparse(directions):
+        return np.asarray(directions, dtype=np.float32)
+    directions = sparse.csr_array(directions, dtype=np.float32)
+    if not directions.has_canonical_format:
+        directions = directions.copy()
+        directions.sum_duplicates()
+    return directions
+
+
+def stacked_weights(blocks: list):
+    """Return blocks of rows as one matrix, sparse if the first of them is."""
+    if sparse.issparse(blocks[0]):
+        return sparse.vstack(blocks, format="csr")
+    blocks = [b.toarray() if sparse.issparse(b) else b for b in blocks]
+    return np.concatenate(blocks)
 
 
 def _in_single_precision(offsets, bounds) -> tuple[np.ndarray, np.ndarray]:

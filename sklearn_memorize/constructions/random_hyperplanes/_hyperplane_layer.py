@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import fields
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -23,7 +25,7 @@ from ...kernels._threads import even_step, run_in_threads
 from ...network._storage import storable
 from ._codes import TILES_OF_A_GROUP, BitCodes
 from ._exact_hyperplanes import ExactHyperplanes
-from ._relu_codes import ReLUCodes, encode_relu
+from ._relu_codes import ReLUCodes, axis_outputs, encode_relu, sums_in_double
 from ._rows import dense_rows, in_memory, is_dense, rows_of
 
 # Products are computed in blocks of this many columns and about this many numbers.
@@ -40,6 +42,9 @@ _MOST_NONZERO = 0.6
 _N_GROUPS = 32
 # Where there are more features than this, most blocks of zeros are better not read.
 _MOST_FEATURES = 1 << 13
+# Sparse directions of which this share is not zero, among the features that are looked
+# at, are evaluated like dense ones.
+_LEAST_FILLED = 0.25
 # Sums over more features than this are added up in pieces of as many features, which
 # bounds their error better.
 _SUMMED_TOGETHER = 512
@@ -57,8 +62,8 @@ class HyperplaneLayer(ExactHyperplanes):
 
     Parameters
     ----------
-    directions : ndarray of shape (n_hyperplanes, n_features), float32
-        The normal vectors w.
+    directions : ndarray or CSR array of shape (n_hyperplanes, n_features), float32
+        The normal vectors w. They are sparse where each looks at some features only.
     scaled_biases : ndarray of shape (n_hyperplanes,)
         The biases in units of `2**exponent`: b = scaled_biases * 2**exponent.
     exponent : int
@@ -163,12 +168,12 @@ class HyperplaneLayer(ExactHyperplanes):
             As `arranged` returns them.
         """
         few_features = self.n_features <= _FEW_FEATURES and is_dense(X)
-        if activation == "threshold" and few_features:
+        if activation == "threshold" and few_features and not self.is_sparse:
             self._check_room(n_positions, activation)
             planes = BitCodes.empty_planes(n_positions, self.n_hyperplanes)
             if planes is not None:
                 _encode_in_planes(self, planes, X, rows, positions, n_threads)
-                _put_axis_signs(self, planes, X, rows, positions)
+                _put_axis(self, planes, X, rows, positions)
                 return planes
         codes = self.room(n_positions, activation)
         self.encode_into(codes, X, rows, positions, n_threads)
@@ -188,6 +193,10 @@ class HyperplaneLayer(ExactHyperplanes):
         n_threads : int, default=1
             Number of threads that share the rows.
         """
+        if self.is_sparse:
+            _encode_sparse(self, codes, X, rows, positions, n_threads)
+            _put_axis(self, codes, X, rows, positions)
+            return
         is_packed = isinstance(codes, BitCodes) and _are_packed(self, X, rows)
         if is_packed:
             width = max(self.n_features, _LEAST_WIDTH)
@@ -214,20 +223,74 @@ class HyperplaneLayer(ExactHyperplanes):
             _encode_products(self, codes, points, places, of_thread.products)
 
         run_in_threads(encode_block, range(0, len(rows), step), n_threads)
-        if isinstance(codes, BitCodes):
-            _put_axis_signs(self, codes, X, rows, positions)
+        _put_axis(self, codes, X, rows, positions)
+
+    @cached_property
+    def _of_used_features(self) -> tuple[np.ndarray, HyperplaneLayer | None]:
+        """Return the features that sparse directions look at, and the layer on these.
+
+        None if directions would be mostly zeros even so.
+        """
+        features = np.unique(self.directions.indices)
+        n_entries = self.n_drawn * len(features)
+        if self.directions.nnz < _LEAST_FILLED * n_entries:
+            return features, None
+        directions = self.directions[:, features].toarray()
+        shift = None if self.shift is None else self.shift[features]
+        layer = type(self)(directions, self.scaled_biases, self.exponent, shift)
+        return features, layer
+
+    def __getstate__(self) -> dict:
+        """Return what is pickled: not what can be computed again."""
+        names = {field.name for field in fields(self)}
+        return {name: part for name, part in vars(self).items() if name in names}
 
 
-def _put_axis_signs(hyperplanes: ExactHyperplanes, codes: BitCodes, X, rows, positions):
-    """Store the signs by axis-parallel hyperplanes: comparisons of two numbers."""
+def _put_axis(hyperplanes: ExactHyperplanes, codes, X, rows, positions) -> None:
+    """Store what axis-parallel hyperplanes say: comparisons of two numbers."""
     axis, n_drawn = hyperplanes.axis, hyperplanes.n_drawn
     if len(axis) == 0:
         return
-    if codes.are_planes:  # lanes that hold no sample have all bits set
+    is_packed = isinstance(codes, BitCodes)
+    if is_packed and codes.are_planes:  # lanes that hold no sample have all bits set
         codes.tiles[:, n_drawn:] = ~np.uint64(0)
-    for block in blocks_of_rows(len(rows), max(X.shape[1], len(axis))):
-        bits = axis.distances(X[rows[block]]) > 0
-        codes.put_columns(positions[block].astype(np.intp), n_drawn, bits)
+    n_values = len(axis) if sparse.issparse(X) else max(X.shape[1], len(axis))
+    for block in blocks_of_rows(len(rows), n_values):
+        points = X[rows[block]]
+        if is_packed:
+            values = axis.distances(points) > 0
+        else:
+            values = axis_outputs(hyperplanes, points, codes.cap)
+        codes.put_columns(positions[block].astype(np.intp), n_drawn, values)
+
+
+def _encode_sparse(
+    hyperplanes: HyperplaneLayer, codes, X, rows, positions, n_threads
+) -> None:
+    """Store the codes by sparse directions, all but those of `axis`."""
+    features, compact = hyperplanes._of_used_features
+    if compact is not None:  # the same in a space of less dimensions
+        n_values = max(len(features), min(hyperplanes.n_drawn, _COLUMNS))
+        for block in blocks_of_rows(len(rows), n_values, n_threads * _BLOCK_VALUES):
+            points = X[rows[block]][:, features]
+            everywhere = np.arange(len(rows[block]))
+            compact.encode_into(codes, points, everywhere, positions[block], n_threads)
+        return
+
+    def encode_block(block: slice) -> None:
+        points, places = X[rows[block]], positions[block].astype(np.intp)
+        if not isinstance(codes, BitCodes):
+            encode_relu(hyperplanes, codes, points, places)
+            return
+        values, bounds = sums_in_double(hyperplanes, points)
+        positive = values > 0
+        doubtful, columns = np.nonzero(~(np.abs(values) > bounds))
+        positive[doubtful, columns] = hyperplanes.exact_signs(points, doubtful, columns)
+        codes.put_columns(places, 0, positive)
+
+    n_values = hyperplanes.n_drawn if sparse.issparse(X) else hyperplanes.n_features
+    blocks = blocks_of_rows(len(rows), max(n_values, hyperplanes.n_drawn))
+    run_in_threads(encode_block, blocks, n_threads)
 
 
 def _are_packed(hyperplanes: ExactHyperplanes, X, rows) -> bool:
@@ -314,8 +377,8 @@ def _encode_products(
         offsets, offset_bounds = hyperplanes.offsets
     else:
         offsets, offset_bounds = hyperplanes.shifted_offsets
-    for start in range(0, hyperplanes.n_hyperplanes, _COLUMNS):
-        columns = slice(start, min(start + _COLUMNS, hyperplanes.n_hyperplanes))
+    for start in range(0, hyperplanes.n_drawn, _COLUMNS):
+        columns = slice(start, min(start + _COLUMNS, hyperplanes.n_drawn))
         with np.errstate(over="ignore", invalid="ignore"):
             doubtful, places = kernels.pack_signs(
                 _product(rows, hyperplanes.directions[columns], buffer),

@@ -16,6 +16,7 @@ from ...network._layer import Activation, Layer, frozen
 from ...network._network import Network, torch_modules
 from ...network._storage import require, storable
 from ._codes import TILES_OF_A_GROUP, unpack_bits
+from ._exact_hyperplanes import stacked_weights
 from ._hyperplane_layer import HyperplaneLayer
 from ._relu_codes import FRACTION_BITS
 
@@ -261,7 +262,7 @@ class CoverNetwork(Network):
     def _first_layer(self) -> Layer:
         layers = [covering.hyperplanes.layer() for covering in self._coverings]
         return Layer(
-            np.concatenate([layer.weights for layer in layers]),
+            stacked_weights([layer.weights for layer in layers]),
             np.concatenate([layer.biases for layer in layers]),
             self._coverings[0].activation,
         )

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from ... import kernels
-from ...exact._signs import DOUBLE, TINY, exact_ceiling, rounding
+from ...exact._signs import DOUBLE, TINY, rounding
 from ...kernels import LANES
 from ._codes import unpack_bits, unpack_lanes
 from ._exact_hyperplanes import ExactHyperplanes
@@ -166,28 +166,13 @@ def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -
 
     The unit is 2**(exponent - FRACTION_BITS). The double precision value v with
     its error bound leaves the ceiling open where v is close to a multiple k of the
-    unit; there the exact sign of <w, x> + b - k decides.
+    unit; there the exact sign of <w, x> + b - k decides. The hyperplanes of `axis` are
+    left out.
     """
     unit_exponent = hyperplanes.exponent - FRACTION_BITS
-    n_drawn = hyperplanes.n_drawn
-    if len(hyperplanes.axis):
-        axis_values = _axis_values(hyperplanes, X, unit_exponent, codes.cap)
-        codes.put_columns(positions, n_drawn, axis_values)
+    cap = codes.cap
+    values, bounds = sums_in_double(hyperplanes, X, unit_exponent)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        # In units; the largest finite test points may overflow, and are clipped.
-        scaled = X.astype(np.float64)
-        if sparse.issparse(scaled):
-            scaled.data = np.ldexp(scaled.data, -unit_exponent)
-            norms = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
-        else:
-            scaled = np.ldexp(scaled, -unit_exponent)
-            norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
-        biases = np.ldexp(hyperplanes.scaled_biases, FRACTION_BITS)
-        values = scaled @ hyperplanes.directions.T.astype(np.float64) + biases
-        magnitude = norms[:, np.newaxis] * hyperplanes.direction_bounds.astype(float)
-        magnitude += np.abs(biases)
-        bounds = 4 * rounding(hyperplanes.n_features + 4.0, DOUBLE) * magnitude + TINY
-        cap = codes.cap
         nearest = np.rint(np.clip(np.nan_to_num(values), -1.0, cap))
         ceilings = np.ceil(np.clip(np.nan_to_num(values), 0.0, cap))
         # Doubtful: |v - k| is within the bound for the nearest integer k, unless
@@ -204,36 +189,44 @@ def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -
             X, rows[near], columns[near], -np.ldexp(settled[near], unit_exponent)
         )
         if wide.any():
-            settled[wide] = _exact_ceilings(
-                hyperplanes, X, rows[wide], columns[wide], cap
+            settled[wide] = hyperplanes.exact_ceilings(
+                X, rows[wide], columns[wide], unit_exponent, cap
             )
         ceilings[rows, columns] = np.clip(settled, 0.0, cap)
-    codes.values[positions, :n_drawn] = ceilings
+    codes.values[positions, : hyperplanes.n_drawn] = ceilings
 
 
-def _axis_values(hyperplanes: ExactHyperplanes, X, unit_exponent: int, cap: float):
+def sums_in_double(
+    hyperplanes: ExactHyperplanes, X, exponent: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return <w, x> + b in units of 2**exponent, and bounds of the rounding errors.
+
+    The hyperplanes of `axis` are left out. Values that overflow are not finite, nor are
+    their bounds.
+    """
+    exponent = hyperplanes.exponent if exponent is None else exponent
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        scaled = X.astype(np.float64)
+        if sparse.issparse(scaled):
+            scaled.data = np.ldexp(scaled.data, -exponent)
+            norms = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
+        else:
+            scaled = np.ldexp(scaled, -exponent)
+            norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
+        biases = np.ldexp(hyperplanes.scaled_biases, hyperplanes.exponent - exponent)
+        values = scaled @ hyperplanes.directions.T.astype(np.float64)
+        values = (values.toarray() if sparse.issparse(values) else values) + biases
+        magnitude = norms[:, np.newaxis] * hyperplanes.direction_bounds.astype(float)
+        magnitude += np.abs(biases)
+        bounds = 4 * rounding(hyperplanes.n_features + 4.0, DOUBLE) * magnitude + TINY
+    return values, bounds
+
+
+def axis_outputs(hyperplanes: ExactHyperplanes, X, cap: float) -> np.ndarray:
     """Return the outputs of the axis-parallel hyperplanes, rounded up to units."""
-    axis = hyperplanes.axis
+    axis, unit_exponent = hyperplanes.axis, hyperplanes.exponent - FRACTION_BITS
     distances = axis.distances(X)
     with np.errstate(over="ignore", under="ignore"):
         values = np.ldexp(distances, axis.exponents.astype(np.intp) - unit_exponent)
     values = np.where(distances > 0, np.maximum(np.ceil(values), 1.0), 0.0)
     return np.minimum(values, cap)
-
-
-def _exact_ceilings(
-    hyperplanes: ExactHyperplanes, X, rows, columns, cap: float
-) -> np.ndarray:
-    """Compute ceilings in integers, where doubles are too coarse."""
-    unit_exponent = hyperplanes.exponent - FRACTION_BITS
-    biases = hyperplanes.biases
-    ceilings = np.empty(len(rows))
-    for row in np.unique(rows):
-        point = X[[row]].toarray()[0] if sparse.issparse(X) else X[row]
-        for pair in np.flatnonzero(rows == row):
-            column = columns[pair]
-            ceiling = exact_ceiling(
-                hyperplanes.directions[column], point, biases[column], unit_exponent
-            )
-            ceilings[pair] = min(max(ceiling, 0), int(cap))
-    return ceilings
