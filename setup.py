@@ -36,6 +36,7 @@ setup(
             "sklearn_memorize.kernels._c",
             sources=sorted(path.as_posix() for path in FOLDER.glob("*.c")),
             depends=sorted(path.as_posix() for path in FOLDER.glob("*.h")),
+            define_macros=[("Py_LIMITED_API", "0x030B0000")] if IS_LIMITED else [],
             py_limited_api=IS_LIMITED,
             optional=True,
         )

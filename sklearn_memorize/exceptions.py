@@ -21,3 +21,11 @@ class InterpolationError(RuntimeError):
     Raised when an adaptive construction has reached its cap or the limits of its
     arithmetic. The message names the reason and the parameter to change.
     """
+
+    # Positions in the training set of the samples that are in each other's way.
+    _positions = None
+
+    def about(self, positions):
+        """Note which samples it is about; `fit` adds their row numbers."""
+        self._positions = positions
+        return self

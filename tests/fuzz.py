@@ -83,7 +83,10 @@ def main():
     each = -(-options.cases // len(names))
     start = time.perf_counter()
     tallies = {}
-    print(f"{'':28}{'cases':>8}{RECALLED:>10}{WARNED:>8}{REFUSED:>9}{'failed':>8}")
+    print(
+        f"{'':28}{'cases':>8}{RECALLED:>10}{WARNED:>8}{REFUSED:>9}{'share':>8}"
+        f"{'failed':>8}"
+    )
     for name in names:
         tally = tallies[name] = Tally()
         for number, n_cases in batches(each, n_parts, part, options.seed):
@@ -91,7 +94,8 @@ def main():
         kinds = [tally.outcomes[kind] for kind in (RECALLED, WARNED, REFUSED)]
         print(
             f"{name:28}{tally.n_cases:8}{kinds[0]:10}{kinds[1]:8}{kinds[2]:9}"
-            f"{len(tally.failures):8}   slowest {tally.slowest:.2f} s",
+            f"{kinds[2] / max(1, tally.n_cases):8.1%}{len(tally.failures):8}   "
+            f"slowest {tally.slowest:.2f} s",
             flush=True,
         )
         for failure in tally.failures:

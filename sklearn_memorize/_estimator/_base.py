@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from typing import Any, Protocol
 
@@ -13,17 +12,26 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..exceptions import InterpolationError, InterpolationWarning
+from ..kernels._memory import check_room
 from ..network import Layer, LayeredNetwork, Network
 from ._callbacks import Progress, reported_fit
 from ._conflicts import LABELS, Ballots, ConflictRule, report_conflicts, resolve_labels
 from ._dask import is_dask_array, lazily
 from ._documentation import DocumentedMixin
-from ._messages import advice_on_memory, explained_stop, unchanged_on_failure
+from ._messages import (
+    INSTEAD,
+    advice_on_memory,
+    explained_stop,
+    named_rows,
+    unchanged_on_failure,
+    warn,
+)
 from ._probabilities import (
     ONE_OBSERVATION,
     Rule,
     class_numbers,
     logarithm,
+    one_observation,
     probabilities,
 )
 from ._sklearn import _check_sample_weight, _fit_context
@@ -87,14 +95,34 @@ class BaseMemorizer(
         ):
             with stages.part("read the samples", 0):
                 training = self._read(X, y, sample_weight)
+                self._check_room(training)
             n_parts = self._n_build_parts
             with stages.part("build the network", 1, n_parts, needed=True) as building:
-                attributes, evidence = self._build(training, building)
+                with named_rows(training):
+                    attributes, evidence = self._build(training, building)
                 for name, value in attributes.items():
                     setattr(self, name, value)
             with stages.part("certify it", 2, needed=True):
                 self._certify(training, evidence)
         return self
+
+    def _check_room(self, training: TrainingSet) -> None:
+        """Raise a MemoryError if the rest of `fit` does not fit into memory."""
+        n_bytes = self._bytes_to_build(training)
+        if n_bytes:
+            n_samples, n_features = training.n_samples, training.n_features
+            check_room(
+                n_bytes,
+                f"The copies of {n_samples:,} samples of {n_features:,} features that "
+                f"{type(self).__name__}.fit works on",
+            )
+
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        """Return the peak of what `fit` allocates, all copies included, as measured.
+
+        0 where a construction compares its own sizes with the memory as it goes.
+        """
+        return 0
 
     # What equal rows may carry several of, and what becomes of it.
     _conflict_rule: ConflictRule
@@ -229,7 +257,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         problem = self._misfit(f"{missed} of {training.n_samples} training samples")
         if isinstance(problem, InterpolationError):
             raise problem
-        warnings.warn(problem, stacklevel=2)
+        warn(problem)
 
     def _misfit(self, missed: str) -> InterpolationWarning | InterpolationError:
         """Say what it means that some training samples are not recalled.
@@ -239,7 +267,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         """
         return InterpolationError(
             f"{missed} are not recalled by the network; this is a defect of the "
-            "construction on this data. Please report it."
+            f"construction on this data. Please report it. {INSTEAD}"
         )
 
     def _outputs(self, X) -> np.ndarray:
@@ -269,7 +297,11 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         What overrides it ends with `_probabilities.shares`, which makes rows sum to
         one, and the predicted class the first of the most probable ones.
         """
-        return probabilities(self._probability_rule, self._scores(X))
+        rule = self._probability_rule
+        if rule == ONE_OBSERVATION:
+            numbers = self._predict_class_numbers(X)
+            return one_observation(numbers, len(self.classes_))
+        return probabilities(rule, self._scores(X))
 
     def predict(self, X):
         """Predict the class of each sample.

@@ -6,7 +6,6 @@ votes of samples at hand, and `Ballots` keeps votes that are counted again later
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exceptions import ConflictingLabelsWarning
+from ._messages import warn
 
 _EXACT_INTEGERS = 2.0**53
 
@@ -51,10 +51,9 @@ def report_conflicts(n_conflicts: int, policy: str, rule: ConflictRule) -> None:
             f"{message}, which no function can return. Clean the data, or set "
             f"conflicts={rule.setting!r} to keep {rule.keeps}."
         )
-    warnings.warn(
+    warn(
         f"{message}; {rule.memorized}. Set conflicts='raise' to make this an error.",
         ConflictingLabelsWarning,
-        stacklevel=3,
     )
 
 

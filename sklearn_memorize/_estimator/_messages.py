@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
 from contextlib import contextmanager
 from importlib.util import find_spec
 from numbers import Integral
+from pathlib import Path
 
+import joblib
 import numpy as np
+import sklearn
 
 from ..exceptions import InterpolationError
 from ._callbacks import Stopped
@@ -15,6 +21,28 @@ from ._callbacks import Stopped
 _SIZES = ("n_hyperplanes", "max_hyperplanes", "n_draws")
 # How many rows a message lists.
 _MOST_ROWS = 20
+# Whoever called these is whom a warning is for.
+_PACKAGE = Path(__file__).parents[1]
+_NOT_THE_USER = tuple(
+    f"{folder}{os.sep}"
+    for folder in (_PACKAGE, *(Path(m.__file__).parent for m in (sklearn, joblib)))
+)
+# What memorizes where the theorem of a construction does not reach.
+INSTEAD = "MemorizingClassifier recalls any distinct samples."
+
+
+def warn(message: str | Warning, category: type[Warning] | None = None) -> None:
+    """Warn, and name the line of the user's program from which all this was called.
+
+    Between it and here are decorators, pipelines and searches, so no number of frames
+    would be the right one.
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_code.co_filename.startswith(_NOT_THE_USER):
+        if frame.f_back is None:  # a thread or process of its own
+            break
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 @contextmanager
@@ -41,6 +69,22 @@ def advice_on_memory(estimator):
         lower = f"Lower {given}, or fit" if sizes else "Fit"
         problem = str(error).rstrip(".") or "The memory does not suffice"
         raise MemoryError(f"{problem}. {lower} fewer samples or features.") from error
+
+
+@contextmanager
+def named_rows(training):
+    """Name the rows that an error is about, and what memorizes them all the same."""
+    try:
+        yield
+    except InterpolationError as error:
+        positions = error._positions
+        if positions is None:
+            raise
+        rows = listed(training.rows[np.unique(positions)])
+        instead = f" {INSTEAD}" if training.n_classes else ""
+        raise InterpolationError(
+            f"{error} This is about training samples {rows}.{instead}"
+        ) from None
 
 
 @contextmanager

@@ -46,7 +46,8 @@ class OneObservation:
     """The answer counts as one observation: Laplace's rule of succession.
 
     Each class is given one observation in advance, and the predicted one has one more:
-    it gets 2 / (n_classes + 1), every other class 1 / (n_classes + 1).
+    it gets 2 / (n_classes + 1), every other class 1 / (n_classes + 1). Of the scores
+    nothing matters but their number.
     """
 
     def weights(self, scores, numbers):
@@ -86,6 +87,13 @@ def probabilities(rule: Rule, scores: np.ndarray) -> np.ndarray:
         return shares(rule.weights(block, numbers), numbers)
 
     return _by_blocks(of_block, scores, 2 if scores.ndim == 1 else scores.shape[1])
+
+
+def one_observation(numbers: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the probabilities that `ONE_OBSERVATION` gives, without any scores."""
+    found = np.full((len(numbers), n_classes), 1.0 / (n_classes + 1))
+    np.put_along_axis(found, numbers[:, np.newaxis], 2.0 / (n_classes + 1), axis=1)
+    return found
 
 
 def shares(weights: np.ndarray, numbers: np.ndarray) -> np.ndarray:

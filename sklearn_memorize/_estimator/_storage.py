@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from ..network import Network
 from ..network._storage import FORMAT, from_plain, is_storable, to_plain
+from ._messages import warn
 from ._version import __version__
 
 _VERSION = "_sklearn_memorize_version"
@@ -40,13 +40,12 @@ class PersistentMixin:
                 "the version that stored it, or fit again."
             )
         if version != __version__:
-            warnings.warn(
+            warn(
                 InconsistentVersionWarning(
                     estimator_name=name,
                     current_sklearn_version=f"{__version__} of sklearn_memorize",
                     original_sklearn_version=f"{version} of sklearn_memorize",
-                ),
-                stacklevel=2,
+                )
             )
         try:
             state = {

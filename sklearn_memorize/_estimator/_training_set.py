@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.sparsefuncs import min_max_axis
 
 from .. import kernels
-from ..kernels._memory import check_room, index_type
+from ..kernels._memory import blocks_of_rows, index_type
+from ..network import Network, SelectedColumns
 from ._conflicts import Ballots
 
 # Rows are read in blocks of about this many values.
 _BLOCK_VALUES = 1 << 22
+# Columns that do not vary are left out where there are more columns than this, and at
+# least half of them do not.
+_MANY_COLUMNS = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,10 @@ class TrainingSet:
 
     The rows are in *canonical order*: sorted by label and then by content, so that
     neither the order of the samples nor their repetition shows in what is built.
+
+    Where most of very many columns are constant, a construction sees the others only:
+    `points` are of `n_features` features, and `embedded` gives the network weight zero
+    for the columns that were left out.
     """
 
     X: np.ndarray | sparse.csr_array  # the rows as they came, repeated or not
@@ -37,24 +47,70 @@ class TrainingSet:
         """Number of distinct rows."""
         return len(self.rows)
 
+    @cached_property
+    def columns(self) -> np.ndarray | None:
+        """The columns that a construction sees, None for all of them."""
+        one = self.n_classes == 1 or self.n_samples == 1
+        if one or self.X.shape[1] <= _MANY_COLUMNS:
+            return None
+        varying = varying_columns(self.X, self.rows)
+        return varying if 2 * len(varying) <= self.X.shape[1] else None
+
+    @property
+    def n_features(self) -> int:
+        """Number of features that a construction sees."""
+        return self.X.shape[1] if self.columns is None else len(self.columns)
+
+    @property
+    def n_values(self) -> int:
+        """Number of values of the points as a dense array."""
+        return self.n_samples * self.n_features
+
+    @property
+    def n_stored_bytes(self) -> int:
+        """Bytes of the points as they are stored, sparse ones in double precision."""
+        if isinstance(self.X, np.ndarray):
+            return 8 * self.n_values
+        share = self.n_samples / max(1, self.X.shape[0])
+        return int(share * self.X.nnz * (8 + self.X.indices.itemsize))
+
     def points(self):
-        """Return the distinct rows in canonical order (a copy)."""
-        return self.X[self.rows]
+        """Return the distinct rows in canonical order, as constructions see them."""
+        if self.columns is None:
+            return self.X[self.rows]
+        if sparse.issparse(self.X):
+            return self.X[:, self.columns][self.rows]
+        return self.X[self.rows[:, np.newaxis], self.columns]
+
+    def dense_points(self) -> np.ndarray:
+        """Return the points as an array in double precision."""
+        points = self.points()
+        points = points.toarray() if sparse.issparse(points) else points
+        return points.astype(np.float64, copy=False)
+
+    def embedded(self, network: Network) -> Network:
+        """Return a network of these points as one of all columns."""
+        if self.columns is None:
+            return network
+        return SelectedColumns(network, self.columns, self.X.shape[1])
 
     def blocks(self):
         """Iterate over slices of canonical positions, of about 4 million values."""
-        step = max(1, _BLOCK_VALUES // max(1, self.X.shape[1]))
+        stored = self.n_features if sparse.issparse(self.X) else self.X.shape[1]
+        step = max(1, _BLOCK_VALUES // max(1, stored))
         for start in range(0, self.n_samples, step):
             yield slice(start, min(start + step, self.n_samples))
 
 
-def dense(X) -> np.ndarray:
-    """Return a sparse matrix as an array in double precision, if that fits."""
-    n_samples, n_features = X.shape
-    # Constructions that work on dense samples hold a scaled copy of them.
-    n_bytes = 2 * 8 * n_samples * n_features
-    check_room(n_bytes, f"{n_samples:,} dense samples of {n_features:,} features")
-    return X.toarray().astype(np.float64, copy=False)
+def varying_columns(X, rows) -> np.ndarray:
+    """Return the columns in which some of the rows differ, in increasing order."""
+    if not sparse.issparse(X):
+        first, varying = X[rows[0]], np.zeros(X.shape[1], dtype=bool)
+        for block in blocks_of_rows(len(rows), X.shape[1], _BLOCK_VALUES):
+            varying |= (X[rows[block]] != first).any(axis=0)
+        return np.flatnonzero(varying)
+    low, high = min_max_axis(X[rows], axis=0)
+    return np.flatnonzero(low != high)
 
 
 def canonical_csr(X):
@@ -72,12 +128,25 @@ def _block(rows) -> np.ndarray:
 def row_hashes(X) -> np.ndarray:
     """Return a 64-bit hash of the values of each row; -0.0 counts as 0.0."""
     n_samples, n_features = X.shape
+    if sparse.issparse(X) and n_features > _MANY_COLUMNS:
+        return _sparse_row_hashes(X)
     hashes = np.empty(n_samples, dtype=np.uint64)
     step = max(1, _BLOCK_VALUES // max(1, n_features))
     for start in range(0, n_samples, step):
         block = _block(X[start : start + step])
         hashes[start : start + step] = kernels.row_hashes(block)
     return hashes
+
+
+def _sparse_row_hashes(X) -> np.ndarray:
+    """Return the same hashes of the entries alone, for zeros add nothing to them."""
+    bits = (X.data.astype(np.float64) + 0.0).view(np.uint64)
+    mixed = bits ^ (bits >> np.uint64(32))
+    mixed *= kernels.hash_coefficients(X.shape[1])[X.indices]
+    mixed ^= mixed >> np.uint64(32)
+    # Sums of integers modulo 2**64, so that differences of sums are sums.
+    sums = np.append(np.uint64(0), np.cumsum(mixed, dtype=np.uint64))
+    return sums[X.indptr[1:]] - sums[X.indptr[:-1]]
 
 
 def distinct_rows(X) -> tuple[np.ndarray, np.ndarray]:

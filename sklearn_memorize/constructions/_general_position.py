@@ -10,12 +10,12 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
 
 from .._estimator._base import BaseMemorizingClassifier, constant_network
 from .._estimator._callbacks import Progress
 from .._estimator._sklearn import StrOptions, draw_seeds
-from .._estimator._training_set import TrainingSet, dense
+from .._estimator._training_set import TrainingSet
 from ..exact._signs import DOUBLE, SMALLEST_NORMAL, rounding
 from ..exceptions import InterpolationError
 from ..kernels._threads import one_blas_thread
@@ -53,17 +53,24 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
         self.conflicts = conflicts
         self.random_state = random_state
 
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        # The points, magnitudes, differences, and two more for their row space; where
+        # there are more points than features it is that of a triangle, of four copies.
+        n_samples, n_features = training.n_samples, training.n_features
+        triangles = 4 * n_features**2 if n_samples > n_features else 0
+        return 8 * (5 * training.n_values + triangles)
+
     def _build(self, training: TrainingSet, progress: Progress):
         sizes = np.bincount(training.labels)
         default = largest_class(training.labels)
-        network = constant_network(training.X.shape[1])
+        network = constant_network(training.n_features)
         groups: list[np.ndarray] = []
         dimension = 0
         if training.n_classes > 1:
             network, groups, dimension = self._build_groups(training)
         n_groups = sum(-(-n // dimension) for n in np.delete(sizes, default))
         return {
-            "network_": network,
+            "network_": training.embedded(network),
             "default_class_": self.classes_[default],
             "group_size_": dimension,
             "groups_": [training.rows[group] for group in groups],
@@ -71,8 +78,7 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
         }, None
 
     def _build_groups(self, training: TrainingSet):
-        X = training.points()
-        X = dense(X) if sparse.issparse(X) else X.astype(np.float64, copy=False)
+        X = training.dense_points()
         (seed,) = draw_seeds(self.random_state, 1)
         rng, split = np.random.default_rng(seed), self.degenerate == "split"
         try:

@@ -96,7 +96,7 @@ class PointSet:
 
         `centered = 2**exponents * sum_s slices[s] * 2**(-bits * (s + 1))`.
         """
-        bits, n_slices = _slicing(self.points.shape[1])
+        bits, n_slices = slicing(self.points.shape[1])
         largest = np.abs(self.centered).max(axis=1, initial=0.0)
         exponents = np.frexp(largest)[1]
         rest = np.ldexp(self.centered, -exponents[:, np.newaxis])
@@ -119,7 +119,7 @@ class PointSet:
         return chosen
 
 
-def _slicing(n_features: int) -> tuple[int, int]:
+def slicing(n_features: int) -> tuple[int, int]:
     """Bits of a slice, such that products of slices are exact, and number of slices."""
     # n_features * 2^bits * 2^bits <= 2^53: every partial sum is an exact integer.
     summands = int(n_features - 1).bit_length()
@@ -135,7 +135,7 @@ def _product(left: PointSet, right: PointSet) -> np.ndarray:
     total = np.zeros((len(left), len(right)))
     shared = n_features >= _FEATURES_TO_SHARE
     with nullcontext() if shared else one_blas_thread():
-        _add_products(total, left_parts, right_parts, *_slicing(n_features))
+        _add_products(total, left_parts, right_parts, *slicing(n_features))
     np.ldexp(total, left_exponents[:, np.newaxis], out=total)
     return np.ldexp(total, right_exponents, out=total)
 

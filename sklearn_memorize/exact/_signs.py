@@ -31,7 +31,8 @@ def rounding(n_operations, unit: float):
 
 def rounded_up(bounds: np.ndarray) -> np.ndarray:
     """Return bounds in single precision, with room for the roundings of their use."""
-    return (bounds * (1 + 2.0**-18)).astype(np.float32)
+    with np.errstate(over="ignore"):  # an infinite bound leaves a sign open
+        return (bounds * (1 + 2.0**-18)).astype(np.float32)
 
 
 def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:

@@ -19,6 +19,7 @@ from sklearn.base import is_classifier, is_regressor
 from ..constructions.nearby_set._construction import NearbySetNetwork
 from ..constructions.random_hyperplanes._estimator import MemorizingClassifier
 from ..constructions.random_hyperplanes._transformer import RandomThresholdTransformer
+from ..network import SelectedColumns
 from ._cover_arrays import CoverArrays
 from ._graph import Graph
 from ._reading import Reading
@@ -158,6 +159,9 @@ def _labels(classes: np.ndarray, are_keys: bool = False):
 def _outputs(graph: Graph, X: str, reading: Reading) -> str:
     """Evaluate the network."""
     network = reading.network
+    if isinstance(network, SelectedColumns):
+        X = graph.add("Gather", X, graph.constant(network.columns), axis=1)
+        network = network.network
     if reading.has_coverings:
         return _covers(graph, X, reading)
     if isinstance(network, NearbySetNetwork):

@@ -56,7 +56,9 @@ class Reading:
                 return cls(network, "difference", 2, None, True, rule)
             n_votes = estimator.n_votes_ if estimator.decision == "vote" else None
             return cls(network, "scores", n_classes, n_votes, False, rule)
-        has_score_each = n_classes > 2 or isinstance(network, NearbySetNetwork)
+        has_score_each = n_classes > 2 or isinstance(
+            getattr(network, "network", network), NearbySetNetwork
+        )
         outputs = "scores" if has_score_each else "difference"
         return cls(network, outputs, n_classes, rule=rule)
 

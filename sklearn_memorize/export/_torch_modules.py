@@ -121,6 +121,19 @@ class LayersModule(nn.Module):
         return X
 
 
+class ColumnsModule(nn.Module):
+    """A module that reads some of the columns of its input."""
+
+    def __init__(self, columns, module):
+        super().__init__()
+        self.register_buffer("columns", torch.tensor(columns, dtype=torch.int64))
+        self.module = module
+
+    def forward(self, X):
+        """Return what the module says of the columns."""
+        return self.module(X[:, self.columns])
+
+
 class CellsModule(nn.Module):
     """The cells around the centers of a nearby set, and the score of each class.
 

@@ -77,6 +77,7 @@ __all__ = [
     "shape_of_planes",
     "signs_in_planes",
     "smallest_counts",
+    "standard_arithmetic",
     "tiles_of_rows",
     "two_smallest_counts",
     "use_backend",
@@ -188,6 +189,24 @@ def use_backend(name: str):
         yield
     finally:
         _choose(before)
+
+
+@contextmanager
+def standard_arithmetic():
+    """Run the body with denormal numbers kept, if the kernels in C are there.
+
+    Some libraries switch this off for a whole thread ("flush to zero", "denormals are
+    zero"). The kernels in C set it for themselves; this is for NumPy code around them.
+    It holds for the thread that calls it.
+    """
+    before = _c.get_control() if _c else 0
+    if _c:
+        _c.set_control(_c.STANDARD_CONTROL)
+    try:
+        yield
+    finally:
+        if _c:
+            _c.set_control(before)
 
 
 def _choose_first() -> None:

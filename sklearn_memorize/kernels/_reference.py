@@ -334,8 +334,9 @@ def _tiles(codes: np.ndarray) -> np.ndarray:
     n_groups, n_bits, n_tiles = codes.shape
     lanes = np.unpackbits(codes.astype("<u8").view(np.uint8), axis=2, bitorder="little")
     lanes = lanes.reshape(n_groups, n_bits, n_tiles, LANES).transpose(0, 2, 3, 1)
-    words = pack_bits(lanes.reshape(-1, n_bits))
-    return words.reshape(n_groups * n_tiles, LANES, -1).transpose(0, 2, 1)
+    words = pack_bits(lanes.reshape(n_groups * n_tiles * LANES, n_bits))
+    shape = n_groups * n_tiles, LANES, n_bits // 64
+    return words.reshape(shape).transpose(0, 2, 1)
 
 
 def words_at(codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -420,7 +421,7 @@ def _lanes_below(words, masks, limits) -> np.ndarray:
 
 
 def _words(tiles: np.ndarray) -> np.ndarray:
-    return tiles.transpose(1, 0, 2).reshape(tiles.shape[1], -1)
+    return tiles.transpose(1, 0, 2).reshape(tiles.shape[1], LANES * len(tiles))
 
 
 def smallest_counts(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping
 from numbers import Integral, Real
 
@@ -13,6 +12,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils import Bunch, check_random_state
 
+from .._estimator._messages import warn
 from .._estimator._sklearn import Interval, _safe_indexing, validate_params
 from ..exceptions import InterpolationError
 from ._measure import as_column, fit_timed, fitted_sizes
@@ -244,11 +244,10 @@ def _warn_of_failures(settings, by_setting) -> None:
             if run["failure"]:
                 reasons.setdefault(name, run["failure"])
     for name, reason in reasons.items():
-        warnings.warn(
+        warn(
             f"{name!r} could not memorize the data in some folds, which are left out: "
             f"{reason}",
             FitFailedWarning,
-            stacklevel=4,
         )
 
 

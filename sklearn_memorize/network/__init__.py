@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from ._columns import SelectedColumns
 from ._layer import Layer
 from ._network import LayeredNetwork, Network
 
@@ -14,6 +15,7 @@ __all__ = [
     "LayeredNetwork",
     "Network",
     "ReLUCodes",
+    "SelectedColumns",
 ]
 
 # These stand with their construction, above this room, and are public here, too.

@@ -19,6 +19,7 @@ from sklearn_memorize._estimator._probabilities import (
     class_numbers,
     exponential,
     logarithm,
+    one_observation,
     probabilities,
     shares,
 )
@@ -139,6 +140,14 @@ def test_a_million_scores_get_the_same_bytes_in_blocks_of_any_length(rule, n_cla
                 assert again.tobytes() == whole[first : first + step].tobytes()
                 expected = logarithms[first : first + step].tobytes()
                 assert logarithm(again).tobytes() == expected
+
+
+@given(rows=st.lists(st.integers(0, 4), max_size=20), n_classes=st.integers(2, 5))
+def test_one_observation_needs_no_scores(rows, n_classes):
+    numbers = np.array(rows, dtype=np.intp) % n_classes
+    scores = np.eye(n_classes)[numbers]
+    found = one_observation(numbers, n_classes)
+    assert found.tobytes() == probabilities(ONE_OBSERVATION, scores).tobytes()
 
 
 def test_the_exponential_is_right_to_the_last_digits():

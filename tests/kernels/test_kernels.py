@@ -1,7 +1,14 @@
 """Every compiled kernel gives exactly what the obvious one gives."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_cases import CASES, answer
 
 from sklearn_memorize import kernels
 
@@ -267,3 +274,124 @@ def test_integer_sums_agree(backend, exponent):
     plain, fast = both(backend, "integer_sums", rows, exponent)
     assert (plain == fast).all()
     assert (plain == np.rint(np.ldexp(rows, -exponent)).sum(axis=0)).all()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**63))
+def test_all_backends_give_the_same_bytes(case, seed):
+    run = case(np.random.default_rng(seed))
+    expected = answer(run, "numpy")
+    for name in COMPILED:
+        assert answer(run, name) == expected, name
+
+
+@pytest.mark.skipif(not COMPILED, reason="the kernels in C were not compiled")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_flushing_to_zero_changes_no_answer(case):
+    # Bits 6 and 15 of x86, and 24 of arm64: denormal numbers become zeros.
+    flags = 0x8040 if kernels._c.STANDARD_CONTROL else 1 << 24
+    for seed in range(5):
+        run = case(np.random.default_rng(seed))
+        expected = answer(run, COMPILED[-1])
+        before = kernels._c.get_control()
+        kernels._c.set_control(before | flags)
+        try:
+            flushed = answer(run, COMPILED[-1])
+            assert kernels._c.get_control() & flags == flags
+        finally:
+            kernels._c.set_control(before)
+        assert flushed == expected
+
+
+def test_standard_arithmetic_keeps_denormal_numbers():
+    if not COMPILED:
+        pytest.skip("the kernels in C were not compiled")
+    before = kernels._c.get_control()
+    kernels._c.set_control(before | (0x8040 if before & 0x1F80 else 1 << 24))
+    try:
+        tiny = np.array([2.0**-1074])
+        with kernels.standard_arithmetic():
+            assert (tiny * 1.0 > 0).all()
+    finally:
+        kernels._c.set_control(before)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda c: c.words_at(np.zeros((1, 1, 64), "u8"), np.array([64]), _words(1)),
+        lambda c: c.words_at(np.zeros((1, 1, 64), "u8"), np.array([-1]), _words(1)),
+        lambda c: c.words_at(np.zeros((1, 1, 64), "u8"), np.array([0]), _words(2)),
+        lambda c: c.words_at(np.zeros((1, 1, 64), "i8"), np.array([0]), _words(1)),
+        lambda c: c.words_at(np.zeros((1, 1, 63), "u8"), np.array([0]), _words(1)),
+        lambda c: c.words_at(np.zeros((1, 1, 64), "u8"), np.array([0])),
+        lambda c: c.words_at(None, np.array([0]), _words(1)),
+        lambda c: c.arrange(np.zeros((7, 1, 64), "u8")),
+        lambda c: c.use("sse9"),
+    ],
+)
+def test_the_extension_refuses_arrays_that_do_not_fit(call):
+    if not COMPILED:
+        pytest.skip("the kernels in C were not compiled")
+    with pytest.raises((TypeError, ValueError, IndexError)):
+        call(kernels._c)
+
+
+def _words(n: int) -> np.ndarray:
+    return np.empty(n, dtype=np.uint64)
+
+
+def test_read_only_arrays_are_not_written_to():
+    tiles = np.zeros((8, 1, 64), dtype=np.uint64)
+    tiles.flags.writeable = False
+    with pytest.raises((ValueError, BufferError)):
+        kernels.arranged(tiles)
+
+
+def test_an_unknown_backend_is_refused():
+    with (
+        pytest.raises(ValueError, match=r"backend must be one of 'numpy'.* 'fortran'"),
+        kernels.use_backend("fortran"),
+    ):
+        pass
+
+
+def _backend_of_a_new_process(**environment):
+    code = "from sklearn_memorize import kernels; print(kernels.backend())"
+    return subprocess.run(
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("name", kernels.backends())
+def test_the_environment_chooses_the_backend(name):
+    done = _backend_of_a_new_process(SKLEARN_MEMORIZE_KERNELS=name)
+    assert done.stdout.strip() == name, done.stderr
+
+
+def test_the_environment_cannot_choose_what_is_not_there():
+    done = _backend_of_a_new_process(SKLEARN_MEMORIZE_KERNELS="avx9000")
+    assert "SKLEARN_MEMORIZE_KERNELS must be one of 'numpy'" in done.stderr
+
+
+def test_without_the_extension_numpy_runs_and_says_so_once(tmp_path):
+    code = (
+        "import sys; sys.modules['sklearn_memorize.kernels._c'] = None\n"
+        "import warnings\n"
+        "with warnings.catch_warnings(record=True) as seen:\n"
+        "    warnings.simplefilter('always')\n"
+        "    from sklearn_memorize import kernels\n"
+        "    import sklearn_memorize\n"
+        "print(kernels.backends(), sum('compiled kernels' in str(w.message) "
+        "for w in seen))\n"
+    )
+    environment = dict(os.environ)
+    environment.pop("SKLEARN_MEMORIZE_KERNELS", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.split() == ["('numpy',)", "1"], done.stderr

@@ -43,13 +43,78 @@ def test_free_memory_is_read_in_kibibytes(tmp_path):
     assert 2**20 < _memory._free(str(table)) < 2**60
 
 
-def test_the_limit_of_a_container_is_read_in_bytes(tmp_path):
-    limit = tmp_path / "memory.max"
-    assert _memory._left_of_container(str(limit)) == math.inf
-    limit.write_text("max\n")
-    assert _memory._left_of_container(str(limit)) == math.inf
-    limit.write_text("123456\n")
-    assert _memory._left_of_container(str(limit)) == 123456.0
+def group(folder, files):
+    """Write the files of a control group."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+def left(tmp_path, membership):
+    own = tmp_path / "cgroup"
+    own.write_text(membership)
+    return _memory._left_of_container(str(tmp_path / "fs"), str(own))
+
+
+UNLIMITED = {"memory.max": "max\n", "memory.current": "5\n", "memory.stat": ""}
+
+
+def limited(limit, used, droppable=0):
+    return {
+        "memory.max": f"{limit}\n",
+        "memory.current": f"{used}\n",
+        "memory.stat": f"anon 1\ninactive_file {droppable}\nactive_file 7\n",
+    }
+
+
+def limited_in_version_1(limit, used, droppable=0):
+    return {
+        "memory.limit_in_bytes": f"{limit}\n",
+        "memory.usage_in_bytes": f"{used}\n",
+        "memory.stat": f"inactive_file 3\ntotal_inactive_file {droppable}\n",
+    }
+
+
+def test_what_a_container_leaves_is_its_limit_minus_its_usage(tmp_path):
+    assert left(tmp_path, "0::/\n") == math.inf
+    group(tmp_path / "fs", UNLIMITED)
+    assert left(tmp_path, "0::/\n") == math.inf
+    group(tmp_path / "fs", limited(1000, 300))
+    assert left(tmp_path, "0::/\n") == 700.0
+    # Files that were read are dropped before anything is refused.
+    group(tmp_path / "fs", limited(1000, 300, 200))
+    assert left(tmp_path, "0::/\n") == 900.0
+    group(tmp_path / "fs", limited(1000, 1300))
+    assert left(tmp_path, "0::/\n") == 0.0
+
+
+def test_all_groups_around_the_process_count(tmp_path):
+    group(tmp_path / "fs", UNLIMITED)
+    group(tmp_path / "fs" / "outer", limited(1000, 400))
+    group(tmp_path / "fs" / "outer" / "inner", limited(900, 100))
+    assert left(tmp_path, "0::/outer/inner\n") == 600.0
+    assert left(tmp_path, "0::/outer\n") == 600.0
+
+
+def test_within_a_container_the_path_of_the_group_may_not_be_there(tmp_path):
+    group(tmp_path / "fs", limited(1000, 400))
+    assert left(tmp_path, "0::/somewhere/outside\n") == 600.0
+
+
+def test_groups_of_the_first_version_count_too(tmp_path):
+    group(tmp_path / "fs" / "memory", limited_in_version_1(2**63 - 4096, 400))
+    group(tmp_path / "fs" / "memory" / "box", limited_in_version_1(1000, 400, 50))
+    membership = "9:name=systemd:/\n4:cpu,memory:/box\n3:cpuset:/box\n0::/\n"
+    assert left(tmp_path, membership) == 650.0
+    assert left(tmp_path, "3:cpuset:/box\n") == math.inf
+
+
+def test_a_group_that_cannot_be_read_has_no_limit(tmp_path):
+    (tmp_path / "fs").mkdir()
+    (tmp_path / "fs" / "memory.max").write_text("nonsense\n")
+    assert left(tmp_path, "0::/\n") == math.inf
+    (tmp_path / "fs" / "memory.max").write_text("1000\n")
+    assert left(tmp_path, "0::/\n") == 1000.0
 
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")

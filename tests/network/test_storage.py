@@ -9,7 +9,7 @@ from support.estimators import MEMORIZERS
 from support.storage import SAMPLES, fitted, with_other
 
 from sklearn_memorize.constructions.random_hyperplanes._network import CoverNetwork
-from sklearn_memorize.network import Layer, LayeredNetwork, Network
+from sklearn_memorize.network import Layer, LayeredNetwork, Network, SelectedColumns
 
 
 @pytest.mark.parametrize("state", [None, {}, {"format": 1}, {"format": 2, "kind": "X"}])
@@ -40,6 +40,7 @@ def test_every_network_says_what_it_is_made_from():
     def below(kind):
         return {kind, *(k for child in kind.__subclasses__() for k in below(child))}
 
-    made = {type(fitted(name).network_) for name in MEMORIZERS} | {LayeredNetwork}
+    made = {type(fitted(name).network_) for name in MEMORIZERS}
+    made |= {LayeredNetwork, SelectedColumns}
     ours = {k for k in below(Network) if k.__module__.startswith("sklearn_memorize")}
     assert ours - {Network} == made

@@ -6,6 +6,7 @@ their own, and raise an AssertionError where an estimator says anything else.
 
 from __future__ import annotations
 
+import re
 import signal
 import warnings
 from contextlib import contextmanager
@@ -116,9 +117,31 @@ def fitted_or_refused(estimator, problem):
             if isinstance(error, ValueError):
                 assert reach_overflows(estimator, problem.dense()), error
             assert len(str(error)) > 40, "no reason is given"
+            if isinstance(error, InterpolationError):
+                check_refusal(estimator, str(error))
             assert vars(estimator) == before, "a failed fit changed the estimator"
             return None
     return [warning.category for warning in caught]
+
+
+# What a theorem needs of the samples, or what double precision cannot hold of them.
+_ASSUMPTIONS = (
+    "general position|be told from|assumes a distance|too close for double precision|"
+    "[Dd]ouble precision|equal projections|max_bits|Scale the targets down"
+)
+
+
+def check_refusal(estimator, message):
+    """Hold that a refusal names rows, an assumption, and an estimator that works."""
+    if isinstance(estimator, MemorizingClassifier):
+        return  # has a judge of its own
+    assert re.search(_ASSUMPTIONS, message), f"no assumption in: {message}"
+    if "max_bits" in message or "Scale the targets down" in message:
+        return  # the number of samples is in the way, or the targets are
+    assert re.search(r"\[\d+.*\]|Samples \d+ and \d+", message), f"no rows: {message}"
+    if is_classifier(estimator):
+        instead = "MemorizingClassifier" in message or "degenerate=" in message
+        assert instead, f"no estimator that works in: {message}"
 
 
 def judge_classifier(estimator, problem, others=None) -> str:

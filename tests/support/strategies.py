@@ -140,11 +140,66 @@ def clusters(rng, n, d):
     return centers[rng.integers(0, 3, n)] + 1e-6 * rng.standard_normal((n, d))
 
 
+OFFSETS = 10.0 ** np.arange(-1, 16)
+SPREADS = 10.0 ** np.arange(-15, 1)
+
+
+def offset_and_spread(rng, n, d):
+    """Points around 0, or up to 1e15 from it, of extent 1e-15 to 1."""
+    offset = rng.choice(OFFSETS) * (rng.random() < 0.9)
+    return offset + rng.choice(SPREADS) * rng.standard_normal((n, rng.choice([1, d])))
+
+
+def one_ulp_apart(rng, n, d):
+    """Twice the same points, but for the last bit of one of many coordinates."""
+    X = rng.standard_normal((n, 1000 if rng.random() < 0.1 else d))
+    half, column = n // 2, rng.integers(X.shape[1])
+    X[half : 2 * half] = X[:half]
+    X[half : 2 * half, column] = np.nextafter(X[:half, column], 9.0)
+    return X
+
+
+def lattice(rng, n, d):
+    return np.stack(np.unravel_index(rng.permutation(4**4)[:n], [4] * 4), 1) * 1.0
+
+
+def evenly_on_a_line(rng, n, d):
+    return np.arange(n)[:, np.newaxis] * rng.integers(1, 4, (1, d)) * 1.0
+
+
+def scales_of_all_sizes(rng, n, d):
+    return rng.standard_normal((n, d)) * 10.0 ** rng.integers(-300, 301, (n, d))
+
+
+def unscaled_column(rng, n, d):
+    X = rng.standard_normal((n, d))
+    X[:, 0] = rng.lognormal(10, 1, n)
+    return X
+
+
+def one_outlying_entry(rng, n, d):
+    X = rng.standard_normal((n, d))
+    X[rng.integers(n), rng.integers(d)] = 1e6
+    return X
+
+
+def time_stamps(rng, n, d):
+    """Nanoseconds since 1970."""
+    return 1.7e18 + 1000.0 * rng.permutation(n)[:, np.newaxis]
+
+
+def tiny_beside_a_constant(rng, n, d):
+    size = rng.choice([1e-19, 1e-45, 1e-300])
+    return np.column_stack([np.ones(n), size * rng.permutation(n)])
+
+
 CLOUDS = (
     gaussian, grid, binary, collinear, one_ray, coplanar, all_equal, constant_columns,
     repeated_columns, repeated_rows, denormal, signed_zeros, neighbouring_doubles,
     near_pairs, unlike_columns, unlike_rows, far_away, one_outlier, integers,
-    large_integers, mostly_zero, antipodal, clusters,
+    large_integers, mostly_zero, antipodal, clusters, offset_and_spread, one_ulp_apart,
+    lattice, evenly_on_a_line, scales_of_all_sizes, unscaled_column, one_outlying_entry,
+    time_stamps, tiny_beside_a_constant,
 )  # fmt: skip
 SCALES = (1.0, 1.0, 1.0, 2.0**-30, 1e5, 1e-150, 1e150, 1e-40, 1e39)
 

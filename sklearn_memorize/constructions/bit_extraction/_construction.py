@@ -130,13 +130,14 @@ def _best_line(X, rng, n_projections: int, n_classes: int):
             products = exact_products(X, directions[number])
             order = np.argsort(products.values, kind="stable")
             gaps = np.diff(products.values[order])
+            equal = np.flatnonzero(gaps == 0)
             if (gaps > 0).all():
                 line = _scaled(directions[number], products, gaps, n_classes)
                 return line, order, *_sorted_positions(line, products, order)
     raise InterpolationError(
         "Some distinct rows have equal projections on each of the random directions. "
         "Increase n_projections, or try another random_state."
-    )
+    ).about(order[np.append(equal, equal + 1)])
 
 
 def _relative_gaps(X, directions) -> np.ndarray:

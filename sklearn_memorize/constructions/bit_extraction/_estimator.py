@@ -155,7 +155,7 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
 
     def _build(self, training: TrainingSet, progress: Progress):
         if training.n_classes == 1:
-            return {"network_": constant_network(training.X.shape[1])}, None
+            return {"network_": constant_network(training.n_features)}, None
         (seed,) = draw_seeds(self.random_state, 1)
         network = build_bit_extraction_network(
             training.points(),
@@ -165,7 +165,7 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
             n_projections=self.n_projections,
             max_bits=self.max_bits,
         )
-        return {"network_": network}, None
+        return {"network_": training.embedded(network)}, None
 
     def _scores(self, X) -> np.ndarray:
         output = self.network_.forward(X)[:, 0]

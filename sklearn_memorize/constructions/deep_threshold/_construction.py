@@ -53,30 +53,50 @@ def _refined(groups, labels, bits):
     return groups, mixed[groups]
 
 
-def separating_hyperplanes(X, labels, draw, min_hyperplanes, max_hyperplanes):
+def _splitting(groups, bits) -> np.ndarray:
+    """Return which of the bits, (n_samples, n_bits), split some group of samples."""
+    _, first, numbers = np.unique(groups, return_index=True, return_inverse=True)
+    return np.flatnonzero((bits != bits[first[numbers]]).any(axis=0))
+
+
+def separating_hyperplanes(
+    X, labels, draw, min_hyperplanes, max_hyperplanes, patience=None
+):
     """Draw hyperplanes until distinct points of different labels differ in some sign.
 
     `draw(n)` returns a new layer of n hyperplanes. Returns the shortest sequence of
     draws that separates, and the positions of points that share their code with a point
-    of another label: none, unless `max_hyperplanes` was reached.
+    of another label: none, unless `max_hyperplanes` was reached, or `patience`
+    hyperplanes in a row did not split anything any more. The layer is None then. A draw
+    may hold fewer hyperplanes than it was asked for, where some are of no use.
     """
     layers, n_drawn, block = [], 0, 64
+    last_split = 0
     remaining = np.arange(X.shape[0])
     groups = np.zeros(X.shape[0], dtype=np.int64)
     while len(remaining) and n_drawn < max_hyperplanes:
         block = min(block, max_hyperplanes - n_drawn)
         layers.append(draw(block))
-        bits = layers[-1].signs(X[remaining]).astype(np.int64)
-        for used in range(1, block + 1):
+        bits = layers[-1].signs(X[remaining])
+        splitting = _splitting(groups, bits)
+        last_split = n_drawn + block if len(splitting) else last_split
+        if n_drawn == 0:  # who is of one label from the start is left out
+            splitting = np.union1d(splitting, [0])
+        for used in splitting + 1:
             groups, mixed = _refined(groups, labels[remaining], bits[:, used - 1])
             groups, bits, remaining = groups[mixed], bits[mixed], remaining[mixed]
             if len(remaining) == 0:
                 layers[-1] = layers[-1].subset(np.arange(used))
                 break
-        n_drawn += layers[-1].n_hyperplanes
+        n_drawn += block
+        if patience is not None and n_drawn >= last_split + patience:
+            break
         block = min(2 * block, _LARGEST_BLOCK)
-    if n_drawn < min_hyperplanes:
-        layers.append(draw(min_hyperplanes - n_drawn))
+    if len(remaining):
+        return None, remaining
+    n_missing = min_hyperplanes - sum(layer.n_hyperplanes for layer in layers)
+    if n_missing > 0:
+        layers.append(draw(n_missing))
     return _side_by_side(layers), remaining
 
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
-from ..._estimator._messages import listed
+from ..._estimator._messages import INSTEAD, listed
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError, InterpolationWarning
+from .._unit_sphere import SphereStream, are_clear
 from ..random_hyperplanes._drawing import HyperplaneStream, enclosing_ball
 from ._construction import (
     MAX_WORD_BITS,
@@ -20,6 +21,11 @@ from ._construction import (
     distinct_codes,
     separating_hyperplanes,
 )
+
+# Whether rounding errors hide the sides of samples is tried on so many hyperplanes.
+_N_TRIED = 64
+# Hyperplanes in the ball of the data are given up after so many that split nothing.
+_PATIENCE = 8192
 
 
 class DeepThresholdClassifier(BaseMemorizingClassifier):
@@ -166,6 +172,11 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
         self.conflicts = conflicts
         self.random_state = random_state
 
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        # The points, what they are measured in, and twice in single precision; layers
+        # of hyperplanes compare their own sizes with the memory.
+        return 4 * training.n_stored_bytes
+
     def _build(self, training: TrainingSet, progress: Progress):
         X = training.points()
         ball = enclosing_ball(X, np.arange(training.n_samples), self.center)
@@ -173,8 +184,7 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
         if training.n_classes == 1:
             return fitted | {"network_": constant_network(X.shape[1])}, None
         for_hyperplanes, for_parities = draw_seeds(self.random_state, 2)
-        stream = HyperplaneStream(for_hyperplanes, ball, self.max_bias)
-        hyperplanes = self._hyperplanes(X, training, stream)
+        hyperplanes = self._hyperplanes(X, training, ball, for_hyperplanes)
         codes, labels = distinct_codes(hyperplanes, X, training.labels)
         n_code_bits = hyperplanes.n_hyperplanes
         parities, words, separated = compress_codes(
@@ -195,23 +205,41 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
         )
         fitted["n_hyperplanes_"] = n_code_bits
         fitted["n_word_bits_"] = parities.shape[1]
-        return fitted | {"network_": network}, None
+        return fitted | {"network_": training.embedded(network)}, None
 
-    def _hyperplanes(self, X, training, stream):
-        """Return the first layer."""
+    def _hyperplanes(self, X, training, ball, seed):
+        """Return the first layer.
+
+        Where hyperplanes through the ball of the data do not separate the classes, or
+        not beyond rounding, they are drawn on the unit sphere that the samples are
+        moved to.
+        """
+        stream = HyperplaneStream(seed, ball, self.max_bias)
         if self.n_hyperplanes != "auto":
             return stream.draw(self.n_hyperplanes)
-        hyperplanes, unseparated = separating_hyperplanes(
-            X, training.labels, stream.draw, self.min_hyperplanes, self.max_hyperplanes
-        )
+        limits = self.min_hyperplanes, self.max_hyperplanes
+        hyperplanes = None
+        tried = HyperplaneStream(seed, ball, self.max_bias).draw(_N_TRIED)
+        some = X[:: -(-training.n_samples // _N_TRIED)]
+        if 2 * are_clear(tried, some).sum() >= _N_TRIED:
+            hyperplanes, unseparated = separating_hyperplanes(
+                X, training.labels, stream.draw, *limits, _PATIENCE
+            )
+        if hyperplanes is None or not are_clear(hyperplanes, X).all():
+            stream = SphereStream(seed, X, self.max_bias, self.center)
+            hyperplanes, unseparated = separating_hyperplanes(
+                X, training.labels, stream.draw, *limits
+            )
         if len(unseparated):
             raise InterpolationError(
                 f"training samples {listed(training.rows[unseparated])} are not "
                 "separated from another class by "
-                f"max_hyperplanes={self.max_hyperplanes} random hyperplanes; "
-                "the number that is needed grows like the radius of the data over the "
-                "smallest distance between classes. Increase max_hyperplanes, remove "
-                "near-duplicates of different classes, or change max_bias."
+                f"max_hyperplanes={self.max_hyperplanes} random hyperplanes, neither "
+                "in the ball around the data nor on the unit sphere that they are "
+                "moved to. The theorem assumes a distance between the classes: the "
+                "number of hyperplanes grows like one over it, in units of the radius "
+                "of the data. Increase max_hyperplanes, remove near-duplicates of "
+                f"different classes, or change max_bias. {INSTEAD}"
             )
         return hyperplanes
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..._estimator._messages import INSTEAD
 from ...exact._closest_pairs import closest_pair
 from ...exact._distances import PointSet, Scaling, squared_distances
 from ...exceptions import InterpolationError
@@ -89,5 +90,5 @@ def _check_distance(distance: float, scaling: Scaling, samples: np.ndarray) -> N
             f"Samples {samples[0]} and {samples[1]} have different labels and are at "
             f"distance {distance:.3g}, too close for double precision beside "
             f"coordinates of size 2^{scaling.exponent}. Rescale the features, or give "
-            "the two samples one label."
+            f"the two samples one label. {INSTEAD}"
         )

@@ -6,13 +6,13 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy import sparse
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
 from ..._estimator._sklearn import Interval, StrOptions
-from ..._estimator._training_set import TrainingSet, dense
-from ._cells import MARGIN
+from ..._estimator._training_set import TrainingSet
+from ...exact._distances import slicing
+from ._cells import _BLOCK_VALUES, MARGIN
 from ._construction import build_nearby_set_network
 
 
@@ -111,11 +111,16 @@ class NearbySetClassifier(BaseMemorizingClassifier):
         self.cover_radius = cover_radius
         self.conflicts = conflicts
 
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        # Two sets of points as they came, centered and in slices, for the closest pair
+        # and again for the cells; and tables of distances.
+        n_slices = slicing(training.n_features)[1]
+        n_tabled = min(training.n_samples**2, _BLOCK_VALUES)
+        return 4 * ((10 + 6 * n_slices) * training.n_values + 7 * n_tabled)
+
     def _build(self, training: TrainingSet, progress: Progress):
-        points = training.points()
-        points = dense(points) if sparse.issparse(points) else points
         # A zero that a sparse matrix leaves out has no sign.
-        points = np.asarray(points, dtype=np.float64) + 0.0
+        points = training.dense_points() + 0.0
         if training.n_classes == 1:
             return {
                 "network_": constant_network(points.shape[1]),
@@ -126,7 +131,7 @@ class NearbySetClassifier(BaseMemorizingClassifier):
             points, training.labels, self.cover_radius, training.rows
         )
         return {
-            "network_": network,
+            "network_": training.embedded(network),
             "class_distance_": distance,
             "center_indices_": training.rows[centers],
         }, None

@@ -246,7 +246,8 @@ class ExactHyperplanes:
         shift = np.ldexp(self.shift, -self.exponent)
         assert not self.is_sparse
         product = kernels.ordered_product(self.directions, shift[np.newaxis])[:, 0]
-        norm = float(np.sqrt(np.sum(shift * shift))) * (1 + 2.0**-20)
+        # A double of NumPy: a float of Python would become one in single precision.
+        norm = np.sqrt(np.sum(shift * shift)) * (1 + 2.0**-20)
         magnitude = self.direction_bounds * norm + np.abs(self.scaled_biases)
         bounds = 2 * rounding(self.n_features + 4.0, DOUBLE) * magnitude + TINY
         return _in_single_precision(self.scaled_biases + product, bounds)
@@ -310,6 +311,7 @@ def stacked_weights(blocks: list):
 
 def _in_single_precision(offsets, bounds) -> tuple[np.ndarray, np.ndarray]:
     """Round offsets to single precision, and add the error made to their bounds."""
-    rounded = offsets.astype(np.float32)
+    with np.errstate(over="ignore"):  # what overflows has an infinite error
+        rounded = offsets.astype(np.float32)
     error = np.abs(offsets - rounded)
     return rounded, rounded_up(bounds + error + np.where(error > 0, TINY, 0.0))

@@ -270,7 +270,11 @@ class CoverNetwork(Network):
     def _second_layer(self) -> Layer:
         blocks = [-c.mask_matrix().astype(np.float64) for c in self._coverings]
         bounds = [covering.bounds * covering.bound_unit for covering in self._coverings]
-        weights = blocks[0] if len(blocks) == 1 else sparse.block_diag(blocks, "csr")
+        weights = (
+            blocks[0]
+            if len(blocks) == 1
+            else sparse.block_diag([sparse.csr_array(block) for block in blocks], "csr")
+        )
         return Layer(weights, np.concatenate(bounds), self._coverings[0].activation)
 
     def _third_layer(self) -> Layer:

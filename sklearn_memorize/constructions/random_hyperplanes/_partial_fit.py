@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from ..._estimator._base import BaseMemorizingClassifier
+from ..._estimator._messages import warn
 from ..._estimator._training_set import canonical_csr, refuse_several_labels
 from ._adapted import Survey
 from ._drawing import Ball, enclosing_ball, enlarged_ball
@@ -70,10 +70,9 @@ def read_batch(
     if before is not None:
         before.check_settled(estimator)
     elif hasattr(estimator, "classes_"):
-        warnings.warn(
+        warn(
             "fit keeps no samples, so partial_fit starts afresh and forgets what "
-            "fit memorized. Give all batches to partial_fit, the first one too.",
-            stacklevel=3,
+            "fit memorized. Give all batches to partial_fit, the first one too."
         )
     refuse_several_labels(y, estimator)
     _declare(estimator, classes, before is None)

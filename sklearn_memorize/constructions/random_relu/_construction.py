@@ -19,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.parallel import Parallel, delayed
 
+from ... import kernels
 from ...exact._signs import DOUBLE, rounding
 from ...kernels._memory import check_room
 from ._network import RandomReLUNetwork, Separator
@@ -39,25 +40,34 @@ class _Separated(Exception):
     """Ends the search."""
 
 
+def check_room_for_features(X, n_hyperplanes: int) -> None:
+    """Raise a MemoryError if features of the samples X do not fit into memory."""
+    n_samples, n_features = X.shape
+    n_stored = 3 * X.nnz // 2 if sparse.issparse(X) else n_samples * n_features
+    # Samples, weights, and standardized features, each as it was and as it becomes,
+    # and once more for the step between.
+    n_values = n_stored + n_hyperplanes * (n_features + n_samples)
+    check_room(3 * 8 * n_values, f"{n_hyperplanes:,} features of {n_samples:,} samples")
+
+
 class Features:
     """The standardized features of the training samples, and their layer.
 
     The directions are the W and the biases the b of Phi(x) = ReLU(W x + b). Samples, in
     double precision, and biases are in units of 2**exponent, which brings the samples
-    to the size of one.
+    to the size of one; there may be one exponent for each feature. The samples are
+    differences from `center`, and `sizes` the lengths of what they were before, if
+    there is a center.
     """
 
-    def __init__(self, samples, directions, biases, exponent):
+    def __init__(self, samples, directions, biases, exponent, center=None, sizes=None):
         self._directions, self._biases = directions, biases
-        self._exponent = exponent
+        self._exponent, self._center = exponent, center
         self._lengths = np.linalg.norm(directions, axis=1)
-        n_samples, n_hyperplanes = samples.shape[0], len(directions)
-        check_room(  # the features, and what turns them into standardized ones
-            2 * 8 * n_samples * n_hyperplanes,
-            f"{n_hyperplanes:,} features of {n_samples:,} samples",
-        )
-        squares = samples.multiply(samples) if sparse.issparse(samples) else samples**2
-        self._sizes = np.sqrt(np.asarray(squares.sum(axis=1)).ravel())
+        if sizes is None:
+            of = samples.multiply if sparse.issparse(samples) else samples.__mul__
+            sizes = np.sqrt(np.asarray(of(samples).sum(axis=1)).ravel())
+        self._sizes = sizes
         values = np.asarray(samples @ directions.T)
         values += biases
         np.maximum(values, 0.0, out=values)
@@ -83,7 +93,11 @@ class Features:
         unscaled = coefficients * self._scale[:, np.newaxis]
         separator = Separator(unscaled, intercepts - self._mean @ unscaled)
         weights = np.ldexp(self._directions, -self._exponent)
-        return RandomReLUNetwork(weights, self._biases, separator)
+        biases = self._biases
+        if self._center is not None:
+            center = self._center[np.newaxis]
+            biases = biases - kernels.ordered_product(weights, center)[:, 0]
+        return RandomReLUNetwork(weights, biases, separator)
 
     def errors(self, network) -> np.ndarray:
         """Return by how much two evaluations of the outputs at the samples may differ.
@@ -92,9 +106,9 @@ class Features:
         outputs through |v|; the outer sums add gamma_{n+1} (|v| . Phi + |c|). Twice
         that for two evaluations.
         """
-        output = network.layers[1]
+        hidden, output = network.layers
         reach = np.abs(output.weights) @ np.column_stack(
-            [self._lengths, np.abs(self._biases)]
+            [self._lengths, np.abs(hidden.biases)]
         )
         total = self._sizes[:, np.newaxis] * reach[:, 0] + reach[:, 1]
         n_terms = self._directions.shape[1] + self.n_hyperplanes + 4
@@ -116,6 +130,22 @@ def widen(layers, X) -> Features:
     else:
         samples = np.ldexp(samples, -exponent)
     return Features(samples, directions.astype(np.float64), biases, exponent)
+
+
+def anchored(sphere, X, n_hyperplanes: int, rng) -> Features:
+    """Return the features of random hyperplanes through samples near the unit sphere.
+
+    b = -<w, x_i> for a sample x_i drawn at random, so that the kinks of the features
+    are where the samples are, whatever their scale. With one for each sample, in the
+    order of a projection, the features of distinct samples are a triangular system.
+    """
+    samples, scaled = sphere.moved(X), sphere.in_units(X)
+    directions = rng.standard_normal((n_hyperplanes, samples.shape[1]))
+    directions[:, ~sphere.varies] = 0.0
+    through = rng.integers(len(samples), size=n_hyperplanes)
+    biases = -np.einsum("ij,ij->i", directions, samples[through])
+    sizes = np.linalg.norm(scaled, axis=1)
+    return Features(samples, directions, biases, sphere.exponents, sphere.center, sizes)
 
 
 def _squared_hinge(features, signs, max_iter):
@@ -222,9 +252,9 @@ def separate(features, X, labels, n_outputs, maximum_margin, max_iter, n_jobs):
     separator that is found within `max_iter` iterations is replaced by one of maximum
     margin; `n_jobs` threads then work on one class each.
 
-    Returns the network of the best linear functions found; whether every output has the
-    right sign at every sample, by more than the rounding error of any evaluation; and
-    how many steps the search took.
+    Returns the network of the best linear functions found; the samples at which some
+    output has not the right sign by more than the rounding error of any evaluation,
+    none where the network memorizes; and how many steps the search took.
     """
     positive = np.arange(n_outputs) if n_outputs > 1 else np.ones(1, dtype=np.intp)
     signs = np.where(labels[:, np.newaxis] == positive, 1.0, -1.0)
@@ -242,6 +272,8 @@ def separate(features, X, labels, n_outputs, maximum_margin, max_iter, n_jobs):
     if not (margins > 0).all() and features.n_hyperplanes + 1 >= features.n_samples:
         candidates.append(features.network(*_interpolant(features, signs)))
     for candidate in candidates:
-        if (signs * candidate.forward(X) > features.errors(candidate)).all():
-            return candidate, True, n_iter
-    return network, False, n_iter
+        right = signs * candidate.forward(X) > features.errors(candidate)
+        missed = np.flatnonzero(~right.all(axis=1))
+        if len(missed) == 0:
+            return candidate, missed, n_iter
+    return network, missed, n_iter

@@ -10,15 +10,21 @@ from joblib import effective_n_jobs
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
+from ..._estimator._messages import INSTEAD, listed
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError, InterpolationWarning
+from ...kernels._memory import check_room
 from ...kernels._threads import one_blas_thread
+from .._unit_sphere import UnitSphere
 from ..random_hyperplanes._drawing import HyperplaneStream, enclosing_ball
-from ._construction import separate, widen
+from ._construction import anchored, check_room_for_features, separate, widen
 
 # Each attempt is that much wider than the one before.
 _GROWTH = 2**0.5
+# So many features for each sample, and in all, are more than enough.
+_ENOUGH = 4
+_LEAST_ENOUGH = 256
 
 
 class RandomReLUClassifier(BaseMemorizingClassifier):
@@ -180,55 +186,77 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
             network, width, n_iter = constant_network(X.shape[1]), 0, 0
         else:
             (seed,) = draw_seeds(self.random_state, 1)
-            stream = HyperplaneStream(seed, ball, self.max_bias)
             # With several threads sums come in another order, and their number would
             # show in the network.
             with one_blas_thread():
-                network, n_iter = self._network(training, X, stream)
+                network, n_iter = self._network(training, X, ball, seed)
             width = network.widths[0]
         return {
-            "network_": network,
+            "network_": training.embedded(network),
             "radius_": ball.radius,
             "n_hyperplanes_": width,
             "n_iter_": n_iter,
         }, None
 
-    def _network(self, training, X, stream):
-        """Widen the layer until the classes are separated."""
-        n_outputs = training.n_classes if training.n_classes > 2 else 1
-        layers, n_drawn = [], 0
-        for width in self._widths():
-            layers.append(stream.draw(width - n_drawn))
-            n_drawn = width
-            network, separated, n_iter = separate(
-                widen(layers, X),
+    def _network(self, training, X, ball, seed):
+        """Widen the layer until the classes are separated.
+
+        N features of N distinct samples do in exact arithmetic. Where several times as
+        many do not, the scales of the data are in the way of double precision, and
+        hyperplanes through the samples are tried in units of each feature's own.
+        """
+        missed = np.empty(0, dtype=np.intp)
+        for features in self._features(X, ball, seed):
+            network, missed, n_iter = separate(
+                features,
                 X,
                 training.labels,
-                n_outputs,
+                training.n_classes if training.n_classes > 2 else 1,
                 self.maximum_margin,
                 self.max_iter,
                 self.n_jobs,
             )
-            if separated or self.n_hyperplanes != "auto":
+            if len(missed) == 0 or self.n_hyperplanes != "auto":
                 return network, n_iter
         raise InterpolationError(
-            f"no linear separator of the classes was found with up to max_hyperplanes="
-            f"{self.max_hyperplanes} random ReLU features, or double precision does "
-            "not suffice for it. Increase max_hyperplanes (as many as there are "
-            "samples always do in exact arithmetic) or max_iter, or remove "
-            "near-duplicates of different classes."
+            f"training samples {listed(training.rows[missed])} are not on their side "
+            f"of a linear separator of {features.n_hyperplanes:,} random ReLU features "
+            f"(max_hyperplanes={self.max_hyperplanes:,}), beyond rounding errors. The "
+            "theorem assumes a distance between the classes, and grows the layer as "
+            "it shrinks; as many features as samples do in exact arithmetic, but not "
+            "in double precision where samples of different classes nearly coincide "
+            "beside their distance from the origin. Remove near-duplicates, subtract "
+            "offsets, or increase max_hyperplanes or max_iter. "
+            f"{INSTEAD}"
         )
 
-    def _widths(self):
-        """Yield the widths that are tried."""
+    def _features(self, X, ball, seed):
+        """Yield ever more features; first of the ball of the data, then by sample."""
+        stream = HyperplaneStream(seed, ball, self.max_bias)
         if self.n_hyperplanes != "auto":
-            yield self.n_hyperplanes
+            check_room_for_features(X, self.n_hyperplanes)
+            yield widen([stream.draw(self.n_hyperplanes)], X)
             return
+        n_enough = max(_LEAST_ENOUGH, _ENOUGH * X.shape[0], self.min_hyperplanes)
+        layers, n_drawn = [], 0
+        for width in self._widths(min(n_enough, self.max_hyperplanes)):
+            check_room_for_features(X, width)
+            layers.append(stream.draw(width - n_drawn))
+            n_drawn = width
+            yield widen(layers, X)
+        check_room(6 * 8 * X.shape[0] * X.shape[1], "Copies of the samples")
+        sphere = UnitSphere.around(X, self.center)
+        for width in self._widths(min(n_enough, self.max_hyperplanes)):
+            rng = np.random.default_rng((seed, width))
+            yield anchored(sphere, X, width, rng)
+
+    def _widths(self, most: int):
+        """Yield the widths that are tried."""
         width = self.min_hyperplanes
-        while width < self.max_hyperplanes:
+        while width < most:
             yield width
             width = int(np.ceil(_GROWTH * width))
-        yield self.max_hyperplanes
+        yield most
 
     def _misfit(self, missed: str) -> InterpolationWarning | InterpolationError:
         if self.n_hyperplanes == "auto":

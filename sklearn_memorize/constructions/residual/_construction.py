@@ -28,6 +28,8 @@ from ._network import Hats, ResidualNetwork, Steps
 _N_GROUPS = 4
 # A relative error that no rounding reaches, in units of which others are estimated.
 _EPSILON = 2.0**-50
+# A feature lies far from zero if that is 2**24 times its extent, or more.
+_FAR_BITS = 24
 _TOO_CLOSE = (
     "The hyperplanes through samples of one class come so close to samples of "
     "other classes that double precision cannot hold the steep nodes between "
@@ -59,6 +61,9 @@ def build_residual_network(X, labels, n_classes: int, *, split: bool, rng):
     dimension d of the affine hull. There are at most `hidden_node_bound` hidden nodes
     if the points are in general position.
     """
+    pivot = _pivot(X)
+    if pivot is not None:
+        X = X - pivot
     default = largest_class(labels)
     order = np.append(default, np.delete(np.arange(n_classes), default))
     points = _PushedPoints(X)
@@ -67,13 +72,28 @@ def build_residual_network(X, labels, n_classes: int, *, split: bool, rng):
     spacing = 2.0 ** (np.frexp(high - low)[1] + 1)
     hats, groups = _find_hats(points, labels, order, spacing, split, rng)
     steps = Steps(_edges(points, low, high, spacing, n_classes), order)
-    network = ResidualNetwork(hats, points.axis, points.scale, steps)
+    network = ResidualNetwork(hats, points.axis, points.scale, steps, pivot)
     dimension = points.hull.dimension
     if not split:
         n_hidden = network.n_neurons - steps.n_outputs
         bound = hidden_node_bound(len(X), dimension, n_classes)
         assert n_hidden <= bound, (n_hidden, bound)
     return network, groups, dimension
+
+
+def _pivot(X) -> np.ndarray | None:
+    """Return what to subtract where features lie many times their extent from zero.
+
+    The difference of two doubles that are within a factor of two of each other is
+    exact, so that nothing is lost.
+    """
+    low, high = X.min(axis=0), X.max(axis=0)
+    nearest = np.minimum(np.abs(low), np.abs(high))
+    nearest[np.sign(low) != np.sign(high)] = 0.0
+    with np.errstate(over="ignore"):
+        extent = high - low
+    far = (extent > 0) & (np.ldexp(nearest, -_FAR_BITS) > extent)
+    return np.where(far, low, 0.0) if far.any() else None
 
 
 class _PushedPoints:
@@ -115,7 +135,7 @@ class _PushedPoints:
             noise = 4 * length / hat.slope_width * (hat.rounding + _EPSILON * sizes)
             self.drift[reached] += noise[reached]
         if not np.isfinite(self.drift).all():
-            raise InterpolationError(_TOO_CLOSE)
+            raise InterpolationError(_TOO_CLOSE).about(hat.members)
 
 
 @dataclass(frozen=True)
@@ -212,5 +232,5 @@ def _edges(points, low, high, spacing, n_classes):
     last, first = high + levels - spacing, low + levels
     gap = first - last
     if 4 * points.drift.max() >= gap.min() or not np.isfinite(levels).all():
-        raise InterpolationError(_TOO_CLOSE)
+        raise InterpolationError(_TOO_CLOSE).about([int(points.drift.argmax())])
     return np.hstack([last + gap / 4, first - gap / 4])

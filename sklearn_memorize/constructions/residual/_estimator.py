@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._estimator._messages import listed
+from ..._estimator._messages import INSTEAD, listed
 from ...exact._rank import in_affine_hull
 from ...exceptions import InterpolationError
 from .._general_position import GeneralPositionClassifier
@@ -117,7 +117,7 @@ class ResidualMemorizingClassifier(GeneralPositionClassifier):
             return InterpolationError(
                 f"sample {listed(rows[members])} cannot be told from samples "
                 f"{listed(rows[others])} by a hat in double precision. Remove one of "
-                "these near-duplicates, or give them one label."
+                f"these near-duplicates, or give them one label. {INSTEAD}"
             )
         on_it = in_affine_hull(X[members], X[others])
         named = f"hyperplane through samples {listed(rows[members])}, of one class,"

@@ -1,5 +1,9 @@
 """Residual blocks of hats around hyperplanes, evaluated by the length of the push.
 
+Where the data lie far from the origin, compared to their extent, one more block with a
+single node, ReLU(0 h + 1), moves the state to h - p first: differences of doubles that
+are near each other are exact, and all that follows sees small numbers.
+
 Block k adds to the state h, which starts as the input, a push along one feature j,
 
     h_j <- h_j + push_k * hat_k(<a_k, h>),
@@ -17,9 +21,12 @@ from scipy import sparse
 
 from ...kernels._memory import blocks_of_rows
 from ...network import Layer, Network
-from ...network._layer import freeze
+from ...network._layer import freeze, frozen
 from ...network._storage import require, require_shape, storable
 from .._directions import project
+
+# Differences from the pivot are cut off here.
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 @storable
@@ -113,16 +120,32 @@ class ResidualNetwork(Network):
     of steep ReLU nodes.
 
     The hats come in the order of their application. `axis` is the feature that pushes
-    change; its position is its value times `scale`, a power of two.
+    change; its position is its value times `scale`, a power of two. The `pivot` p, of
+    shape (n_features,), is subtracted from the input first, unless it is None.
     """
 
-    def __init__(self, hats: Hats, axis: int, scale: float, steps: Steps):
+    def __init__(
+        self,
+        hats: Hats,
+        axis: int,
+        scale: float,
+        steps: Steps,
+        pivot: np.ndarray | None = None,
+    ):
         n_features = hats.normals.shape[1]
         require(axis in range(n_features), "axis must be a feature")
+        if pivot is not None:
+            require_shape("pivot", pivot, n_features)
         self._hats = hats
         self._axis = axis
         self._scale = scale
         self._steps = steps
+        self._pivot = None if pivot is None else frozen(pivot)
+
+    @property
+    def pivot(self) -> np.ndarray | None:
+        """What is subtracted from the input first, if anything."""
+        return self._pivot
 
     @property
     def n_inputs(self) -> int:
@@ -131,13 +154,13 @@ class ResidualNetwork(Network):
 
     @property
     def n_blocks(self) -> int:
-        """Number of residual blocks, without the reading layer."""
+        """Number of residual blocks with a hat."""
         return len(self._hats.normals)
 
     @property
     def depth(self) -> int:
         """Number of blocks, reading layer and output layer."""
-        return self.n_blocks + 2
+        return self._n_movers + self.n_blocks + 2
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -146,7 +169,13 @@ class ResidualNetwork(Network):
         A skip connection is no neuron.
         """
         readers = self._steps.edges.size
-        return (*[4] * self.n_blocks, readers, self._steps.n_outputs)
+        hats = [4] * self.n_blocks
+        return (*[1] * self._n_movers, *hats, readers, self._steps.n_outputs)
+
+    @property
+    def _n_movers(self) -> int:
+        """Number of blocks that subtract the pivot: one or none."""
+        return len(self._movers)
 
     @property
     def n_parameters(self) -> int:
@@ -157,6 +186,8 @@ class ResidualNetwork(Network):
         # Four nodes of a block read h by the same weights, and each writes h_j.
         blocks = 4 * np.count_nonzero(self._hats.normals) + 4 * self.n_blocks
         blocks += np.count_nonzero(self._hats.corners)
+        if self._pivot is not None:  # one bias, and what the node writes
+            blocks += 1 + np.count_nonzero(self._pivot)
         readers = self._steps.edges.size + np.count_nonzero(self._steps.edges)
         outputs = 2 * np.count_nonzero(self._steps.weights)
         return int(blocks + readers + outputs + np.count_nonzero(self._steps.biases))
@@ -169,7 +200,17 @@ class ResidualNetwork(Network):
     @property
     def blocks(self) -> tuple[tuple[Layer, sparse.csr_array], ...]:
         """For each block the layer `z -> ReLU(U z + b)`, and the matrix V."""
-        return tuple(map(self._block, range(self.n_blocks)))
+        hats = map(self._block, range(self.n_blocks))
+        return (*self._movers, *hats)
+
+    @property
+    def _movers(self) -> tuple[tuple[Layer, sparse.csr_array], ...]:
+        """The block that subtracts the pivot, if there is one."""
+        if self._pivot is None:
+            return ()
+        nothing = sparse.csr_array((1, self.n_inputs), dtype=np.float64)
+        moved = sparse.csr_array(-self._pivot[:, np.newaxis])
+        return ((Layer(nothing, np.ones(1), "relu"), moved),)
 
     def _block(self, number: int) -> tuple[Layer, sparse.csr_array]:
         normal, corners = self._hats.normals[number], self._hats.corners[number]
@@ -203,9 +244,14 @@ class ResidualNetwork(Network):
         state on; all else is as in `blocks`.
         """
         identity = sparse.eye_array(self.n_inputs, format="csr")
+        both = sparse.vstack([identity, -identity], format="csr")
         # What the state is in terms of the nodes of the layer below.
         state, layers = identity, []
-        for inner, outer in self.blocks:
+        if self._pivot is not None:
+            biases = np.append(-self._pivot, self._pivot)
+            layers.append(Layer(both, biases, "relu"))
+            state = both.T.tocsr()
+        for inner, outer in self.blocks[self._n_movers :]:
             reads = sparse.vstack([state, -state, inner.weights @ state], format="csr")
             biases = np.append(np.zeros(2 * self.n_inputs), inner.biases)
             layers.append(Layer(reads, biases, "relu"))
@@ -225,6 +271,10 @@ class ResidualNetwork(Network):
         """Return the positions of rows along the feature after all pushes."""
         axis = np.zeros((1, self.n_inputs))
         axis[0, self._axis] = self._scale
+        if self._pivot is not None:
+            rows = rows.toarray() if sparse.issparse(rows) else rows
+            with np.errstate(over="ignore"):
+                rows = np.clip(rows - self._pivot, -_LARGEST, _LARGEST)
         positions = project(rows, np.vstack([self._hats.normals, axis]))
         # <a, h> = <a, x> + pushed * a_j / scale
         leverages = self._hats.normals[:, self._axis] / self._scale

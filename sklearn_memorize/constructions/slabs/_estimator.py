@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..._estimator._messages import listed
+from ..._estimator._messages import INSTEAD, listed
 from ...exceptions import InterpolationError
 from .._general_position import GeneralPositionClassifier
 from ._construction import build_slab_network
@@ -115,7 +115,7 @@ class SlabClassifier(GeneralPositionClassifier):
             return InterpolationError(
                 f"sample {members} cannot be told from samples {others} of other "
                 "classes by a hyperplane in double precision. Remove one of these "
-                "near-duplicates, or give them one label."
+                f"near-duplicates, or give them one label. {INSTEAD}"
             )
         return InterpolationError(
             f"the samples are not in general position: the hyperplane through samples "

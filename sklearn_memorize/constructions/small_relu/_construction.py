@@ -99,7 +99,7 @@ def _check_layers(network, X, targets, tolerance, order) -> None:
             f"{network.smallest_gap:.3g} of each other on the line; evaluated layer by "
             f"layer in double precision, the network misses targets by "
             f"{missed.max():.3g}. {REMEDY}"
-        )
+        ).about(checked[(missed > tolerance).any(axis=1)])
 
 
 def group_shape(n_samples: int, n_outputs: int = 1, n_blocks: int = 1):
@@ -190,18 +190,24 @@ def _lay_out(direction, positions, values, n_blocks: int) -> _Line:
     order = np.argsort(positions, kind="stable")
     p, q = group_shape(n_samples, n_outputs, n_blocks)
     anchors = _padded(positions[order], p * q).reshape(p, q)
+    gaps = np.diff(positions[order])
+    nearest = np.flatnonzero(gaps == gaps.min()) if len(gaps) else np.zeros(1, int)
+    in_question = order[np.append(nearest, nearest + (len(gaps) > 0))]
     if not (np.diff(anchors.ravel()) > 0).all():
         raise InterpolationError(
             "Some distinct rows have equal projections, in double precision, on each "
             f"of the random directions. {REMEDY}"
-        )
+        ).about(in_question)
     padded = np.pad(values[order], ((0, p * q - n_samples), (0, 0)))
     left, right = _zones(anchors)
     grouped = padded.reshape(p, q, n_outputs)
-    blocks = [
-        fit_block(anchors[part], grouped[part], left[part], right[part])
-        for part in _parts(p, n_blocks)
-    ]
+    try:
+        blocks = [
+            fit_block(anchors[part], grouped[part], left[part], right[part])
+            for part in _parts(p, n_blocks)
+        ]
+    except InterpolationError as problem:
+        raise problem.about(in_question) from None
     slopes = np.concatenate([slopes_on_line(block) for block in blocks])
     slopes = slopes.reshape(p * q, n_outputs)
     return _Line(

@@ -36,7 +36,12 @@ def _built(estimator, training: TrainingSet, targets, tolerance) -> dict:
         n_projections=estimator.n_projections,
         n_layers=estimator.n_layers,
     )
-    return {"network_": network}
+    return {"network_": training.embedded(network)}
+
+
+def _bytes_of_copies(training: TrainingSet) -> int:
+    # The points, one more copy while they are projected, and a block of them.
+    return 9 * training.n_stored_bytes // 4
 
 
 class SmallReLUClassifier(BaseMemorizingClassifier):
@@ -148,9 +153,12 @@ class SmallReLUClassifier(BaseMemorizingClassifier):
         self.conflicts = conflicts
         self.random_state = random_state
 
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        return _bytes_of_copies(training)
+
     def _build(self, training: TrainingSet, progress: Progress):
         if training.n_classes == 1:
-            return {"network_": constant_network(training.X.shape[1])}, None
+            return {"network_": constant_network(training.n_features)}, None
         highest = training.n_classes - 1
         levels = 2.0 * training.labels / highest - 1.0
         tolerance = _LEVEL_TOLERANCE * 2.0 / highest
@@ -285,6 +293,9 @@ class SmallReLURegressor(BaseMemorizingRegressor):
         self.n_layers = n_layers
         self.conflicts = conflicts
         self.random_state = random_state
+
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        return _bytes_of_copies(training)
 
     def _build(self, training: TrainingSet, progress: Progress):
         targets = training.labels

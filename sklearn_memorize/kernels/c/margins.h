@@ -297,6 +297,7 @@ static int largest_margins(const struct codes *codes, const struct neurons *neur
                            int64_t n_votes, int64_t *totals, uint64_t *fired)
 {
     const int64_t n_classes = classes->n_classes, n = codes->n_tiles * LANES;
+    n_votes = smaller_of(n_votes, larger_of(neurons->n_neurons, 1));
     int failed = margins_of_codes(codes, neurons, classes, n_samples, n_votes, totals,
                                   fired);
     forget_lanes_beyond(n_samples, codes->n_tiles, n_classes, fired);

@@ -1,12 +1,11 @@
 /* The binding: arrays in, arrays filled, without the interpreter lock.
  *
- * It uses the limited API of Python 3.11, so that one file serves all later versions,
- * and the buffer protocol, so that NumPy is not needed to build it. Callers hand over
+ * It uses the limited API of Python 3.11 (setup.py says so), so that one file serves all
+ * later versions, and the buffer protocol, so that NumPy is not needed to build it. Callers hand over
  * contiguous arrays of the right type (`_compiled.py` sees to that); types, sizes and
  * indices are checked here once more, so that no mistake reads or writes elsewhere.
  */
 #define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
 #include "control.h"
@@ -76,6 +75,23 @@ static PyObject *use(PyObject *self, PyObject *name)
             PyErr_SetString(PyExc_ValueError, "no such instruction set here");
         return NULL;
     }
+    Py_RETURN_NONE;
+}
+
+/* The control word of this thread's arithmetic, which other libraries change. */
+static PyObject *get_control(PyObject *self, PyObject *arguments)
+{
+    (void)self, (void)arguments;
+    return PyLong_FromUnsignedLongLong(read_control());
+}
+
+static PyObject *set_control(PyObject *self, PyObject *word)
+{
+    uint64_t wanted = PyLong_AsUnsignedLongLong(word);
+    (void)self;
+    if (PyErr_Occurred())
+        return NULL;
+    write_control(wanted);
     Py_RETURN_NONE;
 }
 
@@ -768,6 +784,8 @@ static PyMethodDef methods[] = {
     {"instruction_sets", instruction_sets, METH_NOARGS,
      "Return the names of what the processor has, the fastest last."},
     {"use", use, METH_O, "Run the kernels of an instruction set from now on."},
+    {"get_control", get_control, METH_NOARGS, "Return the control word."},
+    {"set_control", set_control, METH_O, "Set the control word."},
     METHOD(row_hashes),
     METHOD(ordered_product),
     METHOD(integer_sums),
@@ -793,11 +811,16 @@ static PyMethodDef methods[] = {
 static int execute(PyObject *module)
 {
     fill_tables();
+    if (PyModule_AddIntConstant(module, "STANDARD_CONTROL", STANDARD_ARITHMETIC) < 0)
+        return -1;
     return PyModule_AddIntConstant(module, "MOST_PLANES", MOST_PLANES);
 }
 
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, execute},
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
     {0, NULL},
 };
 

@@ -104,8 +104,8 @@ def test_what_the_search_misses_is_solved_if_there_are_enough_features(
     monkeypatch.setattr(random_relu, "_squared_hinge", misses)
     samples, features = features_of(20, n_hyperplanes, n_features=15)
     labels = np.arange(20) % 3
-    network, found, n_iter = separate(features, samples, labels, 3, False, 100, None)
-    assert (found, n_iter) == (separated, 7)
+    network, missed, n_iter = separate(features, samples, labels, 3, False, 100, None)
+    assert (len(missed) == 0, n_iter) == (separated, 7)
     recalled = network.forward(samples).argmax(axis=1) == labels
     assert recalled.all() == separated
 
@@ -113,11 +113,11 @@ def test_what_the_search_misses_is_solved_if_there_are_enough_features(
 def test_outputs_within_the_rounding_error_do_not_count_as_separated():
     samples, features = features_of()
     labels = (one_against_rest(features)[:, 0] > 0).astype(int)
-    *_, found, _ = separate(features, samples, labels, 1, False, 500, None)
-    assert found
+    *_, missed, _ = separate(features, samples, labels, 1, False, 500, None)
+    assert len(missed) == 0
     features.errors = lambda network: np.full((40, 1), 1e9)
-    *_, found, _ = separate(features, samples, labels, 1, False, 500, None)
-    assert not found
+    *_, missed, _ = separate(features, samples, labels, 1, False, 500, None)
+    assert len(missed) == 40
 
 
 def test_bound_of_rounding_errors_holds():
