@@ -40,7 +40,12 @@ def main(argv=None):
     chosen = (digit == 1) | (digit == 9)
     study = sample_size_study(
         MemorizingClassifier(
-            max_bias=0.5, one_sided=True, center=False, n_draws=1, decision="network"
+            hyperplanes="random",
+            max_bias=0.5,
+            one_sided=True,
+            center=False,
+            n_draws=1,
+            decision="network",
         ),
         X[chosen],
         digit[chosen] == 1,

@@ -34,7 +34,9 @@ def main(argv=None):
         theirs = theirs[theirs["n_hyperplanes"] <= 4000]
     X, y = load_digits()
     study = interpolation_study(
-        MemorizingClassifier(center=False, n_draws=1, decision="network"),
+        MemorizingClassifier(
+            hyperplanes="random", center=False, n_draws=1, decision="network"
+        ),
         X,
         y,
         param_grid={name: sorted(theirs[name].unique().tolist()) for name in SETTING},

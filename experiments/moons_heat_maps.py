@@ -30,7 +30,11 @@ def main(argv=None):
     X, y = make_two_moons(1000, noise=0.05, random_state=0)
     study = interpolation_study(
         MemorizingClassifier(
-            one_sided=True, center=False, n_draws=1, decision="network"
+            hyperplanes="random",
+            one_sided=True,
+            center=False,
+            n_draws=1,
+            decision="network",
         ),
         X,
         y,

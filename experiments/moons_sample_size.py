@@ -50,7 +50,12 @@ def run(n_samples, widths, arguments):
     X, y = make_two_moons(int(n_samples), noise=0.05, random_state=0)
     study = interpolation_study(
         MemorizingClassifier(
-            max_bias=1.0, one_sided=True, center=False, n_draws=1, decision="network"
+            hyperplanes="random",
+            max_bias=1.0,
+            one_sided=True,
+            center=False,
+            n_draws=1,
+            decision="network",
         ),
         X,
         y,

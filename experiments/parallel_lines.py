@@ -22,7 +22,12 @@ def main(argv=None):
     """Draw one network for each distance, and tell the sizes of many."""
     arguments = parse_arguments(__doc__, quick=20, full=100, argv=argv)
     classifier = MemorizingClassifier(
-        max_bias=1.0, one_sided=True, center=False, n_draws=1, decision="network"
+        hyperplanes="random",
+        max_bias=1.0,
+        one_sided=True,
+        center=False,
+        n_draws=1,
+        decision="network",
     )
     figure, axes = plt.subplots(
         1, len(DISTANCES), figsize=(15, 3.7), layout="constrained"

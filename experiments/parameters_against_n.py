@@ -111,7 +111,8 @@ CONSTRUCTIONS = {
     for construction in all_constructions()
 } | {
     "random hyperplanes, moons": Case(
-        MemorizingClassifier(n_draws=1, random_state=0), moons_with_a_gap
+        MemorizingClassifier(hyperplanes="random", n_draws=1, random_state=0),
+        moons_with_a_gap,
     ),
     "nearby set, moons": Case(NearbySetClassifier(), moons_with_a_gap),
 }

@@ -207,7 +207,11 @@ class Graph:
 
         The rule is that of `CoverNetwork`, whose docstring gives the reason.
         """
-        scores, quorum, n_classes = self._total(margins), network.quorum, network.widths[2]
+        scores, quorum, n_classes = (
+            self._total(margins),
+            network.quorum,
+            network.widths[2],
+        )
         if network.calibration is not None:
             scale, offsets = network.calibration.scale, network.calibration.offsets
             scores = self.add("Mul", scores, self.number(scale))

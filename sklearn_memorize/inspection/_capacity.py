@@ -355,8 +355,12 @@ def _named(constructions, random_state) -> dict:
         constructions = [kind() for kind in all_estimators()]
         constructions = [each for each in constructions if is_classifier(each)]
         for estimator in constructions:
-            # Each network as its theorem has it: one draw of hyperplanes.
-            fixed = {"random_state": random_state, "n_draws": 1}
+            # Each network as its theorem has it: one draw of random hyperplanes.
+            fixed = {
+                "random_state": random_state,
+                "hyperplanes": "random",
+                "n_draws": 1,
+            }
             known = estimator.get_params()
             estimator.set_params(**{k: fixed[k] for k in fixed if k in known})
     named: dict = {}

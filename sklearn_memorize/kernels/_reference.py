@@ -600,7 +600,9 @@ def two_smallest_counts(
     largest = np.iinfo(np.int32).max
     smallest, second = np.full((2, len(masks)), largest, dtype=np.int32)
     setters = np.full(len(masks), -1, dtype=np.int64)
-    for c, (first, last) in enumerate(zip(neuron_starts, neuron_starts[1:], strict=False)):
+    for c, (first, last) in enumerate(
+        zip(neuron_starts, neuron_starts[1:], strict=False)
+    ):
         own = slice(sample_starts[c], sample_starts[c + 1])
         for k in range(first, last):
             counts = np.bitwise_count(words & masks[k]).sum(axis=1, dtype=np.int32)

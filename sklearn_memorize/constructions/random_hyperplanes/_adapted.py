@@ -69,7 +69,9 @@ class Survey:
         generator = np.random.default_rng(seed)
         most = _MOST_VALUES // n_features
         share = min(max(most, _FEWEST_SAMPLES), _MOST_SAMPLES) / sizes.sum()
-        wanted = np.minimum(sizes, np.maximum(_LEAST_OF_A_CLASS, np.rint(share * sizes)))
+        wanted = np.minimum(
+            sizes, np.maximum(_LEAST_OF_A_CLASS, np.rint(share * sizes))
+        )
         first = np.cumsum(sizes) - sizes
         chosen = [
             start + np.sort(generator.permutation(size)[: int(n)])

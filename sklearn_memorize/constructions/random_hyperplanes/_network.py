@@ -510,7 +510,9 @@ class CoverNetwork(Network):
 
     def _scores(self, codes, n_votes: int) -> np.ndarray:
         margins = self._margins(codes, n_votes)
-        return margins if self._calibration is None else self._calibration.scores(margins)
+        return (
+            margins if self._calibration is None else self._calibration.scores(margins)
+        )
 
     def largest_margins(self, X) -> np.ndarray:
         """Return the largest margin of any neuron of each class.
