@@ -23,6 +23,7 @@ from ._relu_codes import ReLUCodes
 
 # This many neurons at most are computed together.
 _MOST_CANDIDATES = 64
+_FEW_SAMPLES, _AHEAD_OF_FEW = 2048, 32
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def cover_in_drawing_order(
     no_members = np.empty((0, n_tiles), dtype=np.uint64)
     kept = [(none, codes.masks(none), np.empty(0, dtype=np.int64), no_members)]
     waiting = order
-    n_ahead = 1
+    # Where samples are few, calls take longer than what they do.
+    least_ahead = _AHEAD_OF_FEW if len(order) <= _FEW_SAMPLES else 1
+    n_ahead = least_ahead
     while len(waiting):
         candidates, waiting = waiting[:n_ahead], waiting[n_ahead:]
         masks = codes.masks(tiles.start * LANES + candidates)
@@ -99,7 +102,8 @@ def cover_in_drawing_order(
         # Look further ahead as long as little of it is wasted. Candidates without a
         # bound are not: they would have had their turn.
         n_needed = len(used) + int((bounds <= 0).sum())
-        n_ahead = min(2 * n_ahead, _MOST_CANDIDATES) if 2 * n_needed > n_ahead else 1
+        n_ahead = 2 * n_ahead if 2 * n_needed > n_ahead else least_ahead
+        n_ahead = min(n_ahead, _MOST_CANDIDATES)
     centers, masks, bounds, members = map(np.concatenate, zip(*kept, strict=True))
     return Cover.of_members(centers, masks, bounds, members, len(order))
 
