@@ -54,8 +54,6 @@ from ._network import Covering
 from ._samples import Samples
 from ._separating import separating_hyperplanes
 
-# All adapted draws but the first have up to one separating hyperplane for each so many.
-_SHARE_SEPARATING = 4
 # If more samples are missed, it is not asked which others they are not separated from.
 _MOST_MISSED = 2048
 
@@ -68,7 +66,6 @@ class Rules:
     to `max_hyperplanes` until all samples are covered (Algorithm 1); where `separates`,
     separating hyperplanes are added instead of that. `max_bias` is lambda, in units of
     the radius. Where there is a `survey`, hyperplanes are drawn from it.
-    `most_separating` is the largest number of separating hyperplanes, if there is one.
     `greedy` chooses centers by what they cover and does not draw them; `prune` drops
     neurons and hyperplanes that are not needed. The `classes` to memorize are given by
     number.
@@ -85,22 +82,26 @@ class Rules:
     classes: tuple[int, ...]
     n_threads: int
     survey: Survey | None = field(default=None, repr=False)
-    most_separating: int | None = None
 
     @property
     def n_at_first(self) -> int:
         """The number of hyperplanes that are drawn before any sample is missed."""
         return self.n_hyperplanes or self.min_hyperplanes
 
+    @property
+    def most_drawn(self) -> int:
+        """The largest number of hyperplanes that are drawn."""
+        return self.n_hyperplanes or self.max_hyperplanes
+
     def of_draw(self, number: int) -> Rules:
         """Return the rules for one of several draws.
 
-        Of draws that are adapted, the first one alone separates all samples that it
-        misses: the others are there to predict, and some hyperplanes are enough.
+        Of draws that are adapted, the first one alone goes on until no sample is
+        missed: that is enough to recall them, and the others predict as well without.
         """
         if self.survey is None or number == 0:
             return self
-        return replace(self, most_separating=self.n_at_first // _SHARE_SEPARATING)
+        return replace(self, separates=False, max_hyperplanes=self.n_at_first)
 
     @property
     def n_tasks(self) -> int:
@@ -150,8 +151,8 @@ def memorize(
             layer_before = layer
             if rules.separates:
                 layer = with_separating(layer, codes, covers, samples, rules, seed)
-            elif n < rules.max_hyperplanes and any(cover.n_missed for cover in covers):
-                n_more = min(n, rules.max_hyperplanes - n)
+            elif n < rules.most_drawn and any(cover.n_missed for cover in covers):
+                n_more = min(n, rules.most_drawn - n)
                 drawn = drawn.joined_by(stream.draw(n_more, rules.n_threads))
                 layer = samples.most_balanced_first(drawn)
             if layer is layer_before:
@@ -177,16 +178,12 @@ def with_separating(
 ) -> HyperplaneLayer:
     """Add hyperplanes that separate the missed samples from all other classes.
 
-    If no sample is missed, or if there are as many of them as there may be, the layer
-    is returned as it is.
+    If no sample is missed, the layer is returned as it is.
     """
     by_class = zip(rules.classes, covers, strict=True)
     missed = {number: cover.missed for number, cover in by_class}
     n_missed = sum(map(len, missed.values()))
-    room = None
-    if rules.most_separating is not None:
-        room = rules.most_separating - len(layer.axis)
-    if n_missed == 0 or room == 0:
+    if n_missed == 0:
         return layer
     first = np.cumsum(samples.sizes) - samples.sizes
     is_missed = np.zeros(samples.n_samples, dtype=bool)
@@ -204,7 +201,6 @@ def with_separating(
         is_missed[chosen],
         layer.exponent if rules.activation == "relu" else None,
         np.random.default_rng((int(tree_seed), len(layer.axis))),
-        room,
     )
     return layer.with_axis(more)
 

@@ -96,9 +96,7 @@ def memorize_more(
             layer = with_separating(
                 growing.layer, codes, covers, samples, rules, growing.seed
             )
-            larger = None
-            if layer is not growing.layer:
-                larger = _encoded_anew(growing, layer, samples, rules)
+            larger = _encoded_anew(growing, layer, samples, rules)
         else:
             larger = _with_more_hyperplanes(growing, samples, ball, rules)
         if larger is None:
@@ -146,7 +144,7 @@ def _with_more_hyperplanes(
     codes and bounds are computed again.
     """
     n = growing.layer.n_hyperplanes
-    n_more = min(n, (rules.n_hyperplanes or rules.max_hyperplanes) - n)
+    n_more = min(n, rules.most_drawn - n)
     outgrown = ball.radius > _OUTGROWN * growing.radius
     if n_more <= 0 and not outgrown:
         return None

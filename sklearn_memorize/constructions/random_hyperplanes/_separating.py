@@ -74,11 +74,8 @@ def separating_hyperplanes(
     is_missed: np.ndarray,
     unit_exponent: int | None,
     generator: np.random.Generator,
-    most: int | None = None,
 ) -> AxisHyperplanes:
     """Return hyperplanes that separate the missed samples from all other classes.
-
-    At most so many; then not all of the samples may be separated.
 
     `X` holds distinct rows, an array or a CSR array of shape (n_samples, n_features);
     `labels` their class numbers; `is_missed` says for which of them each sample x' of
@@ -95,7 +92,7 @@ def separating_hyperplanes(
     thresholds: list[float] = []
     exponents: list[int] = []
     waiting = [np.arange(len(labels))]
-    while waiting and (most is None or len(features) < most):
+    while waiting:
         members = waiting.pop()
         if not is_missed[members].any() or _has_one_class(labels[members]):
             continue
@@ -110,13 +107,12 @@ def separating_hyperplanes(
                 exponents.append(cut.exponent(side, unit_exponent))
         waiting += [above, below]
     chosen = np.array(features, dtype=np.intp)
-    found = AxisHyperplanes(
+    return AxisHyperplanes(
         chosen if used is None else used[chosen].astype(np.intp),
         np.array(sides, dtype=np.int8),
         np.array(thresholds, dtype=np.float64),
         np.array(exponents, dtype=np.intp),
     )
-    return found[:most]
 
 
 def _has_one_class(labels: np.ndarray) -> bool:
