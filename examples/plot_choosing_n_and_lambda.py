@@ -24,7 +24,7 @@ from sklearn_memorize.plotting import InterpolationDisplay
 
 X, y = make_two_moons(1000, noise=0.05, random_state=0)
 study = interpolation_study(
-    MemorizingClassifier(n_draws=1),
+    MemorizingClassifier(hyperplanes="random", n_draws=1),
     X,
     y,
     param_grid={
@@ -60,7 +60,7 @@ plt.show()
 
 for min_hyperplanes in (1, 32, 1000):
     model = MemorizingClassifier(
-        min_hyperplanes=min_hyperplanes, n_draws=1, random_state=0
+        hyperplanes="random", min_hyperplanes=min_hyperplanes, n_draws=1, random_state=0
     ).fit(X, y)
     print(
         f"min_hyperplanes={min_hyperplanes}: n = {model.n_hyperplanes_}, second layer "
@@ -83,7 +83,9 @@ X, y = load_digits(return_X_y=True)
 
 def search(param_grid):
     """Draw the cross-validated accuracy over two parameters."""
-    model = MemorizingClassifier(min_hyperplanes=500, n_draws=1, random_state=0)
+    model = MemorizingClassifier(
+        hyperplanes="random", min_hyperplanes=500, n_draws=1, random_state=0
+    )
     found = GridSearchCV(model, param_grid, cv=3).fit(X, y)
     down, right = (f"param_{name}" for name in param_grid)
     InterpolationDisplay.from_study(

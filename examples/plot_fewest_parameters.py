@@ -115,7 +115,11 @@ networks = {
     "small ReLU": (SmallReLUClassifier(random_state=0), "#D55E00", "^"),
     "deep threshold": (DeepThresholdClassifier(random_state=0), "#E69F00", "v"),
     "random ReLU": (RandomReLUClassifier(random_state=0), "#56B4E9", "P"),
-    "random hyperplanes": (MemorizingClassifier(random_state=0), "#000000", "X"),
+    "random hyperplanes": (
+        MemorizingClassifier(hyperplanes="random", n_draws=4, random_state=0),
+        "#000000",
+        "X",
+    ),
     "nearby set": (NearbySetClassifier(), "#8C8C8C", "*"),
 }
 X, y = one_direction_decides(500)

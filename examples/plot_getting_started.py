@@ -24,7 +24,9 @@ from sklearn_memorize.datasets import make_two_moons
 from sklearn_memorize.plotting import CoverageDisplay, HyperplaneDisplay
 
 X, y = make_two_moons(300, noise=0.05, random_state=0)
-model = MemorizingClassifier(n_hyperplanes=60, n_draws=1, random_state=1)
+model = MemorizingClassifier(
+    hyperplanes="random", n_hyperplanes=60, n_draws=1, random_state=1
+)
 model.fit(X, y)
 print("memorized:", model.interpolates_)
 print("training accuracy:", model.score(X, y))
@@ -68,7 +70,7 @@ print("test accuracy:", cross_val_score(model, X, y, cv=5).mean().round(3))
 # memorizes the digits, and the four stand side by side and vote. One draw memorizes as
 # well, and predicts less well.
 
-model = MemorizingClassifier(n_draws=1, random_state=0).fit(X, y)
+model = MemorizingClassifier(hyperplanes="random", n_draws=1, random_state=0).fit(X, y)
 print("memorized:", model.interpolates_)
 print("network:", model.network_)
 print("test accuracy:", cross_val_score(model, X, y, cv=5).mean().round(3))

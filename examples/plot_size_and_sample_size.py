@@ -21,7 +21,7 @@ from sklearn_memorize.plotting import SampleSizeDisplay
 
 X, y = make_two_moons(20_000, noise=0.05, random_state=0)
 study = sample_size_study(
-    MemorizingClassifier(n_draws=1),
+    MemorizingClassifier(hyperplanes="random", n_draws=1),
     X,
     y,
     sizes=[200, 1000, 5000, 20_000],
@@ -48,7 +48,9 @@ widths = []
 for distance in distances:
     X, y = make_parallel_lines(1000, distance=distance, random_state=0)
     networks = [
-        MemorizingClassifier(n_hyperplanes=2000, n_draws=1, random_state=seed).fit(X, y)
+        MemorizingClassifier(
+            hyperplanes="random", n_hyperplanes=2000, n_draws=1, random_state=seed
+        ).fit(X, y)
         for seed in range(5)
     ]
     assert all(network.interpolates_ for network in networks)

@@ -34,6 +34,7 @@ def main(argv=None):
     study = interpolation_study(
         MemorizingClassifier(
             separating_hyperplanes=False,
+            hyperplanes="random",
             center=False,
             n_draws=1,
             decision="network",

@@ -41,6 +41,7 @@ def main(argv=None):
     study = sample_size_study(
         MemorizingClassifier(
             separating_hyperplanes=False,
+            hyperplanes="random",
             max_bias=0.5,
             one_sided=True,
             center=False,

@@ -31,6 +31,7 @@ def main(argv=None):
     study = interpolation_study(
         MemorizingClassifier(
             separating_hyperplanes=False,
+            hyperplanes="random",
             one_sided=True,
             center=False,
             n_draws=1,

@@ -51,6 +51,7 @@ def run(n_samples, widths, arguments):
     study = interpolation_study(
         MemorizingClassifier(
             separating_hyperplanes=False,
+            hyperplanes="random",
             max_bias=1.0,
             one_sided=True,
             center=False,

@@ -32,7 +32,11 @@ def measure(n_samples: int, seed: int) -> tuple[int, int, int]:
     widths = []
     for n_draws in (1, 10):
         classifier = MemorizingClassifier(
-            n_hyperplanes=N_HYPERPLANES, n_draws=n_draws, keep="best", random_state=seed
+            hyperplanes="random",
+            n_hyperplanes=N_HYPERPLANES,
+            n_draws=n_draws,
+            keep="best",
+            random_state=seed,
         ).fit(X, y)
         assert classifier.interpolates_
         widths.append(int(classifier.second_layer_widths_.sum()))

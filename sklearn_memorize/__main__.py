@@ -187,7 +187,7 @@ def _memorize(X, y, options) -> MemorizingClassifier:
     _say(
         "Network",
         f"{network.depth} layers of {widths} neurons, {network.n_parameters:,} nonzero "
-        f"parameters ({model.n_draws} draws side by side)",
+        f"parameters ({model.n_draws_} draws side by side)",
     )
     _say("Second layer", f"neurons by class: {neurons}")
     _say(

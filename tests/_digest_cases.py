@@ -22,6 +22,10 @@ from scipy import sparse
 import sklearn_memorize
 from sklearn_memorize import datasets, inspection, model_selection
 
+# The setting of the paper, of parameters that there are.
+PAPER = {"hyperplanes": "random", "n_draws": 4, "n_votes": 3}
+# What is fitted, but was not before samples could be left out.
+NEW_ATTRIBUTES = ("n_votes_", "loo_score_")
 # Layers that no solver of SciPy has computed; None stands for all.
 N_PORTABLE_LAYERS = {"RandomReLUClassifier": 1, "ResidualMemorizingClassifier": 0}
 CLASSIFIERS = (
@@ -77,7 +81,8 @@ def fitted_attributes(estimator) -> dict:
     return {
         name: getattr(estimator, name)
         for name in names
-        if name not in ("network_", "hyperplanes_") and hasattr(estimator, name)
+        if name not in ("network_", "hyperplanes_", *NEW_ATTRIBUTES)
+        and hasattr(estimator, name)
     }
 
 
@@ -119,7 +124,12 @@ def fitting(estimator, data: Data) -> Steps:
 
 def new_estimator(name: str, **options):
     """Return an estimator with a seed, if it takes one."""
-    estimator = getattr(sklearn_memorize, name)(**options)
+    kind = getattr(sklearn_memorize, name)
+    if name == "MemorizingClassifier":
+        known = kind().get_params()
+        paper = {key: value for key, value in PAPER.items() if key in known}
+        options = {**paper, **options}
+    estimator = kind(**options)
     if "random_state" in estimator.get_params():
         estimator.set_params(**{"random_state": 0, **options})
     return estimator

@@ -15,7 +15,7 @@ from ..exceptions import InterpolationError, InterpolationWarning
 from ..kernels._memory import check_room
 from ..network import Layer, LayeredNetwork, Network
 from ._callbacks import Progress, reported_fit
-from ._conflicts import LABELS, ConflictRule, report_conflicts, resolve_labels
+from ._conflicts import LABELS, Ballots, ConflictRule, report_conflicts, resolve_labels
 from ._dask import is_dask_array, lazily
 from ._documentation import DocumentedMixin
 from ._messages import (
@@ -148,7 +148,8 @@ class BaseMemorizer(
         resolved, n_conflicts = self._resolve(y, inverse, weights, len(first))
         self._report_conflicts(n_conflicts)
         order, labels, n_classes = self._arrange(resolved)
-        return TrainingSet(X, first[order], labels, n_classes, n_conflicts)
+        ballots = self._ballots(y, weights, inverse, order)
+        return TrainingSet(X, first[order], labels, n_classes, n_conflicts, ballots)
 
     @abstractmethod
     def _validate_targets(self, X, y) -> tuple[Any, np.ndarray]:
@@ -161,6 +162,10 @@ class BaseMemorizer(
     def _arrange(self, resolved) -> tuple[Any, np.ndarray, int]:
         """Return the rows in canonical order, their labels, the number of classes."""
         return slice(None), resolved, 0
+
+    def _ballots(self, y, weights, inverse, order) -> Ballots | None:
+        """Return all labels of the rows in canonical order, if they are asked for."""
+        return None
 
     @abstractmethod
     def _build(self, training: TrainingSet, progress: Progress) -> tuple[dict, Any]:

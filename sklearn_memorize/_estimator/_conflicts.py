@@ -148,6 +148,11 @@ class Ballots:
     labels: np.ndarray
     weights: np.ndarray
 
+    @classmethod
+    def none(cls) -> Ballots:
+        """Return no votes at all."""
+        return cls(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0))
+
     def joined_by(self, rows, labels, weights) -> Ballots:
         """Return these ballots and others."""
         rows = np.concatenate((self.rows, rows))

@@ -14,6 +14,7 @@ from sklearn.utils.sparsefuncs import min_max_axis
 from .. import kernels
 from ..kernels._memory import blocks_of_rows, index_type
 from ..network import Network, SelectedColumns
+from ._conflicts import Ballots
 
 # Rows are read in blocks of about this many values.
 _BLOCK_VALUES = 1 << 22
@@ -39,6 +40,7 @@ class TrainingSet:
     labels: np.ndarray  # class number of each distinct row (increasing), or its targets
     n_classes: int  # 0 for regression targets
     n_conflicts: int  # how many distinct rows carried several labels
+    ballots: Ballots | None = None  # all labels, where they are asked for
 
     @property
     def n_samples(self) -> int:

@@ -179,7 +179,7 @@ def _covers(graph: Graph, X: str, reading: Reading) -> str:
     if reading.n_votes is None:
         any_fires = graph.add("Max", *fires) if len(fires) > 1 else fires[0]
         return graph.cast(any_fires, graph.real)
-    return graph.vote(fires, margins, network.quorum, reading.n_classes)
+    return graph.vote(fires, margins, network)
 
 
 def _scores(graph: Graph, outputs: str, reading: Reading) -> str:

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from .._estimator._probabilities import LEAST_EXPONENT, Rule, Softmax
 from ..constructions.random_hyperplanes._hyperplane_layer import HyperplaneLayer
+from ..constructions.random_hyperplanes._network import CoverNetwork
 from ..kernels._memory import check_room
 from ..network import Layer
 from ._cover_arrays import CoverArrays, around_shift
@@ -201,12 +202,20 @@ class Graph:
         bounds = np.append(covering.bounds.astype(np.float64), -np.inf)
         return self.add("Sub", self.number(bounds), counts)
 
-    def vote(self, fires, margins, quorum: int, n_classes: int) -> str:
+    def vote(self, fires, margins, network: CoverNetwork) -> str:
         """Add up margins; raise the score of a class that fires alone above all.
 
         The rule is that of `CoverNetwork`, whose docstring gives the reason.
         """
-        scores = self._total(margins)
+        scores, quorum, n_classes = (
+            self._total(margins),
+            network.quorum,
+            network.widths[2],
+        )
+        if network.calibration is not None:
+            scale, offsets = network.calibration.scale, network.calibration.offsets
+            scores = self.add("Mul", scores, self.number(scale))
+            scores = self.add("Add", scores, self.number(offsets))
         n_times = self._total(fires)
         most, numbers = self.largest(n_times, 1)
         zero, one = (self.constant(np.int32(value)) for value in (0, 1))

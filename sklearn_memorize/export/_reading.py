@@ -54,7 +54,7 @@ class Reading:
         if isinstance(estimator, MemorizingClassifier):
             if estimator.one_sided:
                 return cls(network, "difference", 2, None, True, rule)
-            n_votes = estimator.n_votes if estimator.decision == "vote" else None
+            n_votes = estimator.n_votes_ if estimator.decision == "vote" else None
             return cls(network, "scores", n_classes, n_votes, False, rule)
         has_score_each = n_classes > 2 or isinstance(
             getattr(network, "network", network), NearbySetNetwork

@@ -216,6 +216,10 @@ class CoverModule(nn.Module):
         super().__init__()
         self.n_votes = n_votes
         self.quorum = network.quorum
+        calibration = network.calibration
+        self.scale = None if calibration is None else calibration.scale
+        offsets = None if calibration is None else _tensor(calibration.offsets)
+        self.register_buffer("offsets", offsets)
         self.coverings = nn.ModuleList(
             _Cover(covering, n_votes or 1) for covering in network.coverings
         )
@@ -237,6 +241,8 @@ class CoverModule(nn.Module):
         for cover in self.coverings:
             fires, margins = cover.votes(X)
             n_times, scores = n_times + fires.long(), scores + margins
+        if self.offsets is not None:
+            scores = scores * self.scale + self.offsets
         most, numbers = n_times.max(dim=1)
         alone = ((n_times > 0).sum(dim=1) == 1) & (most >= self.quorum)
         highest, leaders = scores.detach().max(dim=1)

@@ -343,8 +343,8 @@ def _named(constructions, random_state) -> dict:
     if constructions is None:
         constructions = [kind() for kind in all_estimators()]
         constructions = [each for each in constructions if is_classifier(each)]
-        # Each network as its theorem has it: one draw of hyperplanes.
-        fixed = {"random_state": random_state, "n_draws": 1}
+        # Each network as its theorem has it: one draw of random hyperplanes.
+        fixed = {"random_state": random_state, "hyperplanes": "random", "n_draws": 1}
         for estimator in constructions:
             known = fixed.keys() & estimator.get_params().keys()
             estimator.set_params(**{name: fixed[name] for name in known})

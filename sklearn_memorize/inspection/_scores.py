@@ -50,9 +50,9 @@ def memorization_scores(
         Their labels, some of which may be wrong; at least two classes.
     estimator : classifier, default=None
         What memorizes the halves; by default a `MemorizingClassifier` of one draw with
-        `max_bias=0.5` and `n_votes=5`. The margins of its second layer are compared
-        if it has any, else what `decision_function` or `predict_proba` return. It is
-        cloned, so a fitted one stays as it is.
+        random hyperplanes, `max_bias=0.5` and `n_votes=5`. The margins of its second
+        layer are compared if it has any, else what `decision_function` or
+        `predict_proba` return. It is cloned, so a fitted one stays as it is.
     n_draws : int, default=10
         Number of random splits; each takes two fits.
     n_jobs : int, default=None
@@ -103,7 +103,9 @@ def memorization_scores(
             "four samples and two classes."
         )
     if estimator is None:
-        estimator = MemorizingClassifier(max_bias=0.5, n_draws=1, n_votes=5)
+        estimator = MemorizingClassifier(
+            hyperplanes="random", max_bias=0.5, n_draws=1, n_votes=5
+        )
     tasks = _draw_tasks(labels, draw_seeds(random_state, n_draws))
     judged = Parallel(n_jobs=n_jobs)(
         delayed(_judge)(estimator, X, labels, learned, judged, seed)

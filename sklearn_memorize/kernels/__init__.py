@@ -20,13 +20,16 @@ from . import _reference
 from ._reference import (
     LANES,
     ROWS_OF_A_GROUP,
+    LeftOut,
     aligned_room,
     arranged,
     classes_that_fire,
     covers,
+    gini_gains,
     hash_coefficients,
     integer_sums,
     largest_margins,
+    margin_sums,
     margins_and_fires,
     ordered_product,
     pack_bits,
@@ -40,6 +43,7 @@ from ._reference import (
     signs_in_planes,
     smallest_counts,
     tiles_of_rows,
+    two_smallest_counts,
     words_at,
 )
 
@@ -59,8 +63,10 @@ _KERNELS = (
     "arranged",
     "classes_that_fire",
     "covers",
+    "gini_gains",
     "integer_sums",
     "largest_margins",
+    "margin_sums",
     "margins_and_fires",
     "ordered_product",
     "pack_signs",
@@ -73,6 +79,7 @@ _KERNELS = (
     "signs_in_planes",
     "smallest_counts",
     "tiles_of_rows",
+    "two_smallest_counts",
     "words_at",
 )
 

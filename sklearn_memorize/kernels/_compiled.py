@@ -14,6 +14,7 @@ from . import _c
 from ._reference import (
     LANES,
     ROWS_OF_A_GROUP,
+    LeftOut,
     hash_coefficients,
     scales,
 )
@@ -22,8 +23,10 @@ __all__ = [
     "arranged",
     "classes_that_fire",
     "covers",
+    "gini_gains",
     "integer_sums",
     "largest_margins",
+    "margin_sums",
     "margins_and_fires",
     "ordered_product",
     "pack_signs",
@@ -36,6 +39,7 @@ __all__ = [
     "signs_in_planes",
     "smallest_counts",
     "tiles_of_rows",
+    "two_smallest_counts",
     "words_at",
 ]
 
@@ -314,3 +318,64 @@ def largest_margins(
     n_samples: int | None = None,
 ) -> np.ndarray:
     return margins_and_fires(codes, masks, bounds, starts, n_votes, n_samples)[0]
+
+
+def gini_gains(
+    columns: np.ndarray,
+    starts: np.ndarray,
+    features: np.ndarray,
+    weights: np.ndarray,
+    thresholds: np.ndarray,
+) -> np.ndarray:
+    gains = np.empty(len(thresholds))
+    _c.gini_gains(
+        _in_order(columns, np.float64),
+        _in_order(starts, np.int64),
+        _in_order(features, np.int64),
+        _in_order(weights, np.float64),
+        _in_order(thresholds, np.float64),
+        gains,
+    )
+    return gains
+
+
+def two_smallest_counts(
+    words: np.ndarray,
+    sample_starts: np.ndarray,
+    masks: np.ndarray,
+    neuron_starts: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    smallest, second = np.empty((2, len(masks)), dtype=np.int32)
+    setters = np.empty(len(masks), dtype=np.int64)
+    _c.two_smallest_counts(
+        _in_order(words, np.uint64),
+        _in_order(sample_starts, np.int64),
+        _in_order(masks, np.uint64),
+        _in_order(neuron_starts, np.int64),
+        smallest,
+        second,
+        setters,
+    )
+    return smallest, second, setters
+
+
+def margin_sums(
+    words: np.ndarray,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    votes: np.ndarray,
+    left_out: LeftOut | None = None,
+) -> np.ndarray:
+    sums = np.empty((len(words), len(starts) - 1, len(votes)), dtype=np.int64)
+    nothing = (np.empty(0, dtype=np.int64),) * 4
+    _c.margin_sums(
+        _in_order(words, np.uint64),
+        _in_order(masks, np.uint64),
+        _in_order(bounds, np.int64),
+        _in_order(starts, np.int64),
+        _in_order(votes, np.int64),
+        *(_in_order(array, np.int64) for array in left_out or nothing),
+        sums,
+    )
+    return sums

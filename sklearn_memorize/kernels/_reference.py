@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 
 __all__ = [
     "LANES",
     "ROWS_OF_A_GROUP",
+    "LeftOut",
     "aligned_room",
     "arranged",
     "classes_that_fire",
     "covers",
+    "gini_gains",
     "hash_coefficients",
     "integer_sums",
     "largest_margins",
+    "margin_sums",
     "margins_and_fires",
     "ordered_product",
     "pack_bits",
@@ -30,6 +34,7 @@ __all__ = [
     "signs_in_planes",
     "smallest_counts",
     "tiles_of_rows",
+    "two_smallest_counts",
     "words_at",
 ]
 
@@ -533,3 +538,125 @@ def largest_margins(
 ) -> np.ndarray:
     """Return the first of what `margins_and_fires` returns."""
     return margins_and_fires(codes, masks, bounds, starts, n_votes, n_samples)[0]
+
+
+def gini_gains(
+    columns: np.ndarray,
+    starts: np.ndarray,
+    features: np.ndarray,
+    weights: np.ndarray,
+    thresholds: np.ndarray,
+) -> np.ndarray:
+    """Return how well hyperplanes divide the classes: the larger, the better.
+
+    This is the sum over both sides of sum_c n_c**2 / n, where n_c rows of class c are
+    among the n rows of the side.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_features, n_rows)
+        The features; the rows of class c are `starts[c]` .. `starts[c + 1] - 1`.
+    features, weights : ndarray of shape (n_hyperplanes, n_terms)
+        A row is bright where the sum of `weight * feature`, added in this order, ...
+    thresholds : ndarray of shape (n_hyperplanes,)
+        ... is above the threshold.
+    """
+    gains = np.empty(len(thresholds))
+    for h, threshold in enumerate(thresholds):
+        sums = np.zeros(columns.shape[1])
+        for feature, weight in zip(features[h], weights[h], strict=True):
+            if weight != 0.0:
+                sums += weight * columns[feature]
+        bright = np.diff(np.concatenate(([0], np.cumsum(sums > threshold)))[starts])
+        gain = 0.0
+        for sizes in (bright, np.diff(starts) - bright):
+            squares, total = float(sum(n * n for n in sizes.tolist())), sizes.sum()
+            gain += squares / total if total else 0.0
+        gains[h] = gain
+    return gains
+
+
+def two_smallest_counts(
+    words: np.ndarray,
+    sample_starts: np.ndarray,
+    masks: np.ndarray,
+    neuron_starts: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the two smallest popcount(code & mask) of samples of other classes.
+
+    Parameters
+    ----------
+    words : ndarray of shape (n_samples, n_words), uint64
+        The codes; samples `sample_starts[c]` .. `sample_starts[c + 1] - 1` are of class
+        c, and so are masks `neuron_starts[c]` .. `neuron_starts[c + 1] - 1`.
+
+    Returns
+    -------
+    smallest, second : ndarray of shape (n_masks,), int32
+        The largest int32 where there are not as many samples.
+    setters : ndarray of shape (n_masks,), int64
+        The first sample with the smallest count; -1 if there is none.
+    """
+    largest = np.iinfo(np.int32).max
+    smallest, second = np.full((2, len(masks)), largest, dtype=np.int32)
+    setters = np.full(len(masks), -1, dtype=np.int64)
+    for c, (first, last) in enumerate(
+        zip(neuron_starts, neuron_starts[1:], strict=False)
+    ):
+        own = slice(sample_starts[c], sample_starts[c + 1])
+        for k in range(first, last):
+            counts = np.bitwise_count(words & masks[k]).sum(axis=1, dtype=np.int32)
+            counts[own] = largest
+            if counts.min(initial=largest) < largest:
+                setters[k] = counts.argmin()
+                smallest[k] = counts[setters[k]]
+                counts[setters[k]] = largest
+                second[k] = counts.min()
+    return smallest, second, setters
+
+
+class LeftOut(NamedTuple):
+    """Samples to leave out, one at a time, and what that does to the neurons.
+
+    Code i is that of sample `rows[i]`. Neuron k was made from sample `centers[k]`, and
+    is skipped there; at sample `setters[k]`, which set its bound, the bound is
+    `seconds[k]`.
+    """
+
+    rows: np.ndarray
+    centers: np.ndarray
+    setters: np.ndarray
+    seconds: np.ndarray
+
+
+def margin_sums(
+    words: np.ndarray,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    votes: np.ndarray,
+    left_out: LeftOut | None = None,
+) -> np.ndarray:
+    """Sum the largest `bound - popcount(code & mask)` of each class, for several counts.
+
+    Bounds are not below 0, and at most one above the number of bits.
+
+    Returns
+    -------
+    sums : ndarray of shape (n_samples, n_classes, len(votes)), int64
+        Sums of the `votes[v]` largest; of all there are where they are fewer.
+    """
+    sums = np.zeros((len(words), len(starts) - 1, len(votes)), dtype=np.int64)
+    for i, code in enumerate(words):
+        counts = np.bitwise_count(masks & code).sum(axis=1, dtype=np.int64)
+        margins = bounds - counts
+        used = np.ones(len(masks), dtype=bool)
+        if left_out is not None:
+            sets = left_out.setters == left_out.rows[i]
+            margins[sets] = (left_out.seconds - counts)[sets]
+            used = left_out.centers != left_out.rows[i]
+        for c in range(len(starts) - 1):
+            own = slice(starts[c], starts[c + 1])
+            largest = np.sort(margins[own][used[own]])[::-1]
+            sums[i, c] = [largest[:n_votes].sum() for n_votes in votes]
+    return sums

@@ -395,3 +395,86 @@ def test_without_the_extension_numpy_runs_and_says_so_once(tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
     assert done.stdout.split() == ["('numpy',)", "1"], done.stderr
+
+
+def classes_of(n, rng, n_classes=4):
+    """Divide n numbers among classes, one of which may be empty."""
+    return np.concatenate(([0], np.sort(rng.integers(0, n, n_classes - 1)), [n]))
+
+
+@pytest.mark.parametrize("n_rows", [1, 63, 1000])
+@pytest.mark.parametrize("n_terms", [1, 3, 9])
+def test_gini_gains_agree(backend, n_rows, n_terms):
+    rng = np.random.default_rng(n_rows)
+    columns = rng.integers(-2, 3, (9, n_rows)) * rng.standard_normal((9, 1))
+    features = rng.integers(0, 9, (40, n_terms))
+    weights = rng.standard_normal((40, n_terms))
+    weights[::5, 1:] = 0.0
+    thresholds = rng.standard_normal(40)
+    thresholds[0], thresholds[1] = -1e9, 1e9
+    arguments = columns, classes_of(n_rows, rng), features, weights, thresholds
+    plain, fast = both(backend, "gini_gains", *arguments)
+    assert (plain == fast).all()
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 5])
+def test_two_smallest_counts_agree(backend, codes, masks, n_classes):
+    rng = np.random.default_rng(n_classes)
+    words = kernels.words_at(codes, np.arange(0, 700, 2))
+    arguments = (
+        words,
+        classes_of(len(words), rng, n_classes),
+        masks,
+        classes_of(len(masks), rng, n_classes),
+    )
+    for plain, fast in zip(
+        *both(backend, "two_smallest_counts", *arguments), strict=True
+    ):
+        assert plain.dtype == fast.dtype
+        assert (plain == fast).all()
+
+
+def test_the_smallest_of_two_counts_is_the_smallest_count(codes, masks):
+    n = 64 * (N_TILES - 1)
+    words = kernels.words_at(codes, np.arange(n))
+    nothing_left_out = np.array([0, 0, n]), masks, np.array([0, len(masks), len(masks)])
+    smallest, second, setters = kernels.two_smallest_counts(words, *nothing_left_out)
+    skipped = N_TILES - 1, N_TILES
+    assert (smallest == kernels.smallest_counts(codes, masks, *skipped)).all()
+    assert (smallest <= second).all()
+    counts = np.bitwise_count(words[setters] & masks).sum(axis=1)
+    assert (counts == smallest).all()
+
+
+@pytest.mark.parametrize("leaves_out", [False, True])
+def test_margin_sums_agree(backend, codes, masks, leaves_out):
+    rng = np.random.default_rng(5)
+    most = 64 * codes.shape[1] + 1
+    words = kernels.words_at(codes, np.arange(0, 900, 5))
+    bounds = rng.integers(0, most + 1, len(masks))
+    left_out = kernels.LeftOut(
+        np.arange(len(words)),
+        rng.permutation(len(words))[: len(masks)],
+        rng.integers(-1, len(words), len(masks)),
+        rng.integers(0, most + 1, len(masks)),
+    )
+    arguments = (
+        words,
+        masks,
+        bounds,
+        classes_of(len(masks), rng),
+        np.array([1, 2, 5, 64]),
+        left_out if leaves_out else None,
+    )
+    plain, fast = both(backend, "margin_sums", *arguments)
+    assert (plain == fast).all()
+
+
+def test_margin_sums_are_the_sums_of_the_largest_margins(codes, masks):
+    bounds = np.random.default_rng(6).integers(0, 64 * codes.shape[1], len(masks))
+    starts = np.array([0, 3, 3, 70])
+    words = kernels.words_at(codes, np.arange(64 * N_TILES))
+    sums = kernels.margin_sums(words, masks, bounds, starts, np.array([1, 9]))
+    for place, n_votes in enumerate((1, 9)):
+        margins = kernels.largest_margins(codes, masks, bounds, starts, n_votes)
+        assert (sums[:, :, place] == margins).all()

@@ -20,6 +20,8 @@ from ...kernels._threads import run_in_threads
 
 # This many tiles become one group of planes.
 TILES_OF_A_GROUP = 8
+# More votes than this are found by counting how often each margin occurs.
+_FEW_VOTES = 8
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,11 @@ class BitCodes:
         Integers of shape (n_samples, n_classes); fewer margins are summed where a class
         has fewer neurons.
         """
+        if n_votes > _FEW_VOTES and bounds.max() <= 64 * masks.shape[1] + 1:
+            votes = np.array([n_votes])
+            return kernels.margin_sums(self.words(), masks, bounds, starts, votes)[
+                :, :, 0
+            ]
         sums = kernels.largest_margins(self.tiles, masks, bounds, starts, n_votes)
         return sums[: self.n_samples]
 

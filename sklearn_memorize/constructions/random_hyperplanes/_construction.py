@@ -23,6 +23,8 @@ Algorithm 2 takes a fixed n. Algorithm 1 draws hyperplanes until each pair of sa
 different classes is separated; here n is doubled until no sample is missed, which takes
 less work and guarantees the same.
 
+Hyperplanes may also be drawn from the data (`_adapted`), with the same second layer.
+
 Random hyperplanes may take very long to come between samples that are close to each
 other compared to the radius. By default they are not waited for: hyperplanes chosen
 from the data (`_separating`) are added for the samples that are missed, and separate
@@ -33,7 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,9 +45,10 @@ from ..._estimator._callbacks import SILENT, DrawOutcome, Progress, run_draw
 from ...kernels._memory import index_type
 from ...kernels._threads import run_in_threads
 from ...network._layer import Activation
+from ._adapted import AdaptedStream, Survey
 from ._codes import unpack_bits
 from ._covers import Cover, without_spare_neurons
-from ._drawing import Ball, HyperplaneStream
+from ._drawing import Ball, HyperplaneStream, SeededStream
 from ._hyperplane_layer import HyperplaneLayer
 from ._network import Covering
 from ._samples import Samples
@@ -65,9 +68,10 @@ class Rules:
     `n_hyperplanes` is n (Algorithm 2), or None to double it from `min_hyperplanes` up
     to `max_hyperplanes` until all samples are covered (Algorithm 1); where `separates`,
     separating hyperplanes are added instead of that. `max_bias` is lambda, in units of
-    the radius. `greedy` chooses centers by what they cover and does
-    not draw them; `prune` drops neurons and hyperplanes that are not needed. The
-    `classes` to memorize are given by number.
+    the radius. Where there is a `survey`, hyperplanes are drawn from it.
+    `greedy` chooses centers by what they cover and does not draw them; `prune` drops
+    neurons and hyperplanes that are not needed. The `classes` to memorize are given by
+    number.
     """
 
     n_hyperplanes: int | None
@@ -80,6 +84,27 @@ class Rules:
     prune: bool
     classes: tuple[int, ...]
     n_threads: int
+    survey: Survey | None = field(default=None, repr=False)
+
+    @property
+    def n_at_first(self) -> int:
+        """The number of hyperplanes that are drawn before any sample is missed."""
+        return self.n_hyperplanes or self.min_hyperplanes
+
+    @property
+    def most_drawn(self) -> int:
+        """The largest number of hyperplanes that are drawn."""
+        return self.n_hyperplanes or self.max_hyperplanes
+
+    def of_draw(self, number: int) -> Rules:
+        """Return the rules for one of several draws.
+
+        Of draws that are adapted, the first one alone goes on until no sample is
+        missed: that is enough to recall them, and the others predict as well without.
+        """
+        if self.survey is None or number == 0:
+            return self
+        return replace(self, separates=False, max_hyperplanes=self.n_at_first)
 
     @property
     def n_tasks(self) -> int:
@@ -93,15 +118,20 @@ class Memorization:
 
     `covering` are the first two layers of the network, `centers` the rows behind its
     neurons, and `coverage` the number of training samples that each neuron covers;
-    `n_missed` samples are covered by none. `codes` are those of the training samples,
+    the rows `missed` are covered by none. `codes` are those of the training samples,
     or None where they are not at hand or not those of the covering.
     """
 
     covering: Covering
     centers: np.ndarray = field(repr=False)
     coverage: np.ndarray = field(repr=False)
-    n_missed: int
+    missed: np.ndarray = field(repr=False)
     codes: Any = field(repr=False)
+
+    @property
+    def n_missed(self) -> int:
+        """Number of samples that no neuron covers."""
+        return len(self.missed)
 
 
 def memorize(
@@ -112,7 +142,7 @@ def memorize(
     The codes, each class and, within each other, the enlargements are reported.
     """
     stream, order_seed = hyperplane_stream(seed, ball, rules), seed_of_orders(seed)
-    drawn = stream.draw(rules.n_hyperplanes or rules.min_hyperplanes, rules.n_threads)
+    drawn = stream.draw(rules.n_at_first, rules.n_threads)
     layer, n_rounds = samples.most_balanced_first(drawn), 0
     with ExitStack() as enlargements:
         while True:
@@ -128,8 +158,8 @@ def memorize(
             if rules.separates and n_rounds < MOST_ROUNDS:
                 n_rounds += 1
                 layer = with_separating(layer, codes, covers, samples, rules, seed)
-            elif not rules.separates and n < rules.max_hyperplanes:
-                n_more = min(n, rules.max_hyperplanes - n)
+            elif not rules.separates and n < rules.most_drawn:
+                n_more = min(n, rules.most_drawn - n)
                 drawn = drawn.joined_by(stream.draw(n_more, rules.n_threads))
                 layer = samples.most_balanced_first(drawn)
             if layer is layer_before:
@@ -191,6 +221,7 @@ def memorize_as_draw(
     seed: int,
 ) -> DrawOutcome:
     """Memorize as draw `number` of several, each of which a callback may end."""
+    rules = rules.of_draw(number)
     return run_draw(
         progress, number, rules.n_tasks, memorize, samples, ball, rules, seed
     )
@@ -198,12 +229,14 @@ def memorize_as_draw(
 
 def hyperplane_stream(
     seed: int, ball: Ball, rules: Rules, n_drawn: int = 0
-) -> HyperplaneStream:
+) -> SeededStream:
     """Return the sequence of hyperplanes of a draw, after the first `n_drawn`.
 
     This is where a way of drawing is chosen.
     """
     hyperplane_seed, _ = np.random.SeedSequence(seed).generate_state(2)
+    if rules.survey is not None:
+        return AdaptedStream(int(hyperplane_seed), rules.survey, ball, n_drawn)
     return HyperplaneStream(int(hyperplane_seed), ball, rules.max_bias, n_drawn)
 
 
@@ -259,11 +292,15 @@ def assemble(
         samples.rows[first_sample[number] + cover.centers].astype(np.intp)
         for number, cover in zip(rules.classes, covers, strict=True)
     ]
+    missed = [
+        samples.rows[first_sample[number] + cover.missed]
+        for number, cover in zip(rules.classes, covers, strict=True)
+    ]
     return Memorization(
         Covering(layer, rules.activation, masks, bounds, starts),
         np.concatenate(centers),
         np.concatenate([cover.coverage for cover in covers]),
-        sum(cover.n_missed for cover in covers),
+        np.concatenate(missed),
         codes,
     )
 

@@ -23,6 +23,7 @@ from ._relu_codes import ReLUCodes
 
 # This many neurons at most are computed together.
 _MOST_CANDIDATES = 64
+_FEW_SAMPLES, _AHEAD_OF_FEW = 2048, 32
 
 
 @dataclass(frozen=True)
@@ -86,24 +87,39 @@ def cover_in_drawing_order(
     no_members = np.empty((0, n_tiles), dtype=np.uint64)
     kept = [(none, codes.masks(none), np.empty(0, dtype=np.int64), no_members)]
     waiting = order
-    n_ahead = 1
+    # Where samples are few, calls take longer than what they do.
+    least_ahead = _AHEAD_OF_FEW if len(order) <= _FEW_SAMPLES else 1
+    n_ahead = least_ahead
     while len(waiting):
         candidates, waiting = waiting[:n_ahead], waiting[n_ahead:]
         masks = codes.masks(tiles.start * LANES + candidates)
         bounds = bounds_of(masks)
         members = codes.covers(masks, bounds, tiles)
-        used = []
-        for k, candidate in enumerate(candidates):
-            if bounds[k] > 0 and not is_set(covered, candidate):
-                covered |= members[k]
-                used.append(k)
+        used = _used_in_turn(is_set(members, candidates), bounds)
+        covered |= covered_by_any(members[used])
         kept.append((candidates[used], masks[used], bounds[used], members[used]))
         waiting = waiting[~_lanes(covered)[waiting]]
-        # Look further ahead as long as little of it is wasted on covered samples.
-        n_needed = len(used) + np.count_nonzero(bounds <= 0)
-        n_ahead = min(2 * n_ahead, _MOST_CANDIDATES) if 2 * n_needed > n_ahead else 1
+        # Look further ahead as long as little of it is wasted. Candidates without a
+        # bound are not: they would have had their turn.
+        n_needed = len(used) + int((bounds <= 0).sum())
+        n_ahead = 2 * n_ahead if 2 * n_needed > n_ahead else least_ahead
+        n_ahead = min(n_ahead, _MOST_CANDIDATES)
     centers, masks, bounds, members = map(np.concatenate, zip(*kept, strict=True))
     return Cover.of_members(centers, masks, bounds, members, len(order))
+
+
+def _used_in_turn(covers: np.ndarray, bounds: np.ndarray) -> list[int]:
+    """Return the candidates that no earlier one covers, of those that have a bound.
+
+    `covers[i, k]` says whether candidate i covers candidate k.
+    """
+    used = []
+    is_covered = np.zeros(len(bounds), dtype=bool)
+    for k in np.flatnonzero(bounds > 0).tolist():
+        if not is_covered[k]:
+            is_covered |= covers[k]
+            used.append(k)
+    return used
 
 
 def cover_greedily(

@@ -1,16 +1,19 @@
 """Where the data lie, and how hyperplanes that cut through them are drawn.
 
 A *way of drawing* is a class with `draw(n_hyperplanes, n_threads)`, which returns the
-next hyperplanes of a sequence: `HyperplaneStream` draws them at random. Which way a
-draw takes is chosen in `_construction.hyperplane_stream`.
+next hyperplanes of a sequence: `HyperplaneStream` draws them at random, and
+`_adapted.AdaptedStream` from the data. Which way a draw takes is chosen in
+`_construction.hyperplane_stream`.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -18,6 +21,7 @@ from scipy import sparse
 from ... import kernels
 from ...kernels._memory import blocks_of_rows, check_room, index_type
 from ...kernels._threads import run_in_threads
+from ._exact_hyperplanes import stacked_weights
 from ._hyperplane_layer import HyperplaneLayer
 from ._rows import rows_of
 
@@ -25,14 +29,14 @@ _BLOCK_VALUES = 1 << 21
 _LEAST_WIDTH = 64
 # Of more features than this, hyperplanes look at those only that are not zero in all
 # samples, if that is a share of at most `_MOST_USED`.
-_MANY_FEATURES, _MOST_USED = 1 << 13, 0.25
+MANY_FEATURES, _MOST_USED = 1 << 13, 0.25
 _CENTER_BITS = 26
 _LARGEST = 2.0**1000
 _EXPONENT_RANGE = (-900, 1000)
 # How evenly hyperplanes divide the samples is estimated from this many of them.
 _BALANCE_SAMPLES = 256
 # Hyperplanes are drawn in groups with a seed each, so that threads can share the work.
-_SEEDED_TOGETHER = 128
+SEEDED_TOGETHER = 128
 
 
 # Where the data lie.
@@ -110,7 +114,7 @@ def ball_around(
 
 def _features_in_use(over_blocks: Callable, n_features: int) -> np.ndarray | None:
     """Return the features that are not always zero, if there are many and few are."""
-    if n_features <= _MANY_FEATURES:
+    if n_features <= MANY_FEATURES:
         return None
     used = np.unique(np.concatenate(over_blocks(_used_features)))
     return used if len(used) <= _MOST_USED * n_features else None
@@ -214,7 +218,7 @@ def _sum_of_integers(X, rows, exponent: int) -> np.ndarray:
 def _largest_norm(X, rows, middle, exponent: int) -> float:
     block = rows_of(X, rows)
     largest = 0.0
-    if block.shape[1] > _MANY_FEATURES:
+    if block.shape[1] > MANY_FEATURES:
         block = sparse.csr_array(block)
         is_long = 2 * np.diff(block.indptr) > block.shape[1]
         if not is_long.all():
@@ -243,38 +247,31 @@ def _norms_of_sparse_rows(block, middle, exponent: int) -> np.ndarray:
 # Ways of drawing.
 
 
-class HyperplaneStream:
-    """An endless sequence of random hyperplanes; asking for more keeps the first ones.
+class SeededStream(ABC):
+    """An endless sequence of hyperplanes; asking for more keeps the first ones.
 
-    w ~ N(0, I), b ~ Uniform[-lambda R, lambda R] relative to the center of the ball;
-    lambda is `max_bias`. `n_drawn` hyperplanes of the sequence are passed over.
+    They are drawn in groups of `SEEDED_TOGETHER`; `n_drawn` are passed over.
     """
 
-    def __init__(self, seed: int, ball: Ball, max_bias: float, n_drawn: int = 0):
+    def __init__(self, seed: int, ball: Ball, n_drawn: int):
         self._seed = seed
         self._ball = ball
-        if max_bias > _LARGEST / max(ball.radius, 1.0):
-            raise ValueError(
-                f"max_bias={max_bias:g} times the radius {ball.radius:.3g} overflows "
-                "double precision. Lower max_bias, or scale the features down."
-            )
-        self._reach = max_bias * math.ldexp(ball.radius, -ball.exponent)
         self._n_drawn = n_drawn
 
     def draw(self, n_hyperplanes: int, n_threads: int = 1) -> HyperplaneLayer:
         """Return the next hyperplanes of the sequence."""
         start, stop = self._n_drawn, self._n_drawn + n_hyperplanes
         self._n_drawn = stop
-        numbers = range(start // _SEEDED_TOGETHER, -(-stop // _SEEDED_TOGETHER))
+        numbers = range(start // SEEDED_TOGETHER, -(-stop // SEEDED_TOGETHER))
         n_features = self._ball.n_features_drawn
         check_room(  # the groups, and the array they are put into
-            2 * len(numbers) * _SEEDED_TOGETHER * n_features * 4,
+            2 * len(numbers) * SEEDED_TOGETHER * n_features * 4,
             f"{n_hyperplanes:,} hyperplanes in {n_features:,} dimensions",
         )
         groups = run_in_threads(self._group, numbers, n_threads)
-        first = start % _SEEDED_TOGETHER
+        first = start % SEEDED_TOGETHER
         wanted = slice(first, first + n_hyperplanes)
-        directions = np.concatenate([directions for directions, _ in groups])[wanted]
+        directions = stacked_weights([directions for directions, _ in groups])[wanted]
         return HyperplaneLayer(
             self._spread(directions),
             np.concatenate([biases for _, biases in groups])[wanted],
@@ -282,13 +279,41 @@ class HyperplaneStream:
             self._ball.shift,
         )
 
+    @abstractmethod
+    def _group(self, number: int) -> tuple[Any, np.ndarray]:
+        """Draw the hyperplanes that share a seed: their directions and biases.
+
+        The biases are in units of `2**exponent` of the ball.
+        """
+
+    def _spread(self, directions):
+        """Return the directions of groups as vectors of all features."""
+        return directions
+
+
+class HyperplaneStream(SeededStream):
+    """An endless sequence of random hyperplanes.
+
+    w ~ N(0, I), b ~ Uniform[-lambda R, lambda R] relative to the center of the ball;
+    lambda is `max_bias`.
+    """
+
+    def __init__(self, seed: int, ball: Ball, max_bias: float, n_drawn: int = 0):
+        super().__init__(seed, ball, n_drawn)
+        if max_bias > _LARGEST / max(ball.radius, 1.0):
+            raise ValueError(
+                f"max_bias={max_bias:g} times the radius {ball.radius:.3g} overflows "
+                "double precision. Lower max_bias, or scale the features down."
+            )
+        self._reach = max_bias * math.ldexp(ball.radius, -ball.exponent)
+
     def _group(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw the hyperplanes that share a seed."""
         generator = np.random.default_rng((self._seed, number))
         features, n_features = self._ball.features, self._ball.n_features_drawn
-        biases = generator.uniform(-self._reach, self._reach, _SEEDED_TOGETHER)
+        biases = generator.uniform(-self._reach, self._reach, SEEDED_TOGETHER)
         directions = generator.standard_normal(
-            (_SEEDED_TOGETHER, n_features), dtype=np.float32
+            (SEEDED_TOGETHER, n_features), dtype=np.float32
         )
         # <w, x - c> + b = <w, x> + (b - <w, c>)
         center = np.ldexp(self._ball.center, -self._ball.exponent)

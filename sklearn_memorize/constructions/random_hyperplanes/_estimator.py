@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,17 +14,20 @@ from scipy import sparse
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress, completed_draws
+from ..._estimator._conflicts import Ballots
 from ..._estimator._dask import in_dask_worker, is_dask_array
 from ..._estimator._messages import advice_on_memory, unchanged_on_failure
 from ..._estimator._probabilities import ONE_OBSERVATION, Rule, Softmax
 from ..._estimator._sklearn import Interval, StrOptions, _fit_context, draw_seeds
 from ...exceptions import InterpolationError, InterpolationWarning
 from ...kernels._memory import check_room
+from ._adapted import Survey
 from ._codes import ClassLayout
 from ._construction import Memorization, Rules, memorize_as_draw
 from ._dask_samples import read_chunks
-from ._drawing import Ball
+from ._drawing import MANY_FEATURES, Ball
 from ._growing import grow_draws
+from ._leave_one_out import leave_one_out
 from ._network import CoverNetwork
 from ._partial_fit import Batches, ball_of, read_batch
 from ._samples import Samples, SamplesInMemory
@@ -33,6 +37,10 @@ from ._seen_samples import SeenSamples
 # by `fit` and by each call to `partial_fit`; and this many if there are as many.
 _N_CHECKED_ONCE, _N_CHECKED_EACH_TIME = 1024, 256
 _LEAST_CHECKED = 256
+# What "auto" stands for where hyperplanes are adapted; from many samples on, fewer
+# draws of more hyperplanes do as well, and take less time.
+_MANY_SAMPLES = 10_000
+_MOST_DRAWS, _FEWER_DRAWS = 32, 16
 # Margins, averaged over the draws, are multiplied by this before softmax.
 _MARGIN_SCALE = 128.0
 
@@ -53,14 +61,21 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     Parameters
     ----------
+    hyperplanes : {"adapted", "random"}, default="adapted"
+        How hyperplanes are drawn. "adapted" ones combine a few features, in units of
+        their spread, and pass between two training samples of different classes; of
+        three candidates the one is taken that divides the classes best. They are drawn
+        from at most 4,096 of the samples, and need no `StandardScaler`. "random" ones
+        are those of [1]_, Gaussian with uniform biases: the theorem is about them.
     n_hyperplanes : int or "auto", default="auto"
         Number of random hyperplanes of each draw. With "auto", `min_hyperplanes` are
         drawn, and what they leave to do is done as `separating_hyperplanes` says. A
         fixed number may not suffice (Algorithm 2 of [1]_): then `fit` warns, and
         `interpolates_` is False.
-    min_hyperplanes : int, default=1000
-        Number of random hyperplanes of each draw that "auto" starts from. With "auto"
-        it must not exceed `max_hyperplanes`.
+    min_hyperplanes : int or "auto", default="auto"
+        Number of hyperplanes of each draw that `n_hyperplanes="auto"` starts from, at
+        most `max_hyperplanes`. "auto" is 1000 where they are random; where they are
+        adapted it is 128, or 512 from 10,000 distinct rows on.
     max_hyperplanes : int, default=65536
         Number of random hyperplanes of each draw at which "auto" gives up with an
         `InterpolationError`, where there are no separating ones.
@@ -84,10 +99,11 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     center : bool, default=True
         Whether the hyperplanes are drawn around the mean of the samples, or around the
         origin. The network has the same form: centering only changes its biases.
-    n_draws : int, default=4
+    n_draws : int or "auto", default="auto"
         Number of candidate first layers that are drawn and built, in parallel. One is
         the construction of [1]_, and enough to memorize; several, all kept, predict
-        better.
+        better. "auto" is 4 where hyperplanes are random; where they are adapted it is
+        32, or 16 from 10,000 distinct rows on.
     keep : {"best", "all"}, default="all"
         "best" keeps the draw with the fewest neurons in the second layer (the first
         one among equals). "all" lets the networks of all draws stand side by side as
@@ -107,9 +123,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         several have, the first of them. "vote" agrees with it wherever exactly one
         class fires, in all the draws that are kept (so on all training samples), and
         elsewhere compares the classes by the mean of their `n_votes` largest margins.
-    n_votes : int, default=3
+    n_votes : int or "auto", default="auto"
         Number of neurons of each class, in each draw, whose margins are compared by
-        "vote". More of them resist wrong labels better.
+        "vote". More of them resist wrong labels better. "auto" chooses the number by
+        leaving out training samples, one at a time, and so it does a scale of the
+        margins and an offset of each class, which turn margins into scores whose
+        softmax is `predict_proba`: those with the smallest log loss. Nothing is fitted
+        again for that. Where X is a dask array, with `one_sided`, with
+        `decision="network"` and with `activation="relu"`, "auto" is 3, and margins are
+        not calibrated.
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical rows with different labels: memorize the label of
         the largest total weight with a `ConflictingLabelsWarning`, or raise.
@@ -125,6 +147,13 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     ----------
     classes_ : ndarray of shape (n_classes,)
         The class labels.
+    n_votes_ : int
+        The number of votes.
+    loo_score_ : float
+        Share of the training samples that would get their own label if they had been
+        left out, as the networks built without them would say, but for details that the
+        user guide gives. At most 2,000 distinct rows are left out. Only with
+        `n_votes="auto"`, where it chooses.
     network_ : CoverNetwork
         The network: layers, sizes, evaluation.
     radius_ : float
@@ -199,23 +228,27 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     """
 
     _parameter_constraints: dict = {
+        "hyperplanes": [StrOptions({"adapted", "random"})],
         "n_hyperplanes": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
-        "min_hyperplanes": [Interval(Integral, 1, None, closed="left")],
+        "min_hyperplanes": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "max_hyperplanes": [Interval(Integral, 1, None, closed="left")],
         "separating_hyperplanes": ["boolean"],
         "max_bias": [Interval(Real, 0, None, closed="left")],
         "activation": [StrOptions({"threshold", "relu"})],
         "center": ["boolean"],
-        "n_draws": [Interval(Integral, 1, None, closed="left")],
+        "n_draws": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "keep": [StrOptions({"best", "all"})],
         "covering": [StrOptions({"random", "greedy"})],
         "prune": ["boolean"],
         "one_sided": ["boolean"],
         "decision": [StrOptions({"vote", "network"})],
-        "n_votes": [Interval(Integral, 1, None, closed="left")],
+        "n_votes": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "conflicts": [StrOptions({"majority", "raise"})],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -224,24 +257,26 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     def __init__(
         self,
         *,
+        hyperplanes="adapted",
         n_hyperplanes="auto",
-        min_hyperplanes=1000,
+        min_hyperplanes="auto",
         max_hyperplanes=65536,
         separating_hyperplanes=True,
         max_bias=1.0,
         activation="threshold",
         center=True,
-        n_draws=4,
+        n_draws="auto",
         keep="all",
         covering="random",
         prune=False,
         one_sided=False,
         decision="vote",
-        n_votes=3,
+        n_votes="auto",
         conflicts="majority",
         n_jobs=None,
         random_state=None,
     ):
+        self.hyperplanes = hyperplanes
         self.n_hyperplanes = n_hyperplanes
         self.min_hyperplanes = min_hyperplanes
         self.max_hyperplanes = max_hyperplanes
@@ -273,7 +308,25 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     @property
     def _n_build_parts(self) -> int:  # type: ignore[override]
-        return self.n_draws
+        return _MOST_DRAWS if self.n_draws == "auto" else self.n_draws
+
+    def _n_draws(self, n_samples: int) -> int:
+        """Return the number of draws, which "auto" leaves to the samples."""
+        if self.n_draws != "auto":
+            return self.n_draws
+        if self.hyperplanes == "random":
+            return 4
+        return _MOST_DRAWS if n_samples < _MANY_SAMPLES else _FEWER_DRAWS
+
+    def _n_at_first(self, n_samples: int) -> int:
+        """Return the number of hyperplanes that "auto" starts from."""
+        if self.min_hyperplanes != "auto":
+            n = self.min_hyperplanes
+        elif self.hyperplanes == "random":
+            n = 1000
+        else:
+            n = 128 if n_samples < _MANY_SAMPLES else 512
+        return min(n, self.max_hyperplanes)
 
     def _read(self, X, y, sample_weight) -> Samples:  # type: ignore[override]
         """Return the samples by class, in memory or in the chunks of a dask array."""
@@ -282,7 +335,11 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             training = super()._read(X, y, sample_weight)
             sizes = np.bincount(training.labels, minlength=training.n_classes)
             return SamplesInMemory(
-                training.X, training.rows, ClassLayout(sizes), training.n_conflicts
+                training.X,
+                training.rows,
+                ClassLayout(sizes),
+                training.n_conflicts,
+                training.ballots,
             )
         for name, value, instead in (
             ("covering", "greedy", "random"),
@@ -295,15 +352,35 @@ class MemorizingClassifier(BaseMemorizingClassifier):
                 )
         return read_chunks(self, X, y, sample_weight)
 
+    def _ballots(self, y, weights, inverse, order) -> Ballots | None:
+        if not self._leaves_out or (weights is None and len(order) == len(y)):
+            return None
+        labels = np.searchsorted(self.classes_, y)
+        labels = np.minimum(labels, len(self.classes_) - 1)
+        # A class that lost all its rows to others is not there.
+        there = np.flatnonzero(self.classes_[labels] == y)
+        places = np.empty(len(order), dtype=np.intp)
+        places[order] = np.arange(len(order))
+        weights = np.ones(len(y)) if weights is None else weights
+        return Ballots.none().joined_by(
+            places[inverse[there]], labels[there], weights[there]
+        )
+
+    @property
+    def _leaves_out(self) -> bool:
+        """Whether samples in memory are left out, to choose the number of votes."""
+        chooses = self.n_votes == "auto" and self.decision == "vote"
+        return chooses and self.activation == "threshold" and not self.one_sided
+
     def _build(  # type: ignore[override]
         self, training: Samples, progress: Progress
     ) -> tuple[dict, list | None]:
         ball = training.enclosing_ball(self.center, _n_threads(self.n_jobs))
         if len(training.sizes) == 1:
             return self._constant(ball), None
-        rules = self._rules(len(training.sizes))
-        seeds = draw_seeds(self.random_state, self.n_draws)
-        self._check_room_for_draws(training, ball, rules)
+        seeds = draw_seeds(self.random_state, self._n_draws(training.n_samples))
+        rules = self._rules(training, self._survey(training, ball, seeds), len(seeds))
+        self._check_room_for_draws(training, ball, rules, len(seeds))
         tasks = [(ball, rules, progress, *numbered) for numbered in enumerate(seeds)]
         draws = completed_draws(
             training.run_draws(memorize_as_draw, tasks, self.n_jobs)
@@ -361,7 +438,11 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             seen, n_conflicts = seen.joined_by(*batch)
             self._report_conflicts(n_conflicts)
             training = SamplesInMemory.of(
-                seen.X, seen.labels, len(self.classes_), seen.ballots.n_conflicts()
+                seen.X,
+                seen.labels,
+                len(self.classes_),
+                seen.ballots.n_conflicts(),
+                seen.ballots,
             )
             codes = self._grow(before, seen, training)
             self._certify(training, codes, _N_CHECKED_EACH_TIME, seen.arrivals)
@@ -373,13 +454,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         """Update each draw and the fitted attributes; return codes as `_build` does."""
         ball = ball_of(before, seen, self.center)
         if before is None:
-            draws: Sequence = draw_seeds(self.random_state, self.n_draws)
+            n_draws = self._n_draws(training.n_samples)
+            draws: Sequence = draw_seeds(self.random_state, n_draws)
+            survey = self._survey(training, ball, draws)
         else:
-            draws = before.draws
+            draws, survey = before.draws, before.survey
         if len(training.sizes) == 1:
             attributes, codes = self._constant(ball), None
         else:
-            rules = self._rules(len(training.sizes))
+            rules = self._rules(training, survey, len(draws))
             labels = None if before is None else before.seen.labels
             pairs = grow_draws(draws, labels, training, ball, rules, self.n_jobs)
             draws, networks = zip(*pairs, strict=True)
@@ -388,17 +471,26 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             attributes["sample_indices_"] = seen.arrivals[indices]
         for name, value in attributes.items():
             setattr(self, name, value)
-        self._batches = Batches.of(self, seen, ball, draws)
+        self._batches = Batches.of(self, seen, ball, draws, survey)
         return codes
 
-    def _rules(self, n_classes: int) -> Rules:
+    def _survey(self, training: Samples, ball: Ball, seeds) -> Survey | None:
+        """Return what hyperplanes are drawn from; None where they are random."""
+        if self.hyperplanes == "random":
+            return None
+        seed, _ = np.random.SeedSequence(seeds).generate_state(2)
+        return Survey.of(training, len(ball.center), int(seed))
+
+    def _rules(self, training: Samples, survey: Survey | None, n_draws: int) -> Rules:
+        n_classes = len(training.sizes)
         if self.one_sided and n_classes > 2:
             raise ValueError(
                 f"one_sided=True needs two classes, got {n_classes}; set "
                 "one_sided=False to memorize every class."
             )
         is_auto = self.n_hyperplanes == "auto"
-        if is_auto and self.min_hyperplanes > self.max_hyperplanes:
+        least = self.min_hyperplanes
+        if is_auto and least != "auto" and least > self.max_hyperplanes:
             raise ValueError(
                 f"min_hyperplanes={self.min_hyperplanes} is more than "
                 f"max_hyperplanes={self.max_hyperplanes}. Set min_hyperplanes to "
@@ -406,7 +498,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             )
         return Rules(
             n_hyperplanes=None if is_auto else self.n_hyperplanes,
-            min_hyperplanes=self.min_hyperplanes,
+            min_hyperplanes=self._n_at_first(training.n_samples),
             max_hyperplanes=self.max_hyperplanes,
             separates=is_auto and self.separating_hyperplanes,
             max_bias=float(self.max_bias),
@@ -414,31 +506,33 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             greedy=self.covering == "greedy",
             prune=self.prune,
             classes=(1,) if self.one_sided else tuple(range(n_classes)),
-            n_threads=_n_threads(self.n_jobs) if self.n_draws == 1 else 1,
+            n_threads=_n_threads(self.n_jobs) if n_draws == 1 else 1,
+            survey=survey,
         )
 
     def _check_room_for_draws(
-        self, training: Samples, ball: Ball, rules: Rules
+        self, training: Samples, ball: Ball, rules: Rules, n_draws: int
     ) -> None:
         """Check that the first layers of all draws and their codes fit into memory."""
-        n, n_features = (
-            rules.n_hyperplanes or rules.min_hyperplanes,
-            ball.n_features_drawn,
-        )
+        n = rules.n_hyperplanes or rules.min_hyperplanes
+        n_features = ball.n_features_drawn
+        if rules.survey is not None and rules.survey.n_features > MANY_FEATURES:
+            # Each looks at a few features, with their numbers.
+            n_features = 2 * math.isqrt(rules.survey.n_features) + 2
         # Each draw keeps its directions in single precision, and while it is at work
         # holds them once more, in another order. Where features are left out, there are
         # the numbers of those in use as well, and the directions as an array of these.
-        n_at_work = min(self.n_draws, _n_threads(self.n_jobs))
+        n_at_work = min(n_draws, _n_threads(self.n_jobs))
         layer = 4 * n * n_features * (1 if ball.features is None else 3)
-        n_bytes = (self.n_draws + n_at_work) * layer
+        n_bytes = (n_draws + n_at_work) * layer
         if isinstance(training, SamplesInMemory):
             if sparse.issparse(training.X):  # products with sparse rows make a copy
                 n_bytes += n_at_work * 4 * n * n_features
             bits = 64 if rules.activation == "relu" else 1
-            n_bytes += self.n_draws * training.layout.n_positions * n * bits // 8
+            n_bytes += n_draws * training.layout.n_positions * n * bits // 8
         check_room(
             n_bytes,
-            f"{self.n_draws} draws of {n:,} hyperplanes in {n_features:,} dimensions, "
+            f"{n_draws} draws of {n:,} hyperplanes in {n_features:,} dimensions, "
             f"and the codes of {training.n_samples:,} samples,",
         )
 
@@ -448,9 +542,17 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         """Return the fitted attributes by name; and the codes of all draws, if any."""
         if self.keep == "best":
             draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
-        # Where every draw covers every sample, each fires its class in all of them.
-        quorum = len(draws) if sum(draw.n_missed for draw in draws) == 0 else 1
-        network = CoverNetwork([draw.covering for draw in draws], quorum)
+        quorum = _quorum([draw.missed for draw in draws])
+        votes: dict = {"n_votes_": 3 if self.n_votes == "auto" else self.n_votes}
+        self.__dict__.pop("loo_score_", None)
+        calibration = None
+        in_memory = isinstance(training, SamplesInMemory)
+        if self._leaves_out and in_memory and np.count_nonzero(training.sizes) > 1:
+            left_out = leave_one_out(draws, training, _n_threads(self.n_jobs))
+            votes = {"n_votes_": left_out.n_votes, "loo_score_": left_out.accuracy}
+            calibration = left_out.calibration
+        coverings = [draw.covering for draw in draws]
+        network = CoverNetwork(coverings, quorum, calibration)
         widths = np.zeros(len(training.sizes), dtype=np.intp)
         for draw in draws:
             widths[list(rules.classes)] += draw.covering.widths
@@ -465,6 +567,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             "second_layer_widths_": widths,
             "sample_indices_": np.concatenate([draw.centers for draw in draws]),
             "coverage_": np.concatenate([draw.coverage for draw in draws]),
+            **votes,
         }
         codes = [draw.codes for draw in draws]
         return attributes, None if any(code is None for code in codes) else codes
@@ -480,6 +583,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             "second_layer_widths_": np.zeros(1, dtype=np.intp),
             "sample_indices_": np.empty(0, dtype=np.intp),
             "coverage_": np.empty(0, dtype=np.intp),
+            "n_votes_": 3 if self.n_votes == "auto" else self.n_votes,
         }
 
     def _certify(  # type: ignore[override]
@@ -504,7 +608,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             assert isinstance(training, SamplesInMemory)
             positions = training.layout.positions()
             numbers = self.network_.decide_codes(
-                evidence, positions, self.decision, self.n_votes, n_threads
+                evidence, positions, self.decision, self.n_votes_, n_threads
             )
             self._check_codes(training, numbers, n_checked)
             rows = training.rows[numbers != training.labels]
@@ -555,7 +659,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         if len(self.classes_) == 1:
             return _only_class
         return partial(
-            self.network_.predict, decision=self.decision, n_votes=self.n_votes
+            self.network_.predict, decision=self.decision, n_votes=self.n_votes_
         )
 
     def _predict_class_numbers(self, X) -> np.ndarray:
@@ -563,7 +667,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     def _scores(self, X) -> np.ndarray:
         scores = self.network_.scores(
-            X, self.decision, self.n_votes, _n_threads(self.n_jobs)
+            X, self.decision, self.n_votes_, _n_threads(self.n_jobs)
         )
         if self.one_sided:
             return scores[:, 0]
@@ -576,7 +680,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             return Softmax(_MARGIN_SCALE)
         if self.decision == "network":
             return ONE_OBSERVATION
+        if self.network_.calibration is not None:  # scores are logarithms
+            return Softmax(1.0)
         return Softmax(_MARGIN_SCALE / len(self.network_.coverings))
+
+
+def _quorum(missed: list[np.ndarray]) -> int:
+    """Return the smallest number of draws that cover a sample, but at least one."""
+    _, times = np.unique(np.concatenate(missed), return_counts=True)
+    return max(1, len(missed) - int(times.max(initial=0)))
 
 
 def _n_threads(n_jobs) -> int:

@@ -66,7 +66,8 @@ class GrowingCover:
 def grow_draws(draws, old_labels, samples: SamplesInMemory, ball, rules, n_jobs):
     """Return what `memorize_more` makes of each draw, in parallel jobs."""
     return Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(memorize_more)(draw, old_labels, samples, ball, rules) for draw in draws
+        delayed(memorize_more)(draw, old_labels, samples, ball, rules.of_draw(number))
+        for number, draw in enumerate(draws)
     )
 
 
@@ -131,7 +132,7 @@ def _codes(
 
 
 def _first_draw(seed: int, samples: SamplesInMemory, ball: Ball, rules: Rules):
-    n = rules.n_hyperplanes or rules.min_hyperplanes
+    n = rules.n_at_first
     drawn = hyperplane_stream(seed, ball, rules).draw(n, rules.n_threads)
     layer = samples.most_balanced_first(drawn)
     outputs = _outputs(layer, samples.X, rules)
@@ -148,7 +149,7 @@ def _with_more_hyperplanes(
     codes and bounds are computed again.
     """
     n = growing.layer.n_hyperplanes
-    n_more = min(n, (rules.n_hyperplanes or rules.max_hyperplanes) - n)
+    n_more = min(n, rules.most_drawn - n)
     outgrown = ball.radius > _OUTGROWN * growing.radius
     if n_more <= 0 and not outgrown:
         return None

@@ -124,6 +124,35 @@ class Covering:
         return margins
 
 
+@storable
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Scores of the classes out of their margins S: `scale * S_c + offsets[c]`.
+
+    Parameters
+    ----------
+    scale : float
+        What margins are multiplied by, a positive number.
+    offsets : ndarray of shape (n_classes,)
+        What is added for each class.
+    """
+
+    scale: float
+    offsets: np.ndarray
+
+    def __post_init__(self):
+        object.__setattr__(self, "offsets", frozen(self.offsets))
+        positive = isinstance(self.scale, float) and 0 < self.scale < np.inf
+        require(positive, "scale must be a positive number")
+        numbers = self.offsets.ndim == 1 and self.offsets.dtype == np.float64
+        require(numbers, "offsets must be real numbers")
+        require(np.isfinite(self.offsets).all(), "offsets must be finite")
+
+    def scores(self, margins: np.ndarray) -> np.ndarray:
+        """Return the scores, given margins of shape (n_samples, n_classes)."""
+        return self.scale * margins + self.offsets
+
+
 class CoverNetwork(Network):
     """A three-layer network that recalls its training set by covering it.
 
@@ -137,6 +166,8 @@ class CoverNetwork(Network):
     quorum : int, default=1
         By "vote", in how many of the coverings a class has to fire, and no other
         class in any, to be believed.
+    calibration : Calibration or None, default=None
+        By "vote", how margins become scores; None if they are the scores.
 
     Notes
     -----
@@ -145,14 +176,17 @@ class CoverNetwork(Network):
 
     1. If exactly one class fires (in any covering), and fires in at least `quorum`
        coverings, it is that class.
-    2. Else it is the class of the largest sum, over the coverings, of the mean of its
-       `n_votes` largest margins; the margin of a neuron is (m - <u, Phi(x)>) / n.
+    2. Else it is the class of the largest score: the sum, over the coverings, of the
+       mean of its `n_votes` largest margins. The margin of a neuron is
+       (m - <u, Phi(x)>) / n. A `calibration` multiplies this sum by a scale, and adds
+       an offset for each class.
 
     Ties are won by the class of the smallest number. Both rules recall every training
     sample that at least `quorum` coverings cover: by the choice of m, no neuron of
     another class fires at it, and its own class fires in each of these coverings. So
     it is decided by step 1, and the rule of the paper agrees. `fit` sets `quorum` to
-    the number of coverings if each of them covers all samples, and else to 1.
+    the smallest number of coverings that cover a training sample, or to 1 if there are
+    samples that none covers.
 
     A network with one output says class 1 where it fires, and else class 0.
 
@@ -162,9 +196,12 @@ class CoverNetwork(Network):
     worst case", JMLR 25(347), 2024. https://arxiv.org/abs/2310.00327
     """
 
-    def __init__(self, coverings, quorum: int = 1):
+    def __init__(
+        self, coverings, quorum: int = 1, calibration: Calibration | None = None
+    ):
         self._coverings = tuple(coverings)
         self._quorum = quorum
+        self._calibration = calibration
         require(len(self._coverings) > 0, "there must be a covering")
         possible = 1 <= quorum <= len(self._coverings)
         require(possible, "quorum must be 1 .. number of coverings")
@@ -174,6 +211,9 @@ class CoverNetwork(Network):
             ("activation", {c.activation for c in self._coverings}),
         ):
             require(len(values) == 1, f"all coverings must have the same {what}")
+        if calibration is not None:
+            agree = len(calibration.offsets) == len(self._coverings[0].starts) - 1
+            require(agree, "calibration must have an offset for each class")
 
     @property
     def coverings(self) -> tuple[Covering, ...]:
@@ -184,6 +224,11 @@ class CoverNetwork(Network):
     def quorum(self) -> int:
         """In how many coverings a class has to fire to be believed."""
         return self._quorum
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """How margins become scores, by "vote"; None if they are the scores."""
+        return self._calibration
 
     @property
     def n_inputs(self) -> int:
@@ -352,14 +397,14 @@ class CoverNetwork(Network):
             return np.logical_or.reduce(fires).argmax(axis=1)
 
         def margins(samples: np.ndarray) -> np.ndarray:
-            return self._margins([code.take(samples) for code in codes], n_votes)
+            return self._scores([code.take(samples) for code in codes], n_votes)
 
         return self._winners(fires, margins, wanted)
 
     def _winners(self, fires: list, margins: Callable, wanted=True) -> np.ndarray:
         """Return the classes that win the vote: the rule of the notes above.
 
-        `margins(samples)` are the sums of step 2 for some of the samples.
+        `margins(samples)` are the scores of step 2 for some of the samples.
         """
         n_times = np.add.reduce(fires, dtype=np.intp)
         winners = n_times.argmax(axis=1)
@@ -383,11 +428,11 @@ class CoverNetwork(Network):
         Returns
         -------
         scores : ndarray of shape (n_samples, n_classes)
-            The margins; where a class fires alone, in as many coverings as `quorum`
+            The scores; where a class fires alone, in as many coverings as `quorum`
             says, but another has the larger margin, its score is raised just above.
         """
         codes = self.encode(X)
-        scores = self._margins(codes, n_votes)
+        scores = self._scores(codes, n_votes)
         winners = self._winners(self._fires(codes), scores.__getitem__)
         beaten = np.flatnonzero(scores.argmax(axis=1) != winners)
         highest = scores[beaten].max(axis=1)
@@ -462,6 +507,12 @@ class CoverNetwork(Network):
         for covering, code in zip(self._coverings, codes, strict=True):
             total = total + covering.margins(code, n_votes)
         return total
+
+    def _scores(self, codes, n_votes: int) -> np.ndarray:
+        margins = self._margins(codes, n_votes)
+        return (
+            margins if self._calibration is None else self._calibration.scores(margins)
+        )
 
     def largest_margins(self, X) -> np.ndarray:
         """Return the largest margin of any neuron of each class.

@@ -11,12 +11,13 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from ..._estimator._base import BaseMemorizingClassifier
 from ..._estimator._messages import warn
 from ..._estimator._training_set import canonical_csr, refuse_several_labels
+from ._adapted import Survey
 from ._drawing import Ball, enclosing_ball, enlarged_ball
 from ._growing import GrowingCover
 from ._seen_samples import SeenSamples
 
 # Parameters that the codes and the number of draws depend on.
-_SETTLED = ("activation", "n_draws")
+_SETTLED = ("activation", "hyperplanes", "n_draws")
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,14 @@ class Batches:
     seen: SeenSamples
     ball: Ball
     draws: tuple[GrowingCover | int, ...]
+    survey: Survey | None
     settled: dict
 
     @classmethod
-    def of(cls, estimator, seen: SeenSamples, ball: Ball, draws) -> Batches:
+    def of(cls, estimator, seen: SeenSamples, ball: Ball, draws, survey) -> Batches:
         """Return what is kept of an estimator."""
         settled = {name: getattr(estimator, name) for name in _SETTLED}
-        return cls(seen, ball, tuple(draws), settled)
+        return cls(seen, ball, tuple(draws), survey, settled)
 
     def check_settled(self, estimator) -> None:
         """Raise a ValueError if a parameter has changed that must not."""

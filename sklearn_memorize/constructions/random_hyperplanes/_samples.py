@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from ..._estimator._callbacks import DrawOutcome
+from ..._estimator._conflicts import Ballots
 from ..._estimator._dask import again_if_lost, in_dask_worker
 from ...kernels import LANES
 from ...kernels._memory import blocks_of_rows
@@ -88,21 +89,29 @@ class Samples(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class SamplesInMemory:
-    """Rows of an array or a CSR array; `layout` says where their codes stand."""
+    """Rows of an array or a CSR array; `layout` says where their codes stand.
+
+    `ballots` are all the labels that samples had before they were resolved, by their
+    place among `rows`; None if each had one, and the weight 1.
+    """
 
     X: Any = field(repr=False)
     rows: np.ndarray = field(repr=False)
     layout: ClassLayout
     n_conflicts: int = 0
+    ballots: Ballots | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, X, labels: np.ndarray, n_classes: int, n_conflicts=0):
+    def of(cls, X, labels: np.ndarray, n_classes: int, n_conflicts=0, ballots=None):
         """Sort all rows of X by their class numbers, and those of a class as they come.
 
         `X` may be None where nothing but the layout is wanted.
         """
         layout = ClassLayout(np.bincount(labels, minlength=n_classes))
-        return cls(X, np.argsort(labels, kind="stable"), layout, n_conflicts)
+        rows = np.argsort(labels, kind="stable")
+        if ballots is not None:
+            ballots = ballots.of_rows(rows, len(rows))
+        return cls(X, rows, layout, n_conflicts, ballots)
 
     @property
     def sizes(self) -> np.ndarray:
@@ -138,6 +147,19 @@ class SamplesInMemory:
         """Return the rows of a class."""
         start = self.sizes[:number].sum()
         return self.rows[start : start + self.sizes[number]]
+
+    def label_weights(self, samples: np.ndarray) -> np.ndarray:
+        """Return the total weight of each label of some samples, told by their place.
+
+        The shape is (n_samples, n_classes).
+        """
+        weights = np.zeros((len(samples), len(self.sizes)))
+        if self.ballots is None:
+            weights[np.arange(len(samples)), self.labels[samples]] = 1.0
+        else:
+            here = self.ballots.of_rows(samples, self.n_samples)
+            np.add.at(weights, (here.rows, here.labels), here.weights)
+        return weights
 
     def enclosing_ball(self, center: bool, n_threads: int) -> Ball:
         """Return the ball around their mean, or around the origin, that holds them."""

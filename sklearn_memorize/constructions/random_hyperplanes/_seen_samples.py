@@ -31,8 +31,8 @@ class SeenSamples:
     def none(cls, X) -> SeenSamples:
         """Return what is seen before the first batch, to be kept in the form of X."""
         numbers = np.empty(0, dtype=np.intp)
-        ballots = Ballots(numbers, numbers, np.empty(0))
-        return cls(Rows((X[:0],)), numbers, numbers, np.empty(0, np.uint64), ballots, 0)
+        hashes = np.empty(0, np.uint64)
+        return cls(Rows((X[:0],)), numbers, numbers, hashes, Ballots.none(), 0)
 
     def joined_by(self, X, labels, weights, kept) -> tuple[SeenSamples, int]:
         """Return what is seen after one more batch, and the number of its conflicts.

@@ -13,6 +13,8 @@
 
 #include "margins.h"
 
+#include "left_out.h"
+
 #define TABLE_OF(name) TABLE_OF_(name)
 #define TABLE_OF_(name) kernels_##name
 #define TEXT(name) TEXT_(name)
@@ -36,4 +38,7 @@ const struct kernels TABLE_OF(INSTRUCTION_SET) = {
     .covers = covers,
     .classes_that_fire = classes_that_fire,
     .largest_margins = largest_margins,
+    .gini_gains = gini_gains,
+    .two_smallest_counts = two_smallest_counts,
+    .margin_sums = margin_sums,
 };

@@ -49,6 +49,13 @@ struct classes {
     int64_t n_classes;
 };
 
+/* What is skipped and replaced where samples are left out: the sample that each code
+ * belongs to; and for each neuron the sample it was made from, the one that set its
+ * bound, and the bound that it has without that one. */
+struct left_out {
+    const int64_t *rows, *centers, *setters, *seconds;
+};
+
 /* An entry of products is p + offset, and in doubt unless its magnitude is above
  * row_bound * column_bound + offset_bound, or that bound is zero. */
 struct offsets {
@@ -133,6 +140,18 @@ struct kernels {
     int (*largest_margins)(const struct codes *, const struct neurons *,
                            const struct classes *, int64_t n_samples, int64_t n_votes,
                            int64_t *totals, uint64_t *fired);
+    /* left_out.h */
+    int (*gini_gains)(const double *columns, const struct classes *,
+                      const int64_t *features, const double *weights, int64_t n_terms,
+                      const double *thresholds, int64_t n_hyperplanes, double *gains);
+    int (*two_smallest_counts)(const uint64_t *words, const struct classes *samples,
+                               int64_t n_words, const uint64_t *masks,
+                               const struct classes *neurons, int32_t *smallest,
+                               int32_t *second, int64_t *setters);
+    int (*margin_sums)(const uint64_t *words, int64_t n_rows, int64_t n_words,
+                       const struct neurons *, const struct classes *,
+                       const int64_t *votes, int64_t n_votes, const struct left_out *,
+                       int64_t *sums);
 };
 
 extern const struct kernels kernels_baseline;

@@ -316,6 +316,13 @@ static struct classes classes_of(struct call *call, int64_t n_neurons)
     return classes;
 }
 
+/* The last class ends where all of them do. */
+static void check_last_start(struct call *call, const struct classes *classes, int64_t n)
+{
+    if (!call->is_refused && classes->starts[classes->n_classes] != n)
+        refuse(call, PyExc_ValueError, "the classes do not end with the last one");
+}
+
 /* Three arguments: offsets, column_bounds, offset_bounds. */
 static struct offsets offsets_of(struct call *call, int64_t n_hyperplanes)
 {
@@ -679,6 +686,86 @@ FUNCTION(largest_margins, 8)
     return finish(call, failed);
 }
 
+FUNCTION(gini_gains, 6)
+{
+    int failed = 0;
+    const double *columns = doubles(call, -1);
+    int64_t n_features = last_shape(call, 0), n_rows = last_shape(call, 1);
+    struct classes classes = classes_of(call, n_rows);
+    const int64_t *features = indices(call, -1, n_features);
+    int64_t n_hyperplanes = last_shape(call, 0), n_terms = last_shape(call, 1);
+    const double *weights = doubles(call, n_hyperplanes * n_terms);
+    const double *thresholds = doubles(call, n_hyperplanes);
+    double *gains = doubles_out(call, n_hyperplanes);
+    check_last_start(call, &classes, n_rows);
+    if (!call->is_refused)
+        RUN(failed, active->gini_gains(columns, &classes, features, weights, n_terms,
+                                       thresholds, n_hyperplanes, gains));
+    return finish(call, failed);
+}
+
+FUNCTION(two_smallest_counts, 7)
+{
+    int failed = 0;
+    const uint64_t *words = words_in(call, -1);
+    int64_t n_samples = last_shape(call, 0), n_words = last_shape(call, 1);
+    struct classes samples = classes_of(call, n_samples);
+    const uint64_t *masks = words_in(call, -1);
+    int64_t n_neurons = last_shape(call, 0);
+    if (!call->is_refused && last_size(call) != n_neurons * n_words)
+        refuse(call, PyExc_ValueError, "as many words are wanted as codes have");
+    struct classes neurons = classes_of(call, n_neurons);
+    int32_t *smallest = contiguous(call, 'i', 4, n_neurons, PyBUF_WRITABLE);
+    int32_t *second = contiguous(call, 'i', 4, n_neurons, PyBUF_WRITABLE);
+    int64_t *setters = integers_out(call, n_neurons);
+    check_last_start(call, &samples, n_samples);
+    check_last_start(call, &neurons, n_neurons);
+    if (!call->is_refused && samples.n_classes != neurons.n_classes)
+        refuse(call, PyExc_ValueError, "samples and neurons are of other classes");
+    if (!call->is_refused)
+        RUN(failed, active->two_smallest_counts(words, &samples, n_words, masks, &neurons,
+                                                smallest, second, setters));
+    return finish(call, failed);
+}
+
+FUNCTION(margin_sums, 10)
+{
+    int failed = 0;
+    const uint64_t *words = words_in(call, -1);
+    struct codes codes = {NULL, 0, last_shape(call, 1), 0};
+    int64_t n_rows = last_shape(call, 0);
+    struct neurons neurons = neurons_of(call, &codes, 1);
+    struct classes classes = classes_of(call, neurons.n_neurons);
+    const int64_t *votes = integers(call, -1);
+    int64_t n_votes = last_size(call);
+    struct left_out left_out = {0};
+    int leaves_out = 0;
+    left_out.rows = integers(call, -1);
+    if (last_size(call)) {
+        leaves_out = 1;
+        if (last_size(call) != n_rows)
+            refuse(call, PyExc_ValueError, "one sample is wanted for each code");
+    }
+    int64_t n = leaves_out ? neurons.n_neurons : 0;
+    left_out.centers = integers(call, n);
+    left_out.setters = integers(call, n);
+    left_out.seconds = integers(call, n);
+    for (int64_t k = 0; !call->is_refused && k < neurons.n_neurons; k++)
+        if (neurons.bounds[k] < 0 || neurons.bounds[k] > 64 * codes.n_words + 1
+            || (leaves_out && (left_out.seconds[k] < 0
+                               || left_out.seconds[k] > 64 * codes.n_words + 1)))
+            refuse(call, PyExc_ValueError, "bounds beyond all counts");
+    for (int64_t v = 1; !call->is_refused && v < n_votes; v++)
+        if (votes[v] < votes[v - 1])
+            refuse(call, PyExc_ValueError, "numbers of votes decrease");
+    int64_t *sums = integers_out(call, n_rows * classes.n_classes * n_votes);
+    if (!call->is_refused)
+        RUN(failed, active->margin_sums(words, n_rows, codes.n_words, &neurons, &classes,
+                                        votes, n_votes, leaves_out ? &left_out : NULL,
+                                        sums));
+    return finish(call, failed);
+}
+
 /* The module ---------------------------------------------------------------------- */
 
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
@@ -705,6 +792,9 @@ static PyMethodDef methods[] = {
     METHOD(covers),
     METHOD(classes_that_fire),
     METHOD(largest_margins),
+    METHOD(gini_gains),
+    METHOD(two_smallest_counts),
+    METHOD(margin_sums),
     {NULL, NULL, 0, NULL},
 };
 

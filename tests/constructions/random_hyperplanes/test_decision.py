@@ -45,7 +45,7 @@ def test_two_classes_have_one_score(one_sided, decision, activation):
 def test_the_vote_follows_the_network_where_one_class_fires_alone(n_draws):
     X, y = DATA["digits"]
     clf = MemorizingClassifier(
-        random_state=0, n_hyperplanes=700, n_draws=n_draws, keep="all"
+        hyperplanes="random", random_state=0, n_hyperplanes=700, n_draws=n_draws
     ).fit(X[::2], y[::2])
     network = clf.network_
     fires = np.stack([c.fires(c.encode(X)) for c in network.coverings])
@@ -56,7 +56,7 @@ def test_the_vote_follows_the_network_where_one_class_fires_alone(n_draws):
     expected = np.where(
         alone,
         fires.any(axis=0).argmax(axis=1),
-        network.margins(X, clf.n_votes).argmax(axis=1),
+        network.calibration.scores(network.margins(X, clf.n_votes_)).argmax(axis=1),
     )
     assert (clf.predict(X) == expected).all()
 
@@ -64,6 +64,7 @@ def test_the_vote_follows_the_network_where_one_class_fires_alone(n_draws):
 def test_draws_that_miss_samples_are_believed_one_by_one():
     X, y = DATA["random labels"]
     options = {"n_hyperplanes": 60, "n_draws": 4, "random_state": 0}
+    options |= {"hyperplanes": "random", "n_votes": 3}
     with pytest.warns(InterpolationWarning):
         best = MemorizingClassifier(keep="best", **options).fit(X, y)
     with warnings.catch_warnings():

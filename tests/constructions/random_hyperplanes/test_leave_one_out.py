@@ -1,0 +1,156 @@
+"""What is said of samples that are left out, beside networks built without them."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris, load_wine, make_classification, make_moons
+
+from sklearn_memorize import MemorizingClassifier
+from sklearn_memorize.constructions.random_hyperplanes._covers import (
+    cover_in_drawing_order,
+)
+from sklearn_memorize.constructions.random_hyperplanes._leave_one_out import (
+    VOTES,
+    _fit,
+    _votes_without,
+)
+
+
+class Recorded(MemorizingClassifier):
+    """Keeps the draws and the samples that leaving one out is computed from."""
+
+    def _attributes(self, draws, training, ball, rules):
+        self.recorded = list(draws), training
+        return super()._attributes(draws, training, ball, rules)
+
+
+def small_data():
+    X, y = make_classification(
+        90, 6, n_informative=4, n_classes=3, n_clusters_per_class=1, random_state=1
+    )
+    return X, y
+
+
+@pytest.mark.parametrize("hyperplanes", ["adapted", "random"])
+def test_margins_are_those_of_neurons_made_without_the_sample(hyperplanes):
+    """For each sample: recount all bounds without it, and drop the neuron it made."""
+    X, y = small_data()
+    clf = Recorded(hyperplanes=hyperplanes, n_draws=2, random_state=0).fit(X, y)
+    draws, samples = clf.recorded
+    rows = np.arange(0, samples.n_samples, 7)
+    for draw in draws:
+        votes = _votes_without(draw, samples, rows)
+        codes = draw.codes.bits(samples.layout.positions())
+        covering = draw.covering
+        masks, labels = covering.mask_matrix(), samples.labels
+        counts = masks.astype(int) @ codes.T.astype(int)
+        neurons = np.repeat(np.arange(3), covering.widths)
+        for place, row in enumerate(rows):
+            others = np.arange(samples.n_samples) != row
+            stays = draw.centers != samples.rows[row]
+            for c in range(3):
+                rivals = others & (labels != c)
+                own = stays & (neurons == c)
+                bounds = counts[own][:, rivals].min(axis=1)
+                margins = np.sort(bounds - counts[own, row])[::-1]
+                for number, n_votes in enumerate(VOTES):
+                    n = covering.hyperplanes.n_hyperplanes
+                    expected = margins[:n_votes].mean() / n
+                    assert votes[place, c, number] == pytest.approx(expected)
+
+
+def test_the_score_is_near_that_of_networks_fitted_again():
+    X, y = small_data()
+    options = {"n_draws": 8, "random_state": 0}
+    left_out = MemorizingClassifier(**options).fit(X, y).loo_score_
+    everyone = np.arange(len(y))
+    again = [
+        MemorizingClassifier(**options)
+        .fit(X[everyone != i], y[everyone != i])
+        .predict(X[[i]])[0]
+        == y[i]
+        for i in everyone
+    ]
+    assert abs(left_out - np.mean(again)) < 0.06
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine])
+def test_the_score_does_not_know_the_answers(load):
+    """Labels without meaning are recalled, and yet not guessed when left out."""
+    X, y = load(return_X_y=True)
+    y = np.random.default_rng(0).permutation(y)
+    clf = MemorizingClassifier(random_state=0)
+    with pytest.warns(match="several labels") if load is load_iris else _nothing():
+        clf.fit(X, y)
+    assert clf.interpolates_
+    assert clf.loo_score_ < 0.5
+
+
+def _nothing():
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+def test_a_sample_of_weight_two_is_a_sample_that_comes_twice():
+    X, y = small_data()
+    weights = np.random.default_rng(1).integers(0, 4, len(y))
+    weighted = MemorizingClassifier(random_state=0).fit(X, y, sample_weight=weights)
+    repeated = MemorizingClassifier(random_state=0).fit(
+        X.repeat(weights, axis=0), y.repeat(weights)
+    )
+    assert weighted.loo_score_ == repeated.loo_score_
+    assert weighted.n_votes_ == repeated.n_votes_
+    probabilities = weighted.predict_proba(X), repeated.predict_proba(X)
+    assert np.array_equal(*probabilities)
+
+
+def test_rows_that_come_often_are_right_where_the_others_say_so():
+    X = np.arange(6.0).repeat(10)[:, np.newaxis]
+    y = (np.arange(6) % 2).repeat(10)
+    assert MemorizingClassifier(random_state=0).fit(X, y).loo_score_ == 1.0
+
+
+def test_scale_and_offsets_are_at_the_minimum_of_the_loss():
+    rng = np.random.default_rng(0)
+    votes, labels = rng.standard_normal((3, 200)), rng.integers(0, 3, 200)
+    votes[labels, np.arange(200)] += 1.0
+    weights = np.eye(3)[labels].T
+    fit = _fit(votes, weights, None)
+    centered = (votes - votes.mean(axis=0)) / fit.unit
+
+    def loss(parameters):
+        scores = parameters[0] * centered + parameters[1:, np.newaxis]
+        shares = scores - np.log(np.exp(scores).sum(axis=0))
+        return -(weights * shares).sum() + (parameters**2).sum() / 2
+
+    assert loss(fit.parameters) == pytest.approx(fit.loss)
+    for nudge in 1e-2 * rng.standard_normal((20, 4)):
+        assert loss(fit.parameters + nudge) > fit.loss
+
+
+def test_nothing_is_left_out_where_the_number_of_votes_is_given():
+    X, y = make_moons(200, noise=0.1, random_state=0)
+    clf = MemorizingClassifier(n_votes=5, random_state=0).fit(X, y)
+    assert clf.n_votes_ == 5
+    assert not hasattr(clf, "loo_score_")
+    assert clf.network_.calibration is None
+
+
+def test_the_order_in_which_neurons_are_computed_does_not_show():
+    """However far ahead a cover looks, it is the same."""
+    X, y = small_data()
+    draws, samples = Recorded(n_draws=1, random_state=0).fit(X, y).recorded
+    codes, tiles = draws[0].codes, samples.layout.tiles[0]
+    order = np.random.default_rng(0).permutation(int(samples.sizes[0]))
+    cover = cover_in_drawing_order(codes, tiles, order)
+    covered, centers = np.zeros(samples.sizes[0], dtype=bool), []
+    for sample in order:
+        mask = codes.masks(tiles.start * 64 + np.array([sample]))
+        bound = codes.largest_bounds(mask, tiles)
+        if covered[sample] or bound[0] == 0:
+            continue
+        centers.append(sample)
+        words = codes.covers(mask, bound, tiles)
+        bits = np.unpackbits(words.view(np.uint8), bitorder="little")
+        covered |= bits[: len(covered)].astype(bool)
+    assert cover.centers.tolist() == centers
