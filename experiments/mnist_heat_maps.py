@@ -34,6 +34,10 @@ def main(argv=None):
     study = interpolation_study(
         MemorizingClassifier(
             hyperplanes="random", center=False, n_draws=1, decision="network"
+            separating_hyperplanes=False,
+            center=False,
+            n_draws=1,
+            decision="network",
         ),
         X,
         y,

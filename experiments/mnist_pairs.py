@@ -41,6 +41,7 @@ def main(argv=None):
     study = sample_size_study(
         MemorizingClassifier(
             hyperplanes="random",
+            separating_hyperplanes=False,
             max_bias=0.5,
             one_sided=True,
             center=False,

@@ -31,6 +31,7 @@ def main(argv=None):
     study = interpolation_study(
         MemorizingClassifier(
             hyperplanes="random",
+            separating_hyperplanes=False,
             one_sided=True,
             center=False,
             n_draws=1,

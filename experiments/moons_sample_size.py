@@ -51,6 +51,7 @@ def run(n_samples, widths, arguments):
     study = interpolation_study(
         MemorizingClassifier(
             hyperplanes="random",
+            separating_hyperplanes=False,
             max_bias=1.0,
             one_sided=True,
             center=False,

@@ -23,6 +23,7 @@ def main(argv=None):
     arguments = parse_arguments(__doc__, quick=20, full=100, argv=argv)
     classifier = MemorizingClassifier(
         hyperplanes="random",
+        separating_hyperplanes=False,
         max_bias=1.0,
         one_sided=True,
         center=False,

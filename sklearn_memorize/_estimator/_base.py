@@ -22,6 +22,7 @@ from ._messages import (
     INSTEAD,
     advice_on_memory,
     explained_stop,
+    listed,
     named_rows,
     unchanged_on_failure,
     warn,
@@ -249,12 +250,16 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
             missed += int((predicted != training.labels[block]).sum())
         self._record_certificate(training, missed)
 
-    def _record_certificate(self, training: _Counted, missed: int) -> None:
+    def _record_certificate(self, training: _Counted, missed: int, rows=None) -> None:
+        """Set `interpolates_`; warn or raise if samples are missed (some at `rows`)."""
         self.n_conflicts_ = training.n_conflicts
         self.interpolates_ = missed == 0
         if missed == 0:
             return
-        problem = self._misfit(f"{missed} of {training.n_samples} training samples")
+        which = "" if rows is None else f" (rows {listed(rows)})"
+        problem = self._misfit(
+            f"{missed} of {training.n_samples} training samples{which}"
+        )
         if isinstance(problem, InterpolationError):
             raise problem
         warn(problem)

@@ -64,7 +64,8 @@ def advice_on_memory(estimator):
         yield
     except MemoryError as error:
         values = estimator.get_params(deep=False)
-        sizes = [name for name in _SIZES if isinstance(values.get(name), Integral)]
+        names = getattr(estimator, "_sizes", _SIZES)
+        sizes = [name for name in names if isinstance(values.get(name), Integral)]
         given = " or ".join(f"{name}={values[name]}" for name in sizes)
         lower = f"Lower {given}, or fit" if sizes else "Fit"
         problem = str(error).rstrip(".") or "The memory does not suffice"

@@ -53,7 +53,7 @@ def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
         doubtful = np.flatnonzero(~(np.abs(values) > bounds))
     if len(doubtful):
         pairs = rows[doubtful], columns[doubtful], offsets[doubtful], shifts[doubtful]
-        values, bounds = _sums_in_double_double(X, directions, *pairs)
+        values, bounds = _compensated_sums(X, directions, *pairs)
         positive[doubtful] = values > 0
         doubtful = doubtful[~(np.abs(values) > bounds)]
     if len(doubtful):
@@ -70,15 +70,17 @@ def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
     return positive
 
 
-def _sums_in_double_double(
+def _compensated_sums(
     X, directions, rows, columns, offsets, shifts
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return <w, x> + b + c of pairs with about twice the digits, and error bounds.
+    """Return <w, x> + b + c of pairs as with three times the digits, and error bounds.
 
-    The products of w with two halves of x are exact, and each sum hands on its rounding
-    error (T. Ogita, S. M. Rump, S. Oishi, "Accurate sum and dot product", SIAM J. Sci.
-    Comput. 26, 2005): for k terms the error is at most u |sum| + gamma_k^2 sum |terms|.
-    Where a product may over- or underflow, the bound is infinite.
+    The products of w with two halves of x are exact. Each sum hands on its rounding
+    error to a second sum, and that to a third (T. Ogita, S. M. Rump, S. Oishi,
+    "Accurate sum and dot product", SIAM J. Sci. Comput. 26, 2005, with K = 3). For k
+    terms of total size M the third one is at most gamma_k^2 M, and its own error at
+    most gamma_k^3 M; the result is rounded twice. Where a product may over- or
+    underflow, the bound is infinite.
     """
     values, bounds = np.empty(len(rows)), np.empty(len(rows))
     step = max(1, _VALUES_AT_ONCE // X.shape[1])
@@ -90,14 +92,16 @@ def _sums_in_double_double(
             high = _leading_bits(x)
             constants = offsets[some], shifts[some]
             terms = np.concatenate((w * high, w * (x - high), constants))
-            total, error = np.zeros(terms.shape[1]), np.zeros(terms.shape[1])
+            total, error, rest = np.zeros((3, terms.shape[1]))
             for term in terms:
                 total, lost = two_sum(total, term)
-                error += lost
+                error, lost = two_sum(error, lost)
+                rest += lost
             magnitudes = np.abs(terms).sum(axis=0)
-            value = total + error
+            total, error = two_sum(total, error)
+            value = total + (error + rest)
             relative = rounding(len(terms) + 2.0, DOUBLE)
-            bound = 2 * DOUBLE * np.abs(value) + 2 * relative * relative * magnitudes
+            bound = 2 * DOUBLE * np.abs(value) + 4 * relative**3 * magnitudes
             sizes = np.where((w != 0) & (x != 0), np.abs(w) * np.abs(x), 1.0)
             is_safe = (sizes > _SAFE_LOW).all(axis=0) & (magnitudes < _SAFE_HIGH)
             values[some], bounds[some] = value, np.where(is_safe, bound, np.inf)
@@ -140,9 +144,7 @@ def ceilings(
     The integers are cut to 0 .. `cap`, which must be below 2**53.
     """
     nothing = np.zeros(len(rows))
-    values, bounds = _sums_in_double_double(
-        X, directions, rows, columns, offsets, nothing
-    )
+    values, bounds = _compensated_sums(X, directions, rows, columns, offsets, nothing)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         values, bounds = np.ldexp(values, -exponent), np.ldexp(bounds, -exponent)
         nearest = np.rint(np.clip(np.nan_to_num(values), -1.0, cap))

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 
 # Is to grow when what is stored changes.
-FORMAT = 2
+FORMAT = 3
 
 _CLASSES: dict[str, type] = {}
 _READING_ERRORS = (

@@ -118,7 +118,9 @@ def test_every_draw_and_every_class_is_reported(n_jobs):
 
 def test_every_doubling_is_reported():
     diary = Diary()
-    model = MemorizingClassifier(min_hyperplanes=2, n_draws=1, random_state=0)
+    model = MemorizingClassifier(
+        min_hyperplanes=2, separating_hyperplanes=False, n_draws=1, random_state=0
+    )
     model.set_callbacks(diary).fit(X, Y)
     rounds = [entry for entry in diary.entries if entry.startswith("begin encode")]
     more = [entry for entry in diary.entries if entry.endswith("more hyperplanes")]
@@ -230,7 +232,12 @@ def test_a_broken_callback_leaves_no_trace(n_jobs, task):
 
 def test_callbacks_are_torn_down_after_a_failed_fit():
     diary = Diary()
-    model = MemorizingClassifier(max_hyperplanes=1, random_state=0)
+    model = MemorizingClassifier(
+        min_hyperplanes=1,
+        max_hyperplanes=1,
+        separating_hyperplanes=False,
+        random_state=0,
+    )
     before = set(vars(model.set_callbacks(diary)))
     with pytest.raises(InterpolationError):
         model.fit(X, Y)

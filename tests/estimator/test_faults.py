@@ -32,9 +32,10 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POS
 
 
 ENDLESS = {
-    "hyperplanes": "MemorizingClassifier(min_hyperplanes=64, max_hyperplanes=10**7)",
+    "hyperplanes": "MemorizingClassifier(min_hyperplanes=64, max_hyperplanes=10**7, "
+    "separating_hyperplanes=False)",
     "threads": "MemorizingClassifier(min_hyperplanes=64, max_hyperplanes=10**7, "
-    "n_draws=1, n_jobs=2)",
+    "separating_hyperplanes=False, n_draws=1, n_jobs=2)",
     "draws": "MemorizingClassifier(n_hyperplanes=1000, n_draws=9000, n_jobs=2)",
     "deep": "DeepThresholdClassifier(max_hyperplanes=10**7)",
     "random ReLU": "RandomReLUClassifier(max_hyperplanes=10**6)",
@@ -204,7 +205,9 @@ def test_workers_that_get_memory_maps_fit_the_same(backend):
 def test_what_cannot_finish_stops_at_its_cap_with_advice():
     Z = np.array([[1.0, 0.0], [np.nextafter(1.0, 2.0), 0.0], [5.0, 1.0]])
     for estimator in (
-        MemorizingClassifier(max_hyperplanes=2000, random_state=0),
+        MemorizingClassifier(
+            max_hyperplanes=2000, separating_hyperplanes=False, random_state=0
+        ),
         DeepThresholdClassifier(max_hyperplanes=2000, random_state=0),
         RandomReLUClassifier(max_hyperplanes=200, random_state=0),
     ):

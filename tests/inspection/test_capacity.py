@@ -149,7 +149,12 @@ def test_residual_networks_are_as_large_as_predicted_but_for_rounding(n_classes)
 def test_a_construction_that_fails_keeps_its_row():
     X, y = random_labels(100, 3, 2)
     X[0], y[:2] = X[1] + 1e-9, [0, 1]
-    capped = MemorizingClassifier(max_hyperplanes=64, random_state=0)
+    capped = MemorizingClassifier(
+        min_hyperplanes=64,
+        max_hyperplanes=64,
+        separating_hyperplanes=False,
+        random_state=0,
+    )
     (row,) = capacity_report(X, y, {"capped": capped}).rows
     assert (row.construction, row.interpolates) == ("capped", False)
     assert row.built_neurons is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib.util import find_spec
 
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from sklearn_memorize import model_selection
 from .estimators import CLASSIFIERS, PUBLIC, REGRESSORS
 from .oracle import judge, judge_inspection, strangers
 from .oracle_batches import judge_batches
+from .oracle_chunks import judge_chunks
 from .oracle_functions import judge_generators, judge_report, judge_study
 from .parameters import estimators, seeds
 from .strategies import problems
@@ -36,6 +38,15 @@ cuts = st.lists(st.floats(0, 1), max_size=3)
 FUNCTIONS = {
     "partial_fit": _cases(
         judge_batches, estimators("MemorizingClassifier"), problems(), cuts, seeds
+    ),
+    **(
+        {
+            "chunks": _cases(
+                judge_chunks, estimators("MemorizingClassifier"), problems(), cuts
+            )
+        }
+        if find_spec("dask")
+        else {}
     ),
     "inspection": _cases(judge_inspection, problems(max_samples=25), seeds),
     "capacity_report": _cases(

@@ -119,6 +119,7 @@ def fitted_or_refused(estimator, problem):
             assert len(str(error)) > 40, "no reason is given"
             if isinstance(error, InterpolationError):
                 check_refusal(estimator, str(error))
+            assert not must_recall(estimator, error), error
             assert vars(estimator) == before, "a failed fit changed the estimator"
             return None
     return [warning.category for warning in caught]
@@ -142,6 +143,20 @@ def check_refusal(estimator, message):
     if is_classifier(estimator):
         instead = "MemorizingClassifier" in message or "degenerate=" in message
         assert instead, f"no estimator that works in: {message}"
+
+
+def must_recall(estimator, error) -> bool:
+    """Say whether an error contradicts what the README promises of the estimator.
+
+    With its default way of building, `MemorizingClassifier` recalls any samples.
+    """
+    return (
+        isinstance(estimator, MemorizingClassifier)
+        and isinstance(error, InterpolationError)
+        and estimator.n_hyperplanes == "auto"
+        and estimator.separating_hyperplanes
+        and estimator.activation == "threshold"
+    )
 
 
 def judge_classifier(estimator, problem, others=None) -> str:

@@ -19,6 +19,7 @@ from .oracle import (
     WARNED,
     ignore_what_scikit_learn_warns_of,
     in_time,
+    must_recall,
     reach_overflows,
     resolved_labels,
 )
@@ -60,6 +61,7 @@ def _judge_batches(clf, problem, cuts, seed):
             except (InterpolationError, ValueError) as error:
                 if isinstance(error, ValueError):
                     assert reach_overflows(clf, dense), error
+                assert not must_recall(clf, error), error
                 assert vars(clf) == before
                 return REFUSED
         seen = slice(0, stop)

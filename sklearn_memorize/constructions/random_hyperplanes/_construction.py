@@ -56,6 +56,9 @@ from ._separating import separating_hyperplanes
 
 # If more samples are missed, it is not asked which others they are not separated from.
 _MOST_MISSED = 2048
+# Separating hyperplanes are added this many times at the most. Once is enough with
+# thresholds. With ReLU, what they add to |u| may take its bound from another neuron.
+MOST_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def memorize(
     """
     stream, order_seed = hyperplane_stream(seed, ball, rules), seed_of_orders(seed)
     drawn = stream.draw(rules.n_at_first, rules.n_threads)
-    layer = samples.most_balanced_first(drawn)
+    layer, n_rounds = samples.most_balanced_first(drawn), 0
     with ExitStack() as enlargements:
         while True:
             n = layer.n_hyperplanes
@@ -149,9 +152,13 @@ def memorize(
                 codes = samples.encode(layer, rules.activation, rules.n_threads)
             covers = cover_in_random_order(samples, codes, rules, order_seed, progress)
             layer_before = layer
-            if rules.separates:
+            n_missed = sum(cover.n_missed for cover in covers)
+            if n_missed == 0 or rules.n_hyperplanes:
+                break
+            if rules.separates and n_rounds < MOST_ROUNDS:
+                n_rounds += 1
                 layer = with_separating(layer, codes, covers, samples, rules, seed)
-            elif n < rules.most_drawn and any(cover.n_missed for cover in covers):
+            elif not rules.separates and n < rules.most_drawn:
                 n_more = min(n, rules.most_drawn - n)
                 drawn = drawn.joined_by(stream.draw(n_more, rules.n_threads))
                 layer = samples.most_balanced_first(drawn)

@@ -65,17 +65,24 @@ class Ball:
         return len(self.center) if self.features is None else len(self.features)
 
 
-def enclosing_ball(X, rows: np.ndarray, center: bool, n_threads: int = 1) -> Ball:
+def enclosing_ball(
+    X, rows: np.ndarray, center: bool, n_threads: int = 1, only_used: bool = False
+) -> Ball:
     """Measure rows of X; the result does not depend on their order.
 
-    The ball is centered at their mean, or at the origin.
+    The ball is centered at their mean, or at the origin. With `only_used`, the features
+    are found that hyperplanes need to look at, where there are many.
     """
     over_blocks = _over_blocks(X, rows, n_threads)
-    return ball_around(over_blocks, len(rows), X.shape[1], center)
+    return ball_around(over_blocks, len(rows), X.shape[1], center, only_used)
 
 
 def ball_around(
-    over_blocks: Callable, n_rows: int, n_features: int, center: bool
+    over_blocks: Callable,
+    n_rows: int,
+    n_features: int,
+    center: bool,
+    only_used: bool = True,
 ) -> Ball:
     """Return the enclosing ball of rows that are measured by `over_blocks`.
 
@@ -83,7 +90,7 @@ def ball_around(
     wherever they are, that together are all.
     """
     largest = _largest(over_blocks)
-    features = _features_in_use(over_blocks, n_features)
+    features = _features_in_use(over_blocks, n_features) if only_used else None
     if features is not None:
         over_blocks = _of_features(over_blocks, features)
     middle = np.zeros(n_features if features is None else len(features))
@@ -210,11 +217,31 @@ def _sum_of_integers(X, rows, exponent: int) -> np.ndarray:
 
 def _largest_norm(X, rows, middle, exponent: int) -> float:
     block = rows_of(X, rows)
-    if not sparse.issparse(block):
-        return float(kernels.row_norms(block, middle, exponent).max())
-    parts = blocks_of_rows(block.shape[0], block.shape[1], _BLOCK_VALUES)
-    dense = (block[part].toarray() for part in parts)
-    return max(float(kernels.row_norms(part, middle, exponent).max()) for part in dense)
+    largest = 0.0
+    if block.shape[1] > MANY_FEATURES:
+        block = sparse.csr_array(block)
+        is_long = 2 * np.diff(block.indptr) > block.shape[1]
+        if not is_long.all():
+            norms = _norms_of_sparse_rows(block[~is_long], middle, exponent)
+            largest, block = float(norms.max()), block[is_long]
+    for part in blocks_of_rows(block.shape[0], block.shape[1], _BLOCK_VALUES):
+        some = block[part].toarray() if sparse.issparse(block) else block[part]
+        largest = max(largest, float(kernels.row_norms(some, middle, exponent).max()))
+    return largest
+
+
+def _norms_of_sparse_rows(block, middle, exponent: int) -> np.ndarray:
+    """Return |x - c| in units, as |c|^2 + the sum of (x_j - c_j)^2 - c_j^2 has it.
+
+    The sum is over the entries that are not zero, in order.
+    """
+    center = np.ldexp(middle, -exponent)
+    here = center[block.indices]
+    squares = (np.ldexp(block.data.astype(np.float64), -exponent) - here) ** 2
+    parts = squares - here * here
+    terms = sparse.csr_array((parts, block.indices, block.indptr), shape=block.shape)
+    sums = terms @ np.ones(block.shape[1])
+    return np.sqrt(np.maximum(sums + np.sum(center * center), 0.0))
 
 
 # Ways of drawing.

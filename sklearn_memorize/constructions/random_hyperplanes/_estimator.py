@@ -9,6 +9,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from joblib import effective_n_jobs
+from scipy import sparse
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress, completed_draws
@@ -18,6 +19,7 @@ from ..._estimator._messages import advice_on_memory, unchanged_on_failure
 from ..._estimator._probabilities import ONE_OBSERVATION, Rule, Softmax
 from ..._estimator._sklearn import Interval, StrOptions, _fit_context, draw_seeds
 from ...exceptions import InterpolationError, InterpolationWarning
+from ...kernels._memory import check_room
 from ._adapted import Survey
 from ._codes import ClassLayout
 from ._construction import Memorization, Rules, memorize_as_draw
@@ -34,8 +36,8 @@ from ._seen_samples import SeenSamples
 # by `fit` and by each call to `partial_fit`; and this many if there are as many.
 _N_CHECKED_ONCE, _N_CHECKED_EACH_TIME = 1024, 256
 _LEAST_CHECKED = 256
-# What "auto" stands for where hyperplanes are adapted; from many samples on, fewer draws
-# of more hyperplanes do as well, and take less time.
+# What "auto" stands for where hyperplanes are adapted; from many samples on, fewer
+# draws of more hyperplanes do as well, and take less time.
 _MANY_SAMPLES = 10_000
 _MOST_DRAWS, _FEWER_DRAWS = 32, 16
 # Margins, averaged over the draws, are multiplied by this before softmax.
@@ -51,7 +53,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     three-layer network that memorizes the training set. Its size depends on the
     geometry of the classes and not on the number of samples [1]_.
 
-    `fit` ends by deciding every training sample the way `predict` does, and sets
+    `fit` ends by deciding every training sample by the rule of `predict`, and sets
     `interpolates_`. With threshold activation everything past the first layer is
     integer arithmetic, and the signs of the first layer are exact, so that a sample's
     prediction does not depend on how it was asked for.
@@ -65,16 +67,26 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         from at most 4,096 of the samples, and need no `StandardScaler`. "random" ones
         are those of [1]_, Gaussian with uniform biases: the theorem is about them.
     n_hyperplanes : int or "auto", default="auto"
-        Number of hyperplanes of a draw, the width of its first layer. With "auto" the number is
-        doubled, from `min_hyperplanes` on, until the training set is memorized
-        (Algorithm 1 of [1]_). A fixed number may not suffice (Algorithm 2): then `fit`
-        warns, and `interpolates_` is False.
+        Number of hyperplanes of each draw. With "auto", `min_hyperplanes` are
+        drawn, and what they leave to do is done as `separating_hyperplanes` says. A
+        fixed number may not suffice (Algorithm 2 of [1]_): then `fit` warns, and
+        `interpolates_` is False.
     min_hyperplanes : int or "auto", default="auto"
-        Number of hyperplanes that `n_hyperplanes="auto"` starts from. "auto" is 1000
-        where they are random; where they are adapted it is 128, or 512 from 10,000
-        distinct rows on.
+        Number of hyperplanes of each draw that `n_hyperplanes="auto"` starts from.
+        "auto" is 1000 where they are random; where they are adapted it is 128, or 512
+        from 10,000 distinct rows on; but never more than `max_hyperplanes`. A number
+        must not exceed it.
     max_hyperplanes : int, default=65536
-        Number of hyperplanes at which "auto" gives up with an `InterpolationError`.
+        Number of random hyperplanes of each draw at which "auto" gives up with an
+        `InterpolationError`, where there are no separating ones.
+    separating_hyperplanes : bool, default=True
+        With "auto", what is done about samples that the random hyperplanes do not
+        separate from all other classes. If True, hyperplanes chosen from the data are
+        added for them: each compares one feature with a number, so that any distinct
+        samples are separated, whatever the scales of the features. If False, the number
+        of random hyperplanes is doubled until the training set is memorized or
+        `max_hyperplanes` is reached, as in Algorithm 1 of [1]_. Where random
+        hyperplanes suffice, the two are the same.
     max_bias : float, default=1.0
         Largest distance of a hyperplane from the center (lambda in [1]_), in units of
         the radius of the data and of the length of its normal vector. 0 sends all
@@ -147,7 +159,13 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     radius_ : float
         Largest distance of a training sample from the center.
     n_hyperplanes_ : int
-        Width of the first layer, all draws that are kept together.
+        Width of the first layer: the hyperplanes of all draws that are kept, the
+        separating ones included.
+    n_separating_hyperplanes_ : int
+        How many of them were chosen from the data; 0 where random ones sufficed.
+    n_draws_ : int
+        Number of draws that are kept: `n_draws`; 1 with `keep="best"`; fewer if a
+        callback asked to stop; 0 with a single class.
     second_layer_widths_ : ndarray of shape (n_classes,)
         Number of second-layer neurons of each class.
     sample_indices_ : ndarray of shape (n_neurons,)
@@ -156,8 +174,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     coverage_ : ndarray of shape (n_neurons,)
         Number of distinct training samples at which each second-layer neuron fires.
     interpolates_ : bool
-        Whether every training sample is recalled. Established by prediction, and about
-        the resolved labels where labels are in conflict.
+        Whether every training sample is recalled, by the rule of `predict`; about the
+        resolved labels where labels are in conflict.
     n_conflicts_ : int
         Number of distinct rows that carry several labels.
     n_features_in_ : int
@@ -182,6 +200,13 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     to constants, (lambda / delta) * log(M / eta) + (lambda / delta**3) * omega**2
     hyperplanes suffice for a second layer of at most M neurons, with probability
     1 - eta; omega is the Gaussian mean width of the pieces of the covering [1]_.
+
+    Any two distinct rows differ in some feature, and comparing two numbers is exact. So
+    separating hyperplanes recall any training set, memory permitting; with ReLU
+    activation, as long as the outputs of the first layer fit into double precision.
+
+    Of more than 8,192 features, hyperplanes look only at those that are not zero in all
+    training samples, if these are at most a quarter; predictions ignore the others.
 
     References
     ----------
@@ -274,6 +299,14 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     _batches: Batches | None = None
 
     @property
+    def _sizes(self) -> tuple[str, ...]:
+        """The parameters that decide how much memory is needed."""
+        if self.n_hyperplanes != "auto":
+            return "n_hyperplanes", "n_draws"
+        most = "min" if self.separating_hyperplanes else "max"
+        return f"{most}_hyperplanes", "n_draws"
+
+    @property
     def _n_build_parts(self) -> int:  # type: ignore[override]
         return _MOST_DRAWS if self.n_draws == "auto" else self.n_draws
 
@@ -347,6 +380,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             return self._constant(ball), None
         seeds = draw_seeds(self.random_state, self._n_draws(training.n_samples))
         rules = self._rules(training, self._survey(training, ball, seeds), len(seeds))
+        self._check_room_of_draws(training, ball, rules, len(seeds))
         tasks = [(ball, rules, progress, *numbered) for numbered in enumerate(seeds)]
         draws = completed_draws(
             training.run_draws(memorize_as_draw, tasks, self.n_jobs)
@@ -411,7 +445,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
                 seen.ballots,
             )
             codes = self._grow(before, seen, training)
-            self._certify(training, codes, _N_CHECKED_EACH_TIME)
+            self._certify(training, codes, _N_CHECKED_EACH_TIME, seen.arrivals)
         return self
 
     def _grow(
@@ -454,11 +488,19 @@ class MemorizingClassifier(BaseMemorizingClassifier):
                 f"one_sided=True needs two classes, got {n_classes}; set "
                 "one_sided=False to memorize every class."
             )
+        is_auto = self.n_hyperplanes == "auto"
+        least = self.min_hyperplanes
+        if is_auto and least != "auto" and least > self.max_hyperplanes:
+            raise ValueError(
+                f"min_hyperplanes={self.min_hyperplanes} is more than "
+                f"max_hyperplanes={self.max_hyperplanes}. Set min_hyperplanes to "
+                f"{self.max_hyperplanes} or less, or increase max_hyperplanes."
+            )
         return Rules(
-            n_hyperplanes=None if self.n_hyperplanes == "auto" else self.n_hyperplanes,
+            n_hyperplanes=None if is_auto else self.n_hyperplanes,
             min_hyperplanes=self._n_at_first(training.n_samples),
             max_hyperplanes=self.max_hyperplanes,
-            separates=self.n_hyperplanes == "auto" and self.separating_hyperplanes,
+            separates=is_auto and self.separating_hyperplanes,
             max_bias=float(self.max_bias),
             activation=self.activation,
             greedy=self.covering == "greedy",
@@ -466,6 +508,31 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             classes=(1,) if self.one_sided else tuple(range(n_classes)),
             n_threads=_n_threads(self.n_jobs) if n_draws == 1 else 1,
             survey=survey,
+        )
+
+    def _check_room_of_draws(
+        self, training: Samples, ball: Ball, rules: Rules, n_draws: int
+    ) -> None:
+        """Check that the first layers of all draws and their codes fit into memory."""
+        n, n_features = (
+            rules.n_at_first,
+            ball.n_features_drawn,
+        )
+        # Each draw keeps its directions in single precision, and while it is at work
+        # holds them once more, in another order. Where features are left out, there are
+        # the numbers of those in use as well, and the directions as an array of these.
+        n_at_work = min(n_draws, _n_threads(self.n_jobs))
+        layer = 4 * n * n_features * (1 if ball.features is None else 3)
+        n_bytes = (n_draws + n_at_work) * layer
+        if isinstance(training, SamplesInMemory):
+            if sparse.issparse(training.X):  # products with sparse rows make a copy
+                n_bytes += n_at_work * 4 * n * n_features
+            bits = 64 if rules.activation == "relu" else 1
+            n_bytes += n_draws * training.layout.n_positions * n * bits // 8
+        check_room(
+            n_bytes,
+            f"{n_draws} draws of {n:,} hyperplanes in {n_features:,} dimensions, "
+            f"and the codes of {training.n_samples:,} samples,",
         )
 
     def _attributes(
@@ -523,17 +590,19 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         training: Samples,
         evidence: list | None,
         n_checked: int = _N_CHECKED_ONCE,
+        row_numbers: np.ndarray | None = None,
     ) -> None:
-        """Decide every training sample by its code, as `predict` does.
+        """Decide every training sample by the rule of `predict`.
 
-        The code of a sample is a function of the sample alone, so the codes that the
-        network was built from are those that `predict` computes. That is checked for
-        some of the samples, which are encoded again. Where no codes were kept, all
-        samples are predicted.
+        Where the codes that the network was built from are at hand, these are decided:
+        the code of a sample is a function of the sample alone, so they are those that
+        `predict` computes. That is checked for some of the samples, which are encoded
+        again; doing so for all would take a fifth to two fifths of the time of `fit`.
+        Where no codes were kept, all samples are predicted.
         """
         n_threads = _n_threads(self.n_jobs)
         if evidence is None:
-            n_missed = training.n_missed(self._predictor(), n_threads)
+            n_missed, rows = training.n_missed(self._predictor(), n_threads), None
         else:
             assert isinstance(training, SamplesInMemory)
             positions = training.layout.positions()
@@ -541,8 +610,10 @@ class MemorizingClassifier(BaseMemorizingClassifier):
                 evidence, positions, self.decision, self.n_votes_, n_threads
             )
             self._check_codes(training, numbers, n_checked)
-            n_missed = int((numbers != training.labels).sum())
-        self._record_certificate(training, n_missed)
+            rows = training.rows[numbers != training.labels]
+            rows = rows if row_numbers is None else row_numbers[rows]
+            n_missed = len(rows)
+        self._record_certificate(training, n_missed, rows)
 
     def _check_codes(
         self, training: SamplesInMemory, numbers: np.ndarray, n_checked: int
@@ -562,13 +633,24 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         if self.n_hyperplanes != "auto":
             return InterpolationWarning(
                 f"{missed} are not recalled: n_hyperplanes={self.n_hyperplanes} does "
-                "not suffice. Increase n_hyperplanes, or set n_hyperplanes='auto'."
+                "not suffice. Set n_hyperplanes='auto', or increase n_hyperplanes. If "
+                "features differ in scale or have outliers, scale them first, with "
+                "StandardScaler for instance."
             )
+        if not self.separating_hyperplanes:
+            return InterpolationError(
+                f"{missed} are not recalled with max_hyperplanes="
+                f"{self.max_hyperplanes} random hyperplanes. Set "
+                "separating_hyperplanes=True, or increase max_hyperplanes. If features "
+                "differ in scale or have outliers, scale them first, with "
+                "StandardScaler for instance; with max_bias=0, samples on one ray from "
+                "the center are never separated."
+            )
+        if self.activation == "threshold":
+            return super()._misfit(missed)
         return InterpolationError(
-            f"{missed} are not recalled with max_hyperplanes={self.max_hyperplanes}. "
-            "Increase max_hyperplanes. If samples of different classes are nearly "
-            "identical or all lie on one ray from the center (with max_bias=0), scale "
-            "the features or increase max_bias."
+            f"{missed} are not recalled: the outputs of ReLU neurons leave double "
+            "precision. Scale the features down, or set activation='threshold'."
         )
 
     def _predictor(self) -> Callable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
@@ -14,6 +15,9 @@ from ...exact._signs import DOUBLE, TINY, ceilings, rounded_up, rounding, signs
 from ...kernels._memory import blocks_of_rows
 from ...network._layer import Layer, frozen, frozen_matrix
 from ...network._storage import require, storable
+
+# Rows and directions of doubtful pairs take about so many numbers at a time.
+_PAIR_VALUES = 1 << 22
 
 
 @storable
@@ -259,7 +263,7 @@ class ExactHyperplanes:
         if not self.is_sparse and not sparse.issparse(X):
             return signs(X, rows, self.directions, columns, offsets, shifts)
         positive = np.empty(len(rows), dtype=bool)
-        for pairs in blocks_of_rows(len(rows), 2 * self.n_features):
+        for pairs in self._blocks_of_pairs(X, len(rows)):
             dense = self._dense_pairs(X, rows[pairs], columns[pairs])
             positive[pairs] = signs(*dense, offsets[pairs], shifts[pairs])
         return positive
@@ -268,25 +272,36 @@ class ExactHyperplanes:
         """Return <w, x> + b in units of 2**exponent, rounded up and cut to 0 .. cap."""
         found = np.empty(len(rows))
         offsets = self.biases[columns]
-        for pairs in blocks_of_rows(len(rows), 2 * self.n_features):
+        for pairs in self._blocks_of_pairs(X, len(rows)):
             dense = self._dense_pairs(X, rows[pairs], columns[pairs])
             found[pairs] = ceilings(*dense, offsets[pairs], exponent, cap)
         return found
 
+    def _blocks_of_pairs(self, X, n_pairs: int) -> list[slice]:
+        """Cut pairs into blocks that take moderate room as arrays."""
+        width = 2 * self.n_features
+        if sparse.issparse(X):  # n rows take n times as many features as one, or less
+            longest = int(np.diff(X.indptr).max(initial=1))
+            width = min(width, 2 * math.isqrt(_PAIR_VALUES * longest) + 1)
+        return blocks_of_rows(n_pairs, width, _PAIR_VALUES)
+
     def _dense_pairs(self, X, rows, columns) -> tuple[Any, Any, Any, Any]:
         """Return rows and directions of pairs as arrays, and where each pair is.
 
-        Features that none of the directions looks at are left out.
+        Features are left out that none of the rows, or none of the directions, uses.
         """
         used_rows, rows = np.unique(rows, return_inverse=True)
-        X = X[used_rows]
-        directions = self.directions
+        used_columns, columns = np.unique(columns, return_inverse=True)
+        X, directions = X[used_rows], self.directions[used_columns]
+        features = np.arange(self.n_features)
+        if sparse.issparse(X):
+            features = np.unique(X.indices)
         if self.is_sparse:
-            used_columns, columns = np.unique(columns, return_inverse=True)
-            directions = directions[used_columns]
-            features = np.unique(directions.indices)
-            X, directions = X[:, features], directions[:, features].toarray()
-        X = X.toarray() if sparse.issparse(X) else np.ascontiguousarray(X)
+            features = np.intersect1d(features, directions.indices)
+        X, directions = X[:, features], directions[:, features]
+        X = X.toarray() if sparse.issparse(X) else X
+        directions = directions.toarray() if self.is_sparse else directions
+        X, directions = np.ascontiguousarray(X), np.ascontiguousarray(directions)
         return X, rows, directions, columns
 
 

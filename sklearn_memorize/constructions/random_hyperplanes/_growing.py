@@ -25,6 +25,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from ...kernels import LANES
 from ...kernels._threads import run_in_threads
 from ._construction import (
+    MOST_ROUNDS,
     Memorization,
     Rules,
     assemble,
@@ -88,11 +89,15 @@ def memorize_more(
         growing, codes = _with_more_samples(old, old_labels, samples, ball, rules)
     else:
         growing, codes = _first_draw(old, samples, ball, rules)
+    n_rounds = 0
     while True:
         covers = _cover_classes(growing, codes, samples, rules)
         if sum(cover.n_missed for cover in covers) == 0:
             break
         if rules.separates:
+            n_rounds += 1
+            if n_rounds > MOST_ROUNDS:
+                break
             layer = with_separating(
                 growing.layer, codes, covers, samples, rules, growing.seed
             )

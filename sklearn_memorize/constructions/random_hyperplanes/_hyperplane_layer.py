@@ -201,7 +201,9 @@ class HyperplaneLayer(ExactHyperplanes):
         if is_packed:
             width = max(self.n_features, _LEAST_WIDTH)
         else:
-            width = max(self.n_features, min(self.n_hyperplanes, _COLUMNS))
+            width = min(self.n_hyperplanes, _COLUMNS)
+            if not sparse.issparse(X):
+                width = max(width, self.n_features)
             # Long rows are read as they lie in memory.
             order = np.argsort(rows)
             rows, positions = rows[order], positions[order]
@@ -406,7 +408,7 @@ def _product(rows, directions: np.ndarray, buffer: np.ndarray) -> np.ndarray:
     Dense products are stored in `buffer`: asking for memory again and again is slow.
     """
     if sparse.issparse(rows):
-        return np.ascontiguousarray(rows @ directions.T)
+        return _sparse_product(rows, directions)
     shape = len(rows), len(directions)
     total = buffer[: math.prod(shape)].reshape(shape)
     if rows.shape[1] <= 2 * _SUMMED_TOGETHER:
@@ -417,6 +419,20 @@ def _product(rows, directions: np.ndarray, buffer: np.ndarray) -> np.ndarray:
         piece = slice(start, start + _SUMMED_TOGETHER)
         total += rows[:, piece] @ directions[:, piece].T
     return total
+
+
+def _sparse_product(rows, directions: np.ndarray) -> np.ndarray:
+    """Return `rows @ directions.T`, of the features that any of the rows uses.
+
+    The product copies the directions: all of them for one row would take long.
+    """
+    used = np.unique(rows.indices)
+    if 2 * len(used) < rows.shape[1]:
+        places = np.searchsorted(used, rows.indices)
+        shape = rows.shape[0], len(used)
+        rows = sparse.csr_array((rows.data, places, rows.indptr), shape=shape)
+        directions = directions[:, used]
+    return np.ascontiguousarray(rows @ directions.T)
 
 
 def _rounded(hyperplanes: ExactHyperplanes, X):

@@ -11,8 +11,8 @@ neuron covers would get another one, and hyperplanes that were drawn from t woul
 been drawn from others.
 
 With S_c(t, v) the vote of class c by its v largest margins, the scores of the classes
-are z_c = a S_c + b_c. The number v, the scale a and the offsets b are chosen so that the
-softmax of z fits the labels of the samples left out: they minimize
+are z_c = a S_c + b_c. The number v, the scale a and the offsets b are chosen so that
+the softmax of z fits the labels of the samples left out: they minimize
 
     - sum_t log P(y_t)  +  (a'^2 + |b|^2) / 2,       a' = a * (root mean square of S)
 

@@ -55,7 +55,7 @@ def ball_of(before: Batches | None, seen: SeenSamples, center: bool) -> Ball:
     """Return a ball that holds all samples; its center is that of the first batch."""
     rows = np.arange(len(seen.labels))
     if before is None:
-        return enclosing_ball(seen.X, rows, center)
+        return enclosing_ball(seen.X, rows, center, only_used=True)
     new = rows[len(before.seen.labels) :]
     return enlarged_ball(before.ball, seen.X, new) if len(new) else before.ball
 

@@ -117,7 +117,8 @@ class SamplesInParts:
             kept.append((candidates[used], masks[used], bounds[used], counts))
             covered |= members
             waiting = waiting[~is_set(covered, samples.places[waiting])]
-            n_ahead = 2 * n_ahead if 2 * len(used) > n_ahead else n_ahead // 2
+            n_needed = len(used) + np.count_nonzero(bounds <= 0)
+            n_ahead = 2 * n_ahead if 2 * n_needed > n_ahead else n_ahead // 2
             n_ahead = min(max(n_ahead, _FEWEST_CANDIDATES), _MOST_CANDIDATES)
         centers, masks, bounds, counts = map(np.concatenate, zip(*kept, strict=True))
         missed = np.flatnonzero(~is_set(covered, samples.places))

@@ -163,7 +163,7 @@ class SamplesInMemory:
 
     def enclosing_ball(self, center: bool, n_threads: int) -> Ball:
         """Return the ball around their mean, or around the origin, that holds them."""
-        return enclosing_ball(self.X, self.rows, center, n_threads)
+        return enclosing_ball(self.X, self.rows, center, n_threads, only_used=True)
 
     def most_balanced_first(self, layer: HyperplaneLayer) -> HyperplaneLayer:
         """Sort hyperplanes by how evenly they divide the samples."""

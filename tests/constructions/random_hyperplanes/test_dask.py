@@ -90,6 +90,10 @@ def content(model) -> bytes:
             layer.scaled_biases,
             layer.exponent,
             layer.shift,
+            layer.axis.features,
+            layer.axis.sides,
+            layer.axis.thresholds,
+            layer.axis.exponents,
             covering.masks,
             covering.bounds,
             covering.starts,
@@ -288,6 +292,18 @@ def test_parameters_mean_the_same_for_chunks(threads, digits, parameters):
     model = classifier(**parameters)
     local = content(model.fit(X, y))
     assert content(model.fit(in_chunks(X, (200, 400)), y)) == local
+
+
+@pytest.mark.parametrize("activation", ["threshold", "relu"])
+def test_separating_hyperplanes_are_the_same_for_chunks(threads, activation):
+    rng = np.random.default_rng(0)
+    X = np.c_[rng.lognormal(10, 1, 400), rng.normal(size=(400, 3))]
+    y = X[:, 1] * X[:, 2] > 0
+    model = classifier(activation=activation, n_draws=2)
+    local = content(model.fit(X, y))
+    assert model.n_separating_hyperplanes_ > 0
+    assert content(model.fit(in_chunks(X, (150, 250)), y)) == local
+    assert content(model.fit(in_chunks(X, (100, 100, 200)), y)) == local
 
 
 def test_one_sided_chunks(threads, digits):

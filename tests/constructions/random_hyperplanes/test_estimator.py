@@ -157,7 +157,9 @@ def test_greedy_covering_takes_the_largest_cover_first():
 
 def test_auto_ends_with_the_network_of_that_fixed_size():
     X, y = DATA["random labels"]
-    auto = MemorizingClassifier(n_draws=1, min_hyperplanes=50, random_state=0).fit(X, y)
+    auto = MemorizingClassifier(
+        n_draws=1, min_hyperplanes=50, separating_hyperplanes=False, random_state=0
+    ).fit(X, y)
     assert auto.n_hyperplanes_ > 50
     fixed = MemorizingClassifier(
         n_hyperplanes=auto.n_hyperplanes_, n_draws=1, random_state=0
@@ -211,12 +213,26 @@ def test_auto_at_its_cap_is_an_error_and_changes_nothing():
     X, y = DATA["random labels"]
     clf = MemorizingClassifier(random_state=0).fit(*DATA["iris"])
     before = dict(vars(clf))
-    clf.set_params(min_hyperplanes=5, max_hyperplanes=20)
-    with pytest.raises(InterpolationError, match="Increase max_hyperplanes"):
+    sizes = {"min_hyperplanes": 5, "max_hyperplanes": 20}
+    clf.set_params(**sizes, separating_hyperplanes=False)
+    with pytest.raises(InterpolationError, match="increase max_hyperplanes"):
         clf.fit(X, y)
     after = {**vars(clf), "min_hyperplanes": 1000, "max_hyperplanes": 65536}
+    after["separating_hyperplanes"] = True
     assert after.keys() == before.keys()
     assert all(after[name] is before[name] for name in before if name.endswith("_"))
+
+
+@pytest.mark.parametrize("separating", [False, True])
+def test_a_least_size_above_the_largest_is_refused(separating):
+    clf = MemorizingClassifier(
+        max_hyperplanes=20, separating_hyperplanes=separating, random_state=0
+    )
+    advice = "min_hyperplanes=1000 .* max_hyperplanes=20.*Set min_hyperplanes to 20"
+    with pytest.raises(ValueError, match=advice):
+        clf.fit(*DATA["iris"])
+    clf.set_params(n_hyperplanes=300).fit(*DATA["iris"])  # they do not matter then
+    assert clf.interpolates_
 
 
 def test_codes_that_change_are_noticed(monkeypatch):

@@ -55,7 +55,9 @@ def test_pruning_a_network_without_a_neuron_ends_in_a_reason(n_hyperplanes):
     estimator = MemorizingClassifier(
         hyperplanes="random",
         n_hyperplanes=n_hyperplanes,
+        min_hyperplanes=4,
         max_hyperplanes=16,
+        separating_hyperplanes=False,
         center=False,
         prune=True,
         random_state=0,

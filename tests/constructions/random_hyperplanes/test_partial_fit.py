@@ -369,7 +369,8 @@ def test_a_failed_call_leaves_the_estimator_as_it_was(name):
 
 def test_what_cannot_be_memorized_is_refused_and_forgotten():
     clf = classifier("one draw", min_hyperplanes=1, max_hyperplanes=30, max_bias=0)
-    clf.set_params(center=False).partial_fit([[1.0], [-1.0]], [0, 1], classes=[0, 1])
+    clf.set_params(center=False, separating_hyperplanes=False)
+    clf.partial_fit([[1.0], [-1.0]], [0, 1], classes=[0, 1])
     before = dict(vars(clf))
     with pytest.raises(InterpolationError, match="max_hyperplanes=30"):
         clf.partial_fit([[2.0]], [1])  # on one ray from the origin

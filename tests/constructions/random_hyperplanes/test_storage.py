@@ -20,6 +20,7 @@ def test_restored_networks_are_read_only_and_hold_nothing_precomputed():
         "scaled_biases",
         "exponent",
         "shift",
+        "axis",
     }
 
 
