@@ -637,7 +637,7 @@ def margin_sums(
     votes: np.ndarray,
     left_out: LeftOut | None = None,
 ) -> np.ndarray:
-    """Sum the largest `bound - popcount(code & mask)` of classes, for several counts.
+    """Sum the largest `bound - popcount(code & mask)` of each class.
 
     Bounds are not below 0, and at most one above the number of bits.
 

@@ -102,7 +102,8 @@ class Survey:
         features that are nearly always the same.
         """
         standard, halves = self._standard
-        return np.sqrt(np.sqrt(np.mean(standard**4, axis=0))) * halves
+        spread = np.sqrt(np.sqrt(np.mean(standard**4, axis=0))) * halves
+        return np.maximum(spread, np.nextafter(0.0, 1.0))
 
     @property
     def _standard(self) -> tuple[np.ndarray, np.ndarray]:

@@ -68,14 +68,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         from at most 4,096 of the samples, and need no `StandardScaler`. "random" ones
         are those of [1]_, Gaussian with uniform biases: the theorem is about them.
     n_hyperplanes : int or "auto", default="auto"
-        Number of random hyperplanes of each draw. With "auto", `min_hyperplanes` are
+        Number of hyperplanes of each draw. With "auto", `min_hyperplanes` are
         drawn, and what they leave to do is done as `separating_hyperplanes` says. A
         fixed number may not suffice (Algorithm 2 of [1]_): then `fit` warns, and
         `interpolates_` is False.
     min_hyperplanes : int or "auto", default="auto"
-        Number of hyperplanes of each draw that `n_hyperplanes="auto"` starts from, at
-        most `max_hyperplanes`. "auto" is 1000 where they are random; where they are
-        adapted it is 128, or 512 from 10,000 distinct rows on.
+        Number of hyperplanes of each draw that `n_hyperplanes="auto"` starts from.
+        "auto" is 1000 where they are random; where they are adapted it is 128, or 512
+        from 10,000 distinct rows on; but never more than `max_hyperplanes`. A number
+        must not exceed it.
     max_hyperplanes : int, default=65536
         Number of random hyperplanes of each draw at which "auto" gives up with an
         `InterpolationError`, where there are no separating ones.
@@ -380,7 +381,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             return self._constant(ball), None
         seeds = draw_seeds(self.random_state, self._n_draws(training.n_samples))
         rules = self._rules(training, self._survey(training, ball, seeds), len(seeds))
-        self._check_room_for_draws(training, ball, rules, len(seeds))
+        self._check_room_of_draws(training, ball, rules, len(seeds))
         tasks = [(ball, rules, progress, *numbered) for numbered in enumerate(seeds)]
         draws = completed_draws(
             training.run_draws(memorize_as_draw, tasks, self.n_jobs)
@@ -510,11 +511,11 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             survey=survey,
         )
 
-    def _check_room_for_draws(
+    def _check_room_of_draws(
         self, training: Samples, ball: Ball, rules: Rules, n_draws: int
     ) -> None:
         """Check that the first layers of all draws and their codes fit into memory."""
-        n = rules.n_hyperplanes or rules.min_hyperplanes
+        n = rules.n_at_first
         n_features = ball.n_features_drawn
         if rules.survey is not None and rules.survey.n_features > MANY_FEATURES:
             # Each looks at a few features, with their numbers.

@@ -122,7 +122,7 @@ def test_the_quorum_is_the_smallest_number_of_draws_that_cover_a_sample(options)
     )
 )
 @settings(max_examples=60, deadline=None)
-@pytest.mark.filterwarnings("ignore:.*several labels")
+@pytest.mark.filterwarnings("error", "ignore:.*several labels")
 def test_every_sample_is_recalled(samples):
     X = np.array([sample[:2] for sample in samples], dtype=np.float64)
     y = np.array([sample[2] for sample in samples])

@@ -24,6 +24,9 @@ def test_denormal_samples_have_a_radius(center):
     problem = Problem(X, np.arange(7) % 2, None)
     for estimator in (
         MemorizingClassifier(center=center, n_draws=1, random_state=0),
+        MemorizingClassifier(
+            hyperplanes="random", center=center, n_draws=1, random_state=0
+        ),
         DeepThresholdClassifier(center=center, random_state=0),
     ):
         assert judge_classifier(estimator, problem) == RECALLED
@@ -50,6 +53,7 @@ def test_samples_at_the_end_of_double_precision_are_refused(kind):
 def test_pruning_a_network_without_a_neuron_ends_in_a_reason(n_hyperplanes):
     X = np.array([[1.0], [np.nextafter(1.0, 2.0)]])
     estimator = MemorizingClassifier(
+        hyperplanes="random",
         n_hyperplanes=n_hyperplanes,
         min_hyperplanes=4,
         max_hyperplanes=16,
@@ -65,4 +69,4 @@ def test_pruning_a_network_without_a_neuron_ends_in_a_reason(n_hyperplanes):
 def test_biases_beyond_double_precision_are_refused():
     X = np.array([[1e300], [-1e300]])
     with pytest.raises(ValueError, match="Lower max_bias"):
-        MemorizingClassifier(max_bias=1e10).fit(X, [0, 1])
+        MemorizingClassifier(hyperplanes="random", max_bias=1e10).fit(X, [0, 1])
