@@ -229,7 +229,7 @@ static int margins_of_planes(const struct codes *planes, const struct neurons *n
     struct votes votes = {n_votes, 0, NULL};
     size_t size = (size_t)(n_blocks * n_votes * n_bits) * sizeof(bits_t);
     void *room = malloc(size + 64);
-    if (room == NULL || start_counting(&counting, planes, n_bits)) {
+    if (room == NULL || start_counting(&counting, planes, neurons->n_neurons, n_bits)) {
         free(room);
         return -1;
     }

@@ -19,7 +19,7 @@ INLINE void lower_limits(const int n_bits, const struct counting *counting,
     }
 }
 
-/* The lanes of a block that a range of tiles has not; `n` tiles from `start` on. */
+/* The lanes of a block that are not in the tiles start .. stop - 1. */
 static bits_t lanes_outside(int64_t block, int64_t start, int64_t stop)
 {
     uint64_t words[WORDS];
@@ -36,7 +36,8 @@ static int smallest_counts_of_planes(const struct codes *planes,
 {
     struct counting counting;
     const int64_t n = neurons->n_neurons;
-    if (start_counting(&counting, planes, n_bits_for(most_planes(neurons, planes->n_words))))
+    const int n_bits = n_bits_for(most_planes(neurons, planes->n_words));
+    if (start_counting(&counting, planes, n, n_bits))
         return -1;
     for (int64_t i = 0; i < n; i++)
         smallest[i] = INT32_MAX;
@@ -122,7 +123,8 @@ static int fire(const struct codes *planes, const struct neurons *neurons,
     struct counting counting;
     const int64_t n = neurons->n_neurons;
     const int64_t stop_block = (firing->stop + WORDS - 1) / WORDS;
-    if (start_counting(&counting, planes, n_bits_for(most_planes(neurons, planes->n_words))))
+    const int n_bits = n_bits_for(most_planes(neurons, planes->n_words));
+    if (start_counting(&counting, planes, n, n_bits))
         return -1;
     for (int64_t first = 0; first < n;) {
         int64_t n_listed = list_masks(
