@@ -1,9 +1,9 @@
 /* Counting bit by bit: a counter for each sample, one bit of all of them in a vector.
  *
  * A plane holds one bit of many samples. Adding planes to counters takes full adders,
- * a + b + c = sum + 2 carry, of two logical operations each for all samples of a vector;
- * and only the planes that a mask selects are read. Three masks are counted together, so
- * that a plane is read once for all of them that select it: a *bundle*.
+ * a + b + c = sum + 2 carry, of two logical operations each for all samples of a
+ * vector; and only the planes that a mask selects are read. Three masks are counted
+ * together, so that a plane is read once for all of them that select it: a *bundle*.
  */
 #include <stdlib.h>
 
@@ -48,8 +48,8 @@ INLINE void read_planes(bits_t *a, const char *planes, const uint32_t *places)
     a[1] = load_bits(planes + (both >> 32));
 }
 
-/* Add 8 planes to the counters; return the carry of weight 8. Sums of planes come first,
- * so that one addition to a counter does not wait for another. */
+/* Add 8 planes to the counters; return the carry of weight 8. Sums of planes come
+ * first, so that one addition to a counter does not wait for another. */
 INLINE bits_t add_these(bits_t *counters, bits_t *a)
 {
     bits_t twos_a = full_add(a, a[1], a[2]), twos_b = full_add(a + 3, a[4], a[5]);
@@ -167,7 +167,8 @@ static void add_planes_wide(bits_t *counters, const char *planes,
 /* Counters as numbers -------------------------------------------------------------- */
 
 /* total = a + b */
-INLINE void add_numbers(const int n_bits, bits_t *total, const bits_t *a, const bits_t *b)
+INLINE void add_numbers(const int n_bits, bits_t *total, const bits_t *a,
+                        const bits_t *b)
 {
     bits_t carry = spread_word(0);
     UNROLL
@@ -287,8 +288,8 @@ static int start_counting(struct counting *counting, const struct codes *planes,
     return 0;
 }
 
-/* Store (first + k) * stride for each bit k of a word, and up to 15 more numbers; return
- * how many bits there are. */
+/* Store (first + k) * stride for each bit k of a word, and up to 15 more numbers;
+ * return how many bits there are. */
 INLINE int64_t list_bits(uint64_t word, int64_t first, int64_t stride, uint32_t *places)
 {
     int64_t n = 0;
@@ -331,7 +332,7 @@ static void list_bundle(struct counting *counting, const uint64_t *masks, int n_
     memset(bundle->places + n, 0, BEYOND * sizeof *bundle->places);
 }
 
-/* From so many masks on, it is worth it to copy the parts of planes that are counted. */
+/* From so many masks on, it pays to copy the parts of planes that are counted. */
 #define MASKS_TO_COPY 8
 
 /* Make bundles of the next masks; return how many they are. */
@@ -355,11 +356,13 @@ static int64_t list_masks(struct counting *counting, const uint64_t *masks, int6
 static void read_block(struct counting *counting, int64_t block)
 {
     const struct codes *planes = counting->planes;
-    const uint64_t *words = planes->words
-        + block / BLOCKS_OF_A_GROUP * counting->n_planes * TILES_OF_A_GROUP
-        + block % BLOCKS_OF_A_GROUP * WORDS;
+    const uint64_t *words
+        = planes->words
+          + block / BLOCKS_OF_A_GROUP * counting->n_planes * TILES_OF_A_GROUP
+          + block % BLOCKS_OF_A_GROUP * WORDS;
     const int is_aligned = (uintptr_t)words % COPY_STRIDE == 0;
-    if (counting->stride == GROUP_STRIDE && (is_aligned || COPY_STRIDE < GROUP_STRIDE)) {
+    if (counting->stride == GROUP_STRIDE
+        && (is_aligned || COPY_STRIDE < GROUP_STRIDE)) {
         counting->block = (const char *)words;
         return;
     }
@@ -376,8 +379,9 @@ INLINE void copy_number(const int n_bits, bits_t *target, const bits_t *number)
         target[k] = number[k];
 }
 
-INLINE void add_cell(const int n_bits, bits_t *counters, const struct counting *counting,
-                     const struct bundle *bundle, int cell)
+INLINE void add_cell(const int n_bits, bits_t *counters,
+                     const struct counting *counting, const struct bundle *bundle,
+                     int cell)
 {
     const uint32_t *places = bundle->places + bundle->ends[cell - 1];
     int64_t n = bundle->ends[cell] - bundle->ends[cell - 1];

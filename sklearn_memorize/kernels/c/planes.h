@@ -4,7 +4,8 @@
 
 #include "counters.h"
 
-/* Lower the limits of the masks of a bundle to the smallest count of the valid lanes. */
+/* Lower the limits of the masks of a bundle to the smallest count of the valid lanes.
+ */
 INLINE void lower_limits(const int n_bits, const struct counting *counting,
                          const struct bundle *bundle, bits_t valid, int32_t *smallest)
 {
@@ -72,7 +73,7 @@ struct firing {
 static uint64_t *word_of(const struct firing *firing, int64_t owner, int64_t tile)
 {
     return firing->fired + owner * firing->owner_stride
-        + (tile - firing->start) * firing->tile_stride;
+           + (tile - firing->start) * firing->tile_stride;
 }
 
 static int64_t larger_of(int64_t a, int64_t b)
@@ -191,8 +192,8 @@ static int classes_that_fire(const struct codes *codes, const struct neurons *ne
         for (int64_t i = classes->starts[number]; i < classes->starts[number + 1]; i++)
             owners[i - first] = (int32_t)number;
     memset(fired, 0, (size_t)(codes->n_tiles * n_classes) * sizeof *fired);
-    struct neurons of_classes = {neurons->masks + first * codes->n_words,
-                                 neurons->bounds + first, n_neurons};
+    struct neurons of_classes
+        = {neurons->masks + first * codes->n_words, neurons->bounds + first, n_neurons};
     struct firing firing = {fired, owners, 0, codes->n_tiles, 1, n_classes};
     int failed = fire(codes, &of_classes, &firing);
     forget_lanes_beyond(n_samples, codes->n_tiles, n_classes, fired);
