@@ -198,16 +198,20 @@ class HyperplaneLayer(ExactHyperplanes):
             _put_axis(self, codes, X, rows, positions)
             return
         is_packed = isinstance(codes, BitCodes) and _are_packed(self, X, rows)
+        most_rows = 0
         if is_packed:
             width = max(self.n_features, _LEAST_WIDTH)
         else:
             width = min(self.n_hyperplanes, _COLUMNS)
             if not sparse.issparse(X):
                 width = max(width, self.n_features)
+            else:  # each product copies the directions, eight times the size of it
+                most_rows = max(most_rows, self.n_features // 8)
             # Long rows are read as they lie in memory.
             order = np.argsort(rows)
             rows, positions = rows[order], positions[order]
-        step = max(64, even_step(len(rows), _BLOCK_VALUES // width, n_threads))
+        most_rows = max(most_rows, _BLOCK_VALUES // width)
+        step = max(64, even_step(len(rows), most_rows, n_threads))
         of_thread = threading.local()
 
         def encode_block(start: int) -> None:
