@@ -13,10 +13,19 @@ from setuptools.command.build_ext import build_ext
 FOLDER = Path("sklearn_memorize", "kernels", "c")
 # The limited API, and one wheel for all versions of Python, unless threads are free.
 IS_LIMITED = not sysconfig.get_config_var("Py_GIL_DISABLED")
-# Exactness rests on IEEE arithmetic: no fused operations but those that are written.
+# Exactness rests on IEEE arithmetic: no fused operations but those that are written. No
+# one asks for exceptions or `errno`, which lets loops become vectors.
 FLAGS = {
     "msvc": ["/O2", "/std:c11", "/fp:precise"],
-    "unix": ["-O3", "-std=gnu11", "-fno-fast-math", "-ffp-contract=off", "-Wno-psabi"],
+    "unix": [
+        "-O3",
+        "-std=gnu11",
+        "-fno-fast-math",
+        "-ffp-contract=off",
+        "-fno-trapping-math",
+        "-fno-math-errno",
+        "-Wno-psabi",
+    ],
 }
 # Notes for debuggers are many times as long as the code; CFLAGS may ask for them.
 if not any(flag.startswith("-g") for flag in os.environ.get("CFLAGS", "").split()):

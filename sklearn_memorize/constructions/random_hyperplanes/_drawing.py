@@ -117,6 +117,8 @@ def _features_in_use(over_blocks: Callable, n_features: int) -> np.ndarray | Non
     if n_features <= MANY_FEATURES:
         return None
     used = np.unique(np.concatenate(over_blocks(_used_features)))
+    if len(used) == 0:  # hyperplanes have to look at something
+        used = np.zeros(1, dtype=np.intp)
     return used if len(used) <= _MOST_USED * n_features else None
 
 

@@ -298,6 +298,8 @@ class ExactHyperplanes:
             features = np.unique(X.indices)
         if self.is_sparse:
             features = np.intersect1d(features, directions.indices)
+        if len(features) == 0:  # sums of nothing; any one feature gives them
+            features = np.zeros(1, dtype=np.intp)
         X, directions = X[:, features], directions[:, features]
         X = X.toarray() if sparse.issparse(X) else X
         directions = directions.toarray() if self.is_sparse else directions

@@ -4,7 +4,8 @@
 #if HAVE_X86_INSTRUCTION_SETS
 #if defined(__clang__)
 #include <immintrin.h>
-#pragma clang attribute push(__attribute__((target("avx2,fma,popcnt,bmi,bmi2"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,popcnt,bmi,bmi2"))),      \
+                             apply_to = function)
 #else
 #pragma GCC target("avx2,fma,popcnt,bmi,bmi2")
 #include <immintrin.h>

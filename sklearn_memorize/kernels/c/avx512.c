@@ -4,9 +4,12 @@
 #if HAVE_X86_INSTRUCTION_SETS
 #if defined(__clang__)
 #include <immintrin.h>
-#pragma clang attribute push(__attribute__((target("avx512vpopcntdq,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma,popcnt,bmi,bmi2"))), apply_to = function)
+#pragma clang attribute push(                                                          \
+    __attribute__((                                                                    \
+        target("avx512vpopcntdq,avx512bw,avx512dq,avx512vl,fma,popcnt,bmi,bmi2"))),    \
+    apply_to = function)
 #else
-#pragma GCC target("avx512vpopcntdq,avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,fma,popcnt,bmi,bmi2")
+#pragma GCC target("avx512vpopcntdq,avx512bw,avx512dq,avx512vl,fma,popcnt,bmi,bmi2")
 #include <immintrin.h>
 #endif
 

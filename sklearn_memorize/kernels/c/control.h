@@ -8,8 +8,14 @@
 #if defined(__x86_64__) || defined(_M_X64)
 #include <xmmintrin.h>
 #define STANDARD_ARITHMETIC 0x1F80
-static inline uint64_t read_control(void) { return _mm_getcsr(); }
-static inline void write_control(uint64_t word) { _mm_setcsr((unsigned)word); }
+static inline uint64_t read_control(void)
+{
+    return _mm_getcsr();
+}
+static inline void write_control(uint64_t word)
+{
+    _mm_setcsr((unsigned)word);
+}
 #elif defined(__aarch64__) && defined(__GNUC__)
 #define STANDARD_ARITHMETIC 0
 static inline uint64_t read_control(void)
@@ -24,8 +30,14 @@ static inline void write_control(uint64_t word)
 }
 #else
 #define STANDARD_ARITHMETIC 0
-static inline uint64_t read_control(void) { return 0; }
-static inline void write_control(uint64_t word) { (void)word; }
+static inline uint64_t read_control(void)
+{
+    return 0;
+}
+static inline void write_control(uint64_t word)
+{
+    (void)word;
+}
 #endif
 
 #endif

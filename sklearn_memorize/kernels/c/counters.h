@@ -1,9 +1,9 @@
 /* Counting bit by bit: a counter for each sample, one bit of all of them in a vector.
  *
  * A plane holds one bit of many samples. Adding planes to counters takes full adders,
- * a + b + c = sum + 2 carry, of two logical operations each for all samples of a vector;
- * and only the planes that a mask selects are read. Three masks are counted together, so
- * that a plane is read once for all of them that select it: a *bundle*.
+ * a + b + c = sum + 2 carry, of two logical operations each for all samples of a
+ * vector; and only the planes that a mask selects are read. Three masks are counted
+ * together, so that a plane is read once for all of them that select it: a *bundle*.
  */
 #include <stdlib.h>
 
@@ -26,8 +26,9 @@
 
 /* A vector of each plane, WORDS tiles, is a block; a group has so many of them. */
 #define BLOCKS_OF_A_GROUP (TILES_OF_A_GROUP / WORDS)
-/* From one plane of a block to the next. */
-#define PLANE_BYTES (8 * WORDS)
+/* From one plane to the next, in bytes: in a group, and in the copy of a block. */
+#define GROUP_STRIDE (8 * TILES_OF_A_GROUP)
+#define COPY_STRIDE (8 * WORDS)
 
 /* Adding planes -------------------------------------------------------------------- */
 
@@ -47,20 +48,40 @@ INLINE void read_planes(bits_t *a, const char *planes, const uint32_t *places)
     a[1] = load_bits(planes + (both >> 32));
 }
 
-/* Add 8 listed planes to the counters; return the carry of weight 8. Sums of planes come
+/* Add 8 planes to the counters; return the carry of weight 8. Sums of planes come
  * first, so that one addition to a counter does not wait for another. */
-INLINE bits_t add_8(bits_t *counters, const char *planes, const uint32_t *places)
+INLINE bits_t add_these(bits_t *counters, bits_t *a)
 {
-    bits_t a[8];
-    UNROLL
-    for (int k = 0; k < 8; k += 2)
-        read_planes(a + k, planes, places + k);
     bits_t twos_a = full_add(a, a[1], a[2]), twos_b = full_add(a + 3, a[4], a[5]);
     bits_t twos_c = full_add(a, a[6], a[7]);
     bits_t twos_d = full_add(counters, a[0], a[3]);
     bits_t fours_a = full_add(&twos_a, twos_b, twos_c);
     bits_t fours_b = full_add(counters + 1, twos_a, twos_d);
     return full_add(counters + 2, fours_a, fours_b);
+}
+
+/* Add 8 listed planes. */
+INLINE bits_t add_8(bits_t *counters, const char *planes, const uint32_t *places)
+{
+    bits_t a[8];
+    UNROLL
+    for (int k = 0; k < 8; k += 2)
+        read_planes(a + k, planes, places + k);
+    return add_these(counters, a);
+}
+
+/* Add less than 8 listed planes; as many places are read, of whatever planes. */
+INLINE bits_t add_less(bits_t *counters, const char *planes, const uint32_t *places,
+                       int64_t n)
+{
+    bits_t a[8];
+    UNROLL
+    for (int k = 0; k < 8; k += 2) {
+        read_planes(a + k, planes, places + k);
+        a[k] &= spread_word((uint64_t)(k - n) >> 63 ? ~(uint64_t)0 : 0);
+        a[k + 1] &= spread_word((uint64_t)(k + 1 - n) >> 63 ? ~(uint64_t)0 : 0);
+    }
+    return add_these(counters, a);
 }
 
 /* Add 16, 32, 64 of them. */
@@ -85,18 +106,21 @@ INLINE void add_carry(bits_t *counters, const int level, const int n_bits, bits_
         carry = half_add(counters + k, carry);
 }
 
-/* Add listed planes; their number is a multiple of 8. */
+/* Add listed planes; the list goes on with 8 places of whatever planes. */
 INLINE void add_planes(const int n_bits, bits_t *counters, const char *planes,
                        const uint32_t *places, int64_t n)
 {
-    bits_t sums[MOST_BITS], carry = spread_word(0);
+    bits_t sums[MOST_BITS], carry;
     UNROLL
     for (int k = 0; k < n_bits; k++)
         sums[k] = counters[k];
     /* What makes no 64 comes first, so that its carries go the way up with others. */
+    carry = add_less(sums, planes, places + (n & ~(int64_t)7), n & 7);
     if (n & 8) {
-        carry = half_add(sums + 3, add_8(sums, planes, places));
+        carry = full_add(sums + 3, carry, add_8(sums, planes, places));
         places += 8;
+    } else {
+        carry = half_add(sums + 3, carry);
     }
     if (n & 16) {
         carry = full_add(sums + 4, carry, add_16(sums, planes, places));
@@ -143,7 +167,8 @@ static void add_planes_wide(bits_t *counters, const char *planes,
 /* Counters as numbers -------------------------------------------------------------- */
 
 /* total = a + b */
-INLINE void add_numbers(const int n_bits, bits_t *total, const bits_t *a, const bits_t *b)
+INLINE void add_numbers(const int n_bits, bits_t *total, const bits_t *a,
+                        const bits_t *b)
 {
     bits_t carry = spread_word(0);
     UNROLL
@@ -207,8 +232,8 @@ static void read_numbers(int n_bits, const bits_t *counters, int64_t *numbers)
 /* Cell c of a bundle has the planes that just the masks of the bits of c select. */
 #define CELLS_OF_A_BUNDLE (1 << MASKS_OF_A_BUNDLE)
 
-/* The places of the planes of each cell, filled up with the plane of zeros to a multiple
- * of 8: cell c has those from `ends[c - 1]` to `ends[c]`. */
+/* The places of the planes of each cell: cell c has those from `ends[c - 1]` to
+ * `ends[c]`. */
 struct bundle {
     int n_masks;
     int32_t ends[CELLS_OF_A_BUNDLE];
@@ -219,43 +244,18 @@ struct bundle {
 struct counting {
     const struct codes *planes;
     int n_bits, most_bundles, n_bundles;
-    int64_t n_planes;
+    int64_t n_planes, stride;
     struct bundle *bundles;
     uint32_t *places;
-    char *block; /* all planes, and one of zeros */
+    const char *block;
     void *room;
 };
 
 /* Places that are kept at a time should fit the second cache. */
 #define MOST_PLACES (1 << 17)
 #define MOST_BUNDLES 128
-#define MOST_FILLING (8 * CELLS_OF_A_BUNDLE + 16)
-
-static int start_counting(struct counting *counting, const struct codes *planes,
-                          int n_bits)
-{
-    int64_t n_planes = 64 * planes->n_words, stride = n_planes + MOST_FILLING;
-    int64_t most = MOST_PLACES / stride;
-    most = most < 1 ? 1 : most > MOST_BUNDLES ? MOST_BUNDLES : most;
-    counting->planes = planes;
-    counting->n_bits = n_bits;
-    counting->n_planes = n_planes;
-    counting->most_bundles = (int)most;
-    counting->bundles = malloc((size_t)most * sizeof(struct bundle));
-    counting->places = malloc((size_t)(most * stride) * sizeof(uint32_t));
-    counting->room = malloc((size_t)(n_planes + 1) * PLANE_BYTES + 64);
-    if (!counting->bundles || !counting->places || !counting->room) {
-        free(counting->bundles);
-        free(counting->places);
-        free(counting->room);
-        return -1;
-    }
-    counting->block = (char *)(((uintptr_t)counting->room + 63) & ~(uintptr_t)63);
-    memset(counting->block + n_planes * PLANE_BYTES, 0, PLANE_BYTES);
-    for (int64_t i = 0; i < most; i++)
-        counting->bundles[i].places = counting->places + i * stride;
-    return 0;
-}
+/* So many numbers may be written, and read, beyond the last place. */
+#define BEYOND 16
 
 static void stop_counting(struct counting *counting)
 {
@@ -264,28 +264,49 @@ static void stop_counting(struct counting *counting)
     free(counting->room);
 }
 
-/* Store `first` + PLANE_BYTES * k for each bit k of a word, and up to 15 more numbers;
+static int start_counting(struct counting *counting, const struct codes *planes,
+                          int64_t n_masks, int n_bits)
+{
+    const int64_t n_planes = 64 * planes->n_words, stride = n_planes + BEYOND;
+    int64_t most = (n_masks + MASKS_OF_A_BUNDLE - 1) / MASKS_OF_A_BUNDLE;
+    most = most < MOST_BUNDLES ? most : MOST_BUNDLES;
+    most = most < MOST_PLACES / stride ? most : MOST_PLACES / stride;
+    most = most < 1 ? 1 : most;
+    counting->planes = planes;
+    counting->n_bits = n_bits;
+    counting->n_planes = n_planes;
+    counting->most_bundles = (int)most;
+    counting->bundles = malloc((size_t)most * sizeof(struct bundle));
+    counting->places = malloc((size_t)(most * stride) * sizeof(uint32_t));
+    counting->room = malloc((size_t)n_planes * COPY_STRIDE + 64);
+    if (!counting->bundles || !counting->places || !counting->room) {
+        stop_counting(counting);
+        return -1;
+    }
+    for (int64_t i = 0; i < most; i++)
+        counting->bundles[i].places = counting->places + i * stride;
+    return 0;
+}
+
+/* Store (first + k) * stride for each bit k of a word, and up to 15 more numbers;
  * return how many bits there are. */
-INLINE int64_t list_bits(uint64_t word, uint32_t first, uint32_t *places)
+INLINE int64_t list_bits(uint64_t word, int64_t first, int64_t stride, uint32_t *places)
 {
     int64_t n = 0;
 #if defined(VECTORS_512)
-    const __m512i steps = _mm512_setr_epi32(
-        0, PLANE_BYTES, 2 * PLANE_BYTES, 3 * PLANE_BYTES, 4 * PLANE_BYTES,
-        5 * PLANE_BYTES, 6 * PLANE_BYTES, 7 * PLANE_BYTES, 8 * PLANE_BYTES,
-        9 * PLANE_BYTES, 10 * PLANE_BYTES, 11 * PLANE_BYTES, 12 * PLANE_BYTES,
-        13 * PLANE_BYTES, 14 * PLANE_BYTES, 15 * PLANE_BYTES);
+    const __m512i steps
+        = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     UNROLL
-    for (int k = 0; k < 4; k++) {
-        __mmask16 part = (__mmask16)(word >> (16 * k));
-        __m512i all = _mm512_add_epi32(
-            steps, _mm512_set1_epi32((int)first + 16 * k * PLANE_BYTES));
-        _mm512_storeu_si512(places + n, _mm512_maskz_compress_epi32(part, all));
+    for (int k = 0; k < 64; k += 16) {
+        __mmask16 part = (__mmask16)(word >> k);
+        __m512i bits = _mm512_add_epi32(steps, _mm512_set1_epi32((int)first + k));
+        bits = _mm512_mullo_epi32(bits, _mm512_set1_epi32((int)stride));
+        _mm512_storeu_si512(places + n, _mm512_maskz_compress_epi32(part, bits));
         n += count_of_word(part);
     }
 #else
     for (; word; word &= word - 1)
-        places[n++] = first + PLANE_BYTES * (uint32_t)lowest_bit(word);
+        places[n++] = (uint32_t)((first + lowest_bit(word)) * stride);
 #endif
     return n;
 }
@@ -294,7 +315,6 @@ static void list_bundle(struct counting *counting, const uint64_t *masks, int n_
                         struct bundle *bundle)
 {
     const int64_t n_words = counting->planes->n_words;
-    const uint32_t zeros = (uint32_t)(counting->n_planes * PLANE_BYTES);
     int64_t n = 0;
     bundle->n_masks = n_masks;
     bundle->ends[0] = 0;
@@ -305,20 +325,22 @@ static void list_bundle(struct counting *counting, const uint64_t *masks, int n_
                 uint64_t mask = masks[i * n_words + word];
                 bits &= cell >> i & 1 ? mask : ~mask;
             }
-            n += list_bits(bits, (uint32_t)(64 * PLANE_BYTES * word),
-                           bundle->places + n);
+            n += list_bits(bits, 64 * word, counting->stride, bundle->places + n);
         }
-        while (n % 8)
-            bundle->places[n++] = zeros;
         bundle->ends[cell] = (int32_t)n;
     }
+    memset(bundle->places + n, 0, BEYOND * sizeof *bundle->places);
 }
+
+/* From so many masks on, it pays to copy the parts of planes that are counted. */
+#define MASKS_TO_COPY 8
 
 /* Make bundles of the next masks; return how many they are. */
 static int64_t list_masks(struct counting *counting, const uint64_t *masks, int64_t n)
 {
     const int64_t n_words = counting->planes->n_words;
     int64_t start = 0;
+    counting->stride = n < MASKS_TO_COPY ? GROUP_STRIDE : COPY_STRIDE;
     for (int i = 0; i < counting->most_bundles && start < n; i++) {
         int64_t n_masks = n - start < MASKS_OF_A_BUNDLE ? n - start : MASKS_OF_A_BUNDLE;
         list_bundle(counting, masks + start * n_words, (int)n_masks,
@@ -329,16 +351,25 @@ static int64_t list_masks(struct counting *counting, const uint64_t *masks, int6
     return start;
 }
 
-/* Copy a block of the planes to where it is counted. */
+/* Say which block is counted. Parts of groups are copied if it is worth it, and so is
+ * what does not start where a cache line does. */
 static void read_block(struct counting *counting, int64_t block)
 {
     const struct codes *planes = counting->planes;
-    const uint64_t *words = planes->words
-        + block / BLOCKS_OF_A_GROUP * counting->n_planes * TILES_OF_A_GROUP
-        + block % BLOCKS_OF_A_GROUP * WORDS;
+    const uint64_t *words
+        = planes->words
+          + block / BLOCKS_OF_A_GROUP * counting->n_planes * TILES_OF_A_GROUP
+          + block % BLOCKS_OF_A_GROUP * WORDS;
+    const int is_aligned = (uintptr_t)words % COPY_STRIDE == 0;
+    if (counting->stride == GROUP_STRIDE
+        && (is_aligned || COPY_STRIDE < GROUP_STRIDE)) {
+        counting->block = (const char *)words;
+        return;
+    }
+    char *copy = (char *)(((uintptr_t)counting->room + 63) & ~(uintptr_t)63);
     for (int64_t j = 0; j < counting->n_planes; j++)
-        store_bits(counting->block + j * PLANE_BYTES,
-                   load_bits(words + j * TILES_OF_A_GROUP));
+        store_bits(copy + j * COPY_STRIDE, load_bits(words + j * TILES_OF_A_GROUP));
+    counting->block = copy;
 }
 
 INLINE void copy_number(const int n_bits, bits_t *target, const bits_t *number)
@@ -348,8 +379,9 @@ INLINE void copy_number(const int n_bits, bits_t *target, const bits_t *number)
         target[k] = number[k];
 }
 
-INLINE void add_cell(const int n_bits, bits_t *counters, const struct counting *counting,
-                     const struct bundle *bundle, int cell)
+INLINE void add_cell(const int n_bits, bits_t *counters,
+                     const struct counting *counting, const struct bundle *bundle,
+                     int cell)
 {
     const uint32_t *places = bundle->places + bundle->ends[cell - 1];
     int64_t n = bundle->ends[cell] - bundle->ends[cell - 1];

@@ -29,7 +29,8 @@ struct matrix {
     int is_double;
 };
 
-/* Codes in tiles, `words[tile][word][lane]`; or in planes, `words[group][bit][tile]`. */
+/* Codes in tiles, `words[tile][word][lane]`; or in planes, `words[group][bit][tile]`.
+ */
 struct codes {
     uint64_t *words;
     int64_t n_tiles, n_words;
@@ -76,9 +77,9 @@ struct doubts {
     int64_t n, room;
 };
 
-/* Groups of rows: group g is not zero in the columns starts[g] .. starts[g + 1] - 1, and
- * row k of it, which is row `order[6 * g + k]` of all, has the value `values[place][k]`
- * there. */
+/* Groups of rows: group g is not zero in the columns starts[g] .. starts[g + 1] - 1,
+ * and row k of it, which is row `order[6 * g + k]` of all, has the value
+ * `values[place][k]` there. */
 struct packed_rows {
     int64_t *order, *starts;
     int32_t *columns;
@@ -106,9 +107,9 @@ struct kernels {
                         double *sums);
     int (*row_norms)(const struct matrix *, const double *center, double scale,
                      double *norms);
-    int (*pair_sums)(const struct matrix *, const int64_t *rows, const float *directions,
-                     const int64_t *columns, int64_t n_pairs, double *sums,
-                     double *magnitudes);
+    int (*pair_sums)(const struct matrix *, const int64_t *rows,
+                     const float *directions, const int64_t *columns, int64_t n_pairs,
+                     double *sums, double *magnitudes);
     /* signs.h */
     int (*pack_signs)(const float *products, const struct offsets *,
                       const struct places *, int64_t first_word, const struct codes *,
@@ -136,7 +137,8 @@ struct kernels {
     int (*covers)(const struct codes *, const struct neurons *, int64_t start,
                   int64_t stop, uint64_t *fires);
     int (*classes_that_fire)(const struct codes *, const struct neurons *,
-                             const struct classes *, int64_t n_samples, uint64_t *fired);
+                             const struct classes *, int64_t n_samples,
+                             uint64_t *fired);
     int (*largest_margins)(const struct codes *, const struct neurons *,
                            const struct classes *, int64_t n_samples, int64_t n_votes,
                            int64_t *totals, uint64_t *fired);

@@ -27,13 +27,13 @@ static int arrange(const struct codes *codes)
 {
     int64_t n_words = codes->n_words;
     size_t size = (size_t)n_words * LANES * TILES_OF_A_GROUP * sizeof(uint64_t);
-    uint64_t(*planes)[TILES_OF_A_GROUP] = malloc(size);
+    uint64_t (*planes)[TILES_OF_A_GROUP] = malloc(size);
     if (planes == NULL && size)
         return -1;
     for (int64_t first = 0; first < codes->n_tiles; first += TILES_OF_A_GROUP) {
         uint64_t *tiles = codes->words + first * n_words * LANES;
         for (int64_t word = 0; word < n_words; word++) {
-            uint64_t(*bits)[TILES_OF_A_GROUP] = planes + LANES * word;
+            uint64_t (*bits)[TILES_OF_A_GROUP] = planes + LANES * word;
             for (int k = 0; k < TILES_OF_A_GROUP; k++)
                 for (int lane = 0; lane < LANES; lane++)
                     bits[lane][k] = tiles[(k * n_words + word) * LANES + lane];

@@ -1,8 +1,8 @@
 /* The sum of the largest margins of each class, and whether it fires, for each sample.
  *
- * In planes, the margin bound - count is kept as what it lacks of the largest bound M of
- * the class, M - bound + count: a number of the counters, of which the smallest ones are
- * wanted. A list of them for each lane is sorted bit by bit.
+ * In planes, the margin bound - count is kept as what it lacks of the largest bound M
+ * of the class, M - bound + count: a number of the counters, of which the smallest ones
+ * are wanted. A list of them for each lane is sorted bit by bit.
  */
 #include <stdlib.h>
 
@@ -18,21 +18,25 @@ INLINE void insert_margin(int64_t *largest, int64_t n, int64_t stride, int64_t m
     largest[rank * stride] = margin;
 }
 
-/* Sum the largest margins of each class for one code; say which of them are positive. */
+/* Sum the largest margins of each class for one code; say which of them are positive.
+ */
 static void margins_of_code(const uint64_t *code, int64_t n_words,
-                            const struct neurons *neurons, const struct classes *classes,
-                            int64_t n_votes, int64_t *largest, int64_t *totals,
-                            uint64_t *fired, int lane)
+                            const struct neurons *neurons,
+                            const struct classes *classes, int64_t n_votes,
+                            int64_t *largest, int64_t *totals, uint64_t *fired,
+                            int lane)
 {
     for (int64_t number = 0; number < classes->n_classes; number++) {
-        const int64_t start = classes->starts[number], stop = classes->starts[number + 1];
+        const int64_t start = classes->starts[number],
+                      stop = classes->starts[number + 1];
         const int64_t n_kept = smaller_of(n_votes, stop - start);
         int64_t total = 0;
         for (int64_t k = 0; k < n_votes; k++)
             largest[k] = NO_MARGIN;
         for (int64_t i = start; i < stop; i++) {
-            int64_t margin = neurons->bounds[i]
-                - count_of_both(code, neurons->masks + i * n_words, n_words);
+            int64_t margin
+                = neurons->bounds[i]
+                  - count_of_both(code, neurons->masks + i * n_words, n_words);
             if (margin > largest[n_votes - 1])
                 insert_margin(largest, n_votes, 1, margin);
         }
@@ -45,13 +49,15 @@ static void margins_of_code(const uint64_t *code, int64_t n_words,
 
 /* The same for LANES_TOGETHER lanes of a tile. */
 static void margins_of_lanes(const uint64_t *lanes, int64_t n_words,
-                             const struct neurons *neurons, const struct classes *classes,
-                             int64_t n_votes, int64_t *largest, int64_t *totals,
-                             uint64_t *fired, int first_lane)
+                             const struct neurons *neurons,
+                             const struct classes *classes, int64_t n_votes,
+                             int64_t *largest, int64_t *totals, uint64_t *fired,
+                             int first_lane)
 {
     const int64_t *last = largest + (n_votes - 1) * LANES_TOGETHER;
     for (int64_t number = 0; number < classes->n_classes; number++) {
-        const int64_t start = classes->starts[number], stop = classes->starts[number + 1];
+        const int64_t start = classes->starts[number],
+                      stop = classes->starts[number + 1];
         const int64_t n_kept = smaller_of(n_votes, stop - start);
         int64_t lowest = NO_MARGIN;
         for (int64_t k = 0; k < n_votes * LANES_TOGETHER; k++)
@@ -100,9 +106,11 @@ static int margins_of_tiles(const struct codes *codes, const struct neurons *neu
                             totals + (tile * LANES + lane) * n_classes,
                             fired + tile * n_classes, lane);
         }
-        for (int lane = 0; lane < n_lanes && n_lanes > FEW_LANES; lane += LANES_TOGETHER)
+        for (int lane = 0; lane < n_lanes && n_lanes > FEW_LANES;
+             lane += LANES_TOGETHER)
             margins_of_lanes(tile_at(codes, tile) + lane, n_words, neurons, classes,
-                             n_votes, largest, totals + (tile * LANES + lane) * n_classes,
+                             n_votes, largest,
+                             totals + (tile * LANES + lane) * n_classes,
                              fired + tile * n_classes, lane);
     }
     free(largest);
@@ -175,15 +183,16 @@ static void sum_votes(int n_bits, const struct votes *votes, int64_t n_kept,
 }
 
 /* Let the neurons start .. stop - 1 of a class vote in all blocks. */
-static void vote(struct counting *counting, const struct neurons *neurons, int64_t start,
-                 int64_t stop, const struct votes *votes)
+static void vote(struct counting *counting, const struct neurons *neurons,
+                 int64_t start, int64_t stop, const struct votes *votes)
 {
     const int64_t n_blocks = counting->planes->n_tiles / WORDS;
     const int64_t n_words = counting->planes->n_words;
     memset(votes->lacking, 0xFF,
            (size_t)(n_blocks * votes->n_votes * counting->n_bits) * sizeof(bits_t));
     while (start < stop) {
-        int64_t n = list_masks(counting, neurons->masks + start * n_words, stop - start);
+        int64_t n
+            = list_masks(counting, neurons->masks + start * n_words, stop - start);
         for (int64_t block = 0; block < n_blocks; block++) {
             read_block(counting, block);
             for (int b = 0; b < counting->n_bundles; b++) {
@@ -197,8 +206,8 @@ static void vote(struct counting *counting, const struct neurons *neurons, int64
     }
 }
 
-static void range_of(const int64_t *numbers, int64_t start, int64_t stop, int64_t *lowest,
-                     int64_t *highest)
+static void range_of(const int64_t *numbers, int64_t start, int64_t stop,
+                     int64_t *lowest, int64_t *highest)
 {
     *lowest = *highest = start < stop ? numbers[start] : 0;
     for (int64_t i = start; i < stop; i++) {
@@ -208,7 +217,8 @@ static void range_of(const int64_t *numbers, int64_t start, int64_t stop, int64_
 }
 
 /* The widest range of bounds of a class. */
-static int64_t widest_range(const struct neurons *neurons, const struct classes *classes)
+static int64_t widest_range(const struct neurons *neurons,
+                            const struct classes *classes)
 {
     int64_t widest = 0;
     for (int64_t number = 0; number < classes->n_classes; number++) {
@@ -229,7 +239,7 @@ static int margins_of_planes(const struct codes *planes, const struct neurons *n
     struct votes votes = {n_votes, 0, NULL};
     size_t size = (size_t)(n_blocks * n_votes * n_bits) * sizeof(bits_t);
     void *room = malloc(size + 64);
-    if (room == NULL || start_counting(&counting, planes, n_bits)) {
+    if (room == NULL || start_counting(&counting, planes, neurons->n_neurons, n_bits)) {
         free(room);
         return -1;
     }
@@ -298,8 +308,8 @@ static int largest_margins(const struct codes *codes, const struct neurons *neur
 {
     const int64_t n_classes = classes->n_classes, n = codes->n_tiles * LANES;
     n_votes = smaller_of(n_votes, larger_of(neurons->n_neurons, 1));
-    int failed = margins_of_codes(codes, neurons, classes, n_samples, n_votes, totals,
-                                  fired);
+    int failed
+        = margins_of_codes(codes, neurons, classes, n_samples, n_votes, totals, fired);
     forget_lanes_beyond(n_samples, codes->n_tiles, n_classes, fired);
     if (n_samples < n)
         memset(totals + n_samples * n_classes, 0,

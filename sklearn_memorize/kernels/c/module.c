@@ -1,9 +1,10 @@
 /* The binding: arrays in, arrays filled, without the interpreter lock.
  *
- * It uses the limited API of Python 3.11 (setup.py says so), so that one file serves all
- * later versions, and the buffer protocol, so that NumPy is not needed to build it. Callers hand over
- * contiguous arrays of the right type (`_compiled.py` sees to that); types, sizes and
- * indices are checked here once more, so that no mistake reads or writes elsewhere.
+ * It uses the limited API of Python 3.11 (setup.py says so), so that one file serves
+ * all later versions, and the buffer protocol, so that NumPy is not needed to build it.
+ * Callers hand over contiguous arrays of the right type (`_compiled.py` sees to that);
+ * types, sizes and indices are checked here once more, so that no mistake reads or
+ * writes elsewhere.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -388,7 +389,8 @@ static PyObject *finish_doubts(struct call *call, int failed, struct doubts *dou
 /* A function of the module with so many arguments, which are taken one by one. */
 #define FUNCTION(name, n)                                                              \
     static PyObject *call_##name(struct call *call);                                   \
-    static PyObject *name(PyObject *self, PyObject *const *arguments, Py_ssize_t given) \
+    static PyObject *name(PyObject *self, PyObject *const *arguments,                  \
+                          Py_ssize_t given)                                            \
     {                                                                                  \
         struct call call;                                                              \
         (void)self;                                                                    \
@@ -561,8 +563,8 @@ FUNCTION(pack_signs_of_rows, 11)
             || packed.starts[g + 1] > n_values / ROWS_OF_A_GROUP)
             refuse(call, PyExc_ValueError, "starts of groups do not fit");
     if (!call->is_refused)
-        RUN(failed, active->pack_signs_of_rows(&packed, directions, n_features, &offsets,
-                                               &places, &codes, &doubts));
+        RUN(failed, active->pack_signs_of_rows(&packed, directions, n_features,
+                                               &offsets, &places, &codes, &doubts));
     return finish_doubts(call, failed, &doubts);
 }
 
@@ -579,7 +581,8 @@ FUNCTION(tiles_of_rows, 9)
         refuse(call, PyExc_ValueError, "tiles of another shape are wanted");
     const int64_t *lanes = indices(call, n_rows, n_tiles * LANES);
     if (!call->is_refused)
-        RUN(failed, active->tiles_of_rows(&X, rows, lanes, n_rows, tiles, &preparation));
+        RUN(failed,
+            active->tiles_of_rows(&X, rows, lanes, n_rows, tiles, &preparation));
     return finish(call, failed);
 }
 
@@ -639,8 +642,8 @@ FUNCTION(smallest_counts, 5)
     int64_t skip_start = integer(call), skip_stop = integer(call);
     int32_t *smallest = contiguous(call, 'i', 4, neurons.n_neurons, PyBUF_WRITABLE);
     if (!call->is_refused)
-        RUN(failed, active->smallest_counts(&codes, &neurons, skip_start, skip_stop,
-                                            smallest));
+        RUN(failed,
+            active->smallest_counts(&codes, &neurons, skip_start, skip_stop, smallest));
     return finish(call, failed);
 }
 
@@ -666,7 +669,8 @@ FUNCTION(classes_that_fire, 6)
     int64_t n_samples = integer_between(call, 0, codes.n_tiles * LANES);
     uint64_t *fired = words_out(call, codes.n_tiles * classes.n_classes);
     if (!call->is_refused)
-        RUN(failed, active->classes_that_fire(&codes, &neurons, &classes, n_samples, fired));
+        RUN(failed,
+            active->classes_that_fire(&codes, &neurons, &classes, n_samples, fired));
     return finish(call, failed);
 }
 
@@ -681,8 +685,8 @@ FUNCTION(largest_margins, 8)
     int64_t *totals = integers_out(call, codes.n_tiles * LANES * classes.n_classes);
     uint64_t *fired = words_out(call, codes.n_tiles * classes.n_classes);
     if (!call->is_refused)
-        RUN(failed, active->largest_margins(&codes, &neurons, &classes, n_samples, n_votes,
-                                            totals, fired));
+        RUN(failed, active->largest_margins(&codes, &neurons, &classes, n_samples,
+                                            n_votes, totals, fired));
     return finish(call, failed);
 }
 

@@ -1,8 +1,8 @@
 /* Rows, rounded to single precision and packed, to be multiplied with hyperplanes.
  *
- * Six rows make a group, which is read where one of them at least is not zero. Rows that
- * are mostly zeros are grouped by where they are not: the next row of a batch, then the
- * one that adds the fewest columns to it, and so on.
+ * Six rows make a group, which is read where one of them at least is not zero. Rows
+ * that are mostly zeros are grouped by where they are not: the next row of a batch,
+ * then the one that adds the fewest columns to it, and so on.
  */
 #include <stdlib.h>
 
@@ -64,7 +64,8 @@ static double sum_of_squares(const float *numbers, int64_t n)
 
 /* Read row `row` of X as row k of the batch, and measure it as row i. */
 static void read_into_batch(struct batch *batch, int64_t k, const struct matrix *X,
-                            int64_t row, const struct preparation *preparation, int64_t i)
+                            int64_t row, const struct preparation *preparation,
+                            int64_t i)
 {
     const int64_t n = X->n_columns;
     const double first = preparation->first, second = preparation->second;
@@ -95,7 +96,8 @@ static void read_into_batch(struct batch *batch, int64_t k, const struct matrix 
 }
 
 /* The number of bits of a that b has not. */
-static int64_t count_of_difference(const uint64_t *a, const uint64_t *b, int64_t n_words)
+static int64_t count_of_difference(const uint64_t *a, const uint64_t *b,
+                                   int64_t n_words)
 {
     bits_t counts = spread_word(0);
     int64_t word = 0, rest = 0;
@@ -181,9 +183,9 @@ static int pack_rows(const struct matrix *X, const int64_t *rows,
             packed->order[first + k] = first + order[k];
         for (int64_t k = 0; k < batch.n_rows; k += ROWS_OF_A_GROUP) {
             int64_t n = batch.n_rows - k;
-            total += pack_group(&batch, order + k, n < ROWS_OF_A_GROUP ? n : ROWS_OF_A_GROUP,
-                                packed->columns + total,
-                                packed->values + total * ROWS_OF_A_GROUP);
+            total += pack_group(
+                &batch, order + k, n < ROWS_OF_A_GROUP ? n : ROWS_OF_A_GROUP,
+                packed->columns + total, packed->values + total * ROWS_OF_A_GROUP);
             *starts++ = total;
         }
     }
@@ -205,7 +207,8 @@ static int tiles_of_rows(const struct matrix *X, const int64_t *rows,
         int64_t n_terms = 0;
         for (int64_t j = 0; j < n; j++) {
             const char *place = start + j * X->column_stride;
-            double value = X->is_double ? *(const double *)place : *(const float *)place;
+            double value
+                = X->is_double ? *(const double *)place : *(const float *)place;
             if (preparation->shift != NULL)
                 value -= preparation->shift[j];
             float number = (float)(value * first * second);

@@ -4,7 +4,8 @@
 
 #include "counters.h"
 
-/* Lower the limits of the masks of a bundle to the smallest count of the valid lanes. */
+/* Lower the limits of the masks of a bundle to the smallest count of the valid lanes.
+ */
 INLINE void lower_limits(const int n_bits, const struct counting *counting,
                          const struct bundle *bundle, bits_t valid, int32_t *smallest)
 {
@@ -19,7 +20,7 @@ INLINE void lower_limits(const int n_bits, const struct counting *counting,
     }
 }
 
-/* The lanes of a block that a range of tiles has not; `n` tiles from `start` on. */
+/* The lanes of a block that are not in the tiles start .. stop - 1. */
 static bits_t lanes_outside(int64_t block, int64_t start, int64_t stop)
 {
     uint64_t words[WORDS];
@@ -36,7 +37,8 @@ static int smallest_counts_of_planes(const struct codes *planes,
 {
     struct counting counting;
     const int64_t n = neurons->n_neurons;
-    if (start_counting(&counting, planes, n_bits_for(most_planes(neurons, planes->n_words))))
+    const int n_bits = n_bits_for(most_planes(neurons, planes->n_words));
+    if (start_counting(&counting, planes, n, n_bits))
         return -1;
     for (int64_t i = 0; i < n; i++)
         smallest[i] = INT32_MAX;
@@ -71,7 +73,7 @@ struct firing {
 static uint64_t *word_of(const struct firing *firing, int64_t owner, int64_t tile)
 {
     return firing->fired + owner * firing->owner_stride
-        + (tile - firing->start) * firing->tile_stride;
+           + (tile - firing->start) * firing->tile_stride;
 }
 
 static int64_t larger_of(int64_t a, int64_t b)
@@ -122,7 +124,8 @@ static int fire(const struct codes *planes, const struct neurons *neurons,
     struct counting counting;
     const int64_t n = neurons->n_neurons;
     const int64_t stop_block = (firing->stop + WORDS - 1) / WORDS;
-    if (start_counting(&counting, planes, n_bits_for(most_planes(neurons, planes->n_words))))
+    const int n_bits = n_bits_for(most_planes(neurons, planes->n_words));
+    if (start_counting(&counting, planes, n, n_bits))
         return -1;
     for (int64_t first = 0; first < n;) {
         int64_t n_listed = list_masks(
@@ -189,8 +192,8 @@ static int classes_that_fire(const struct codes *codes, const struct neurons *ne
         for (int64_t i = classes->starts[number]; i < classes->starts[number + 1]; i++)
             owners[i - first] = (int32_t)number;
     memset(fired, 0, (size_t)(codes->n_tiles * n_classes) * sizeof *fired);
-    struct neurons of_classes = {neurons->masks + first * codes->n_words,
-                                 neurons->bounds + first, n_neurons};
+    struct neurons of_classes
+        = {neurons->masks + first * codes->n_words, neurons->bounds + first, n_neurons};
     struct firing firing = {fired, owners, 0, codes->n_tiles, 1, n_classes};
     int failed = fire(codes, &of_classes, &firing);
     forget_lanes_beyond(n_samples, codes->n_tiles, n_classes, fired);

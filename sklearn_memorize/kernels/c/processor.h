@@ -17,10 +17,11 @@ static int has_bits(unsigned word, unsigned bits)
 static int instruction_set_level(void)
 {
     unsigned eax, ebx, ecx, edx, saved, unused;
-    const unsigned fma = 1u << 12, popcnt = 1u << 23, osxsave = 1u << 27, avx = 1u << 28;
+    const unsigned fma = 1u << 12, popcnt = 1u << 23, osxsave = 1u << 27,
+                   avx = 1u << 28;
     const unsigned bmi1 = 1u << 3, avx2 = 1u << 5, bmi2 = 1u << 8;
-    /* The foundation, and the parts DQ, CD, BW and VL. */
-    const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
+    /* The foundation, and the parts DQ, BW and VL. */
+    const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
     if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)
         || !has_bits(ecx, fma | popcnt | osxsave | avx))
         return 0;

@@ -149,9 +149,9 @@ static int row_norms(const struct matrix *X, const double *center, double scale,
 }
 
 /* Eight sums grow side by side; the order is left open. */
-static int pair_sums(const struct matrix *X, const int64_t *rows, const float *directions,
-                     const int64_t *columns, int64_t n_pairs, double *sums,
-                     double *magnitudes)
+static int pair_sums(const struct matrix *X, const int64_t *rows,
+                     const float *directions, const int64_t *columns, int64_t n_pairs,
+                     double *sums, double *magnitudes)
 {
     int64_t n = X->n_columns, current = -1;
     double *row = room_for_doubles(n);

@@ -75,7 +75,8 @@ INLINE void set_signs(struct signs *signs, const floats_t *products, int first,
     for (int v = 0; v < VECTORS_TOGETHER; v++) {
         int k = first + v * FLOATS;
         floats_t value = products[v] + load_floats(panel->offsets + k);
-        floats_t bound = spread_float(row_bound) * load_floats(panel->column_bounds + k);
+        floats_t bound
+            = spread_float(row_bound) * load_floats(panel->column_bounds + k);
         bound = bound + load_floats(panel->offset_bounds + k);
         positive[v] = bits_above(value, spread_float(0.0f));
         certain[v] = bits_above(magnitudes_of(value), bound);
@@ -91,14 +92,16 @@ static int store_signs(struct signs *signs, int64_t i, int64_t word, int64_t fir
                        const struct offsets *offsets, const struct places *places,
                        const struct codes *codes, struct doubts *doubts)
 {
-    const int64_t tile = places->positions[i] / LANES, lane = places->positions[i] % LANES;
+    const int64_t tile = places->positions[i] / LANES;
+    const int64_t lane = places->positions[i] % LANES;
     const int64_t n = offsets->n_hyperplanes - first;
     codes->words[(tile * codes->n_words + word) * LANES + lane] = signs->positive;
     if (n < 64)
         signs->doubtful &= ((uint64_t)1 << n) - 1;
     if (signs->doubtful == 0)
         return 0;
-    return add_doubts(doubts, signs->doubtful, i, first, places->row_bounds[i], offsets);
+    return add_doubts(doubts, signs->doubtful, i, first, places->row_bounds[i],
+                      offsets);
 }
 
 static int pack_signs(const float *products, const struct offsets *offsets,
@@ -136,11 +139,12 @@ typedef floats_t sums_t[ROWS_OF_A_GROUP][VECTORS_TOGETHER];
 
 /* Add products of some rows with hyperplanes, so many vectors of them.
  *
- * The rows have `values[place][stride]` in the columns `columns[place]` (or `place` itself),
- * and the hyperplanes `panel[column][width]`. */
+ * The rows have `values[place][stride]` in the columns `columns[place]` (or `place`
+ * itself), and the hyperplanes `panel[column][width]`. */
 INLINE void add_products(sums_t sums, const int n_rows, const int stride,
-                         const int n_vectors, const int32_t *columns, const float *values, int64_t n_places,
-                         const float *panel, const int width)
+                         const int n_vectors, const int32_t *columns,
+                         const float *values, int64_t n_places, const float *panel,
+                         const int width)
 {
     for (int64_t place = 0; place < n_places; place++) {
         const float *start = panel + width * (columns == NULL ? place : columns[place]);
@@ -160,8 +164,9 @@ INLINE void add_products(sums_t sums, const int n_rows, const int stride,
 
 /* Store the products: sums over parts of the places, which are then added. */
 INLINE void products_of(sums_t totals, const int n_rows, const int stride,
-                        const int n_vectors, const int32_t *columns, const float *values, int64_t n_places,
-                        const float *panel, const int width)
+                        const int n_vectors, const int32_t *columns,
+                        const float *values, int64_t n_places, const float *panel,
+                        const int width)
 {
     for (int64_t start = 0; start == 0 || start < n_places; start += TERMS_OF_A_PART) {
         const int64_t left = n_places - start;
@@ -189,16 +194,16 @@ INLINE void products_of(sums_t totals, const int n_rows, const int stride,
 }
 
 /* The signs of a group of rows, of which `n_rows` are there, with a panel. */
-INLINE void signs_of_group(struct signs *signs, const int n_rows, const int32_t *columns,
-                           const float *values, int64_t n_places, const float *weights,
-                           int64_t n_columns, const struct offsets *panel,
-                           const float *row_bounds)
+INLINE void signs_of_group(struct signs *signs, const int n_rows,
+                           const int32_t *columns, const float *values,
+                           int64_t n_places, const float *weights, int64_t n_columns,
+                           const struct offsets *panel, const float *row_bounds)
 {
     memset(signs, 0, ROWS_OF_A_GROUP * sizeof *signs);
     for (int first = 0; first < PANEL; first += FLOATS_TOGETHER) {
         sums_t products;
-        products_of(products, n_rows, ROWS_OF_A_GROUP, VECTORS_TOGETHER, columns, values,
-                    n_places, weights + first * n_columns, FLOATS_TOGETHER);
+        products_of(products, n_rows, ROWS_OF_A_GROUP, VECTORS_TOGETHER, columns,
+                    values, n_places, weights + first * n_columns, FLOATS_TOGETHER);
         UNROLL
         for (int k = 0; k < n_rows; k++)
             set_signs(signs + k, products[k], first, row_bounds[k], panel);
@@ -208,8 +213,9 @@ INLINE void signs_of_group(struct signs *signs, const int n_rows, const int32_t 
 /* Transpose the directions of a panel, and zeros beyond the last one, for the features
  * that are listed, or all. What is in registers together lies together:
  * `panel[part][feature][FLOATS_TOGETHER]`. */
-static void fill_panel(const float *directions, int64_t n_features, int64_t n_directions,
-                       const int32_t *features, int64_t n_listed, float *panel)
+static void fill_panel(const float *directions, int64_t n_features,
+                       int64_t n_directions, const int32_t *features, int64_t n_listed,
+                       float *panel)
 {
     enum { BLOCK = 16 };
     if (n_directions < PANEL)
@@ -219,7 +225,7 @@ static void fill_panel(const float *directions, int64_t n_features, int64_t n_di
         for (int64_t k = 0; k < n_directions; k++) {
             const float *direction = directions + k * n_features;
             float *column = panel + k / FLOATS_TOGETHER * n_listed * FLOATS_TOGETHER
-                + first * FLOATS_TOGETHER + k % FLOATS_TOGETHER;
+                            + first * FLOATS_TOGETHER + k % FLOATS_TOGETHER;
             if (features != NULL) {
                 for (int64_t j = 0; j < n; j++)
                     column[FLOATS_TOGETHER * j] = direction[features[first + j]];
@@ -265,7 +271,8 @@ static int pack_signs_of_rows(const struct packed_rows *packed, const float *dir
         for (int64_t i = 0; i < n_rows && !failed; i += ROWS_OF_A_GROUP) {
             struct signs signs[ROWS_OF_A_GROUP];
             float bounds[ROWS_OF_A_GROUP] = {0};
-            const int64_t n = n_rows - i < ROWS_OF_A_GROUP ? n_rows - i : ROWS_OF_A_GROUP;
+            const int64_t n
+                = n_rows - i < ROWS_OF_A_GROUP ? n_rows - i : ROWS_OF_A_GROUP;
             const int64_t start = packed->starts[i / ROWS_OF_A_GROUP];
             const int64_t n_places = packed->starts[i / ROWS_OF_A_GROUP + 1] - start;
             const float *values = packed->values + start * ROWS_OF_A_GROUP;
@@ -281,8 +288,8 @@ static int pack_signs_of_rows(const struct packed_rows *packed, const float *dir
                 signs_of_group(signs, ROWS_OF_A_GROUP, packed->columns + start, values,
                                n_places, weights, n_columns, &panel, bounds);
             for (int64_t k = 0; k < n; k++)
-                failed |= store_signs(signs + k, packed->order[i + k], first / 64, first,
-                                      offsets, places, codes, doubts);
+                failed |= store_signs(signs + k, packed->order[i + k], first / 64,
+                                      first, offsets, places, codes, doubts);
         }
     }
     free(room);
@@ -294,17 +301,20 @@ static int pack_signs_of_rows(const struct packed_rows *packed, const float *dir
 /* So many hyperplanes at a time have the place of rows here. */
 #define HYPERPLANES_TOGETHER ROWS_OF_A_GROUP
 
-/* The bits [p + o > t] and [|p + o| > t] of the 64 rows of a tile and some hyperplanes. */
-INLINE void signs_of_tile(const float *tile, const float *directions, int64_t n_features,
-                          const float *offsets, const float *thresholds,
-                          uint64_t *positive, uint64_t *certain)
+/* The bits [p + o > t] and [|p + o| > t] of the 64 rows of a tile and some hyperplanes.
+ */
+INLINE void signs_of_tile(const float *tile, const float *directions,
+                          int64_t n_features, const float *offsets,
+                          const float *thresholds, uint64_t *positive,
+                          uint64_t *certain)
 {
     for (int k = 0; k < HYPERPLANES_TOGETHER; k++)
         positive[k] = certain[k] = 0;
     for (int first = 0; first < LANES; first += VECTORS_TOGETHER * FLOATS) {
         sums_t products;
-        products_of(products, HYPERPLANES_TOGETHER, HYPERPLANES_TOGETHER, VECTORS_TOGETHER,
-                    NULL, directions, n_features, tile + first, LANES);
+        products_of(products, HYPERPLANES_TOGETHER, HYPERPLANES_TOGETHER,
+                    VECTORS_TOGETHER, NULL, directions, n_features, tile + first,
+                    LANES);
         UNROLL
         for (int k = 0; k < HYPERPLANES_TOGETHER; k++) {
             const floats_t threshold = spread_float(thresholds[k]);
@@ -360,7 +370,8 @@ static int64_t read_tile(const struct places *places, int64_t tile, int64_t star
 {
     rows->valid = 0;
     rows->bound = 0.0f;
-    for (; start < places->n_rows && places->positions[start] / LANES == tile; start++) {
+    for (; start < places->n_rows && places->positions[start] / LANES == tile;
+         start++) {
         int64_t lane = places->positions[start] % LANES;
         rows->rows[lane] = start;
         rows->valid |= (uint64_t)1 << lane;
@@ -375,21 +386,23 @@ static int signs_in_planes(const float *tiles, const float *directions,
                            const struct places *places, const struct codes *planes,
                            struct doubts *doubts)
 {
-    const int64_t n_planes = 64 * planes->n_words, n_hyperplanes = offsets->n_hyperplanes;
-    const int64_t n_groups = (n_planes + HYPERPLANES_TOGETHER - 1) / HYPERPLANES_TOGETHER;
+    const int64_t n_planes = 64 * planes->n_words,
+                  n_hyperplanes = offsets->n_hyperplanes;
+    const int64_t n_groups
+        = (n_planes + HYPERPLANES_TOGETHER - 1) / HYPERPLANES_TOGETHER;
     const int64_t n_turned = n_features * HYPERPLANES_TOGETHER;
     struct group_of_hyperplanes *groups = malloc((size_t)n_groups * sizeof *groups);
     float *turned = malloc((size_t)(n_groups * n_turned + 1) * sizeof(float));
     int failed = groups == NULL || turned == NULL;
     for (int64_t g = 0; g < n_groups && !failed; g++)
-        read_hyperplanes(offsets, directions, n_features, g * HYPERPLANES_TOGETHER, groups + g,
-                         turned + g * n_turned);
+        read_hyperplanes(offsets, directions, n_features, g * HYPERPLANES_TOGETHER,
+                         groups + g, turned + g * n_turned);
     int64_t start = 0;
     for (int64_t tile = 0; tile < planes->n_tiles && !failed; tile++) {
         struct rows_of_tile rows;
         start = read_tile(places, tile, start, &rows);
         uint64_t *words = planes->words + tile % TILES_OF_A_GROUP
-            + tile / TILES_OF_A_GROUP * n_planes * TILES_OF_A_GROUP;
+                          + tile / TILES_OF_A_GROUP * n_planes * TILES_OF_A_GROUP;
         for (int64_t g = 0; g < n_groups && !failed; g++) {
             uint64_t positive[HYPERPLANES_TOGETHER], certain[HYPERPLANES_TOGETHER];
             float thresholds[HYPERPLANES_TOGETHER];

@@ -105,7 +105,8 @@ static int covers_of_tiles(const struct codes *codes, const struct neurons *neur
     return 0;
 }
 
-/* Few samples of a tile are counted one by one: the words of their codes side by side. */
+/* Few samples of a tile are counted one by one: the words of their codes side by side.
+ */
 #define FEW_LANES 8
 
 static void read_lane(const struct codes *codes, int64_t tile, int lane, uint64_t *code)
@@ -177,9 +178,9 @@ static int classes_that_fire_in_tiles(const struct codes *codes,
             const int64_t stop = classes->starts[number + 1];
             uint64_t lanes = 0;
             for (int64_t i = classes->starts[number]; i < stop && ~lanes; i++)
-                lanes |= lanes_covered(tile_at(codes, tile),
-                                       neurons->masks + i * n_words, n_words,
-                                       neurons->bounds[i]);
+                lanes
+                    |= lanes_covered(tile_at(codes, tile), neurons->masks + i * n_words,
+                                     n_words, neurons->bounds[i]);
             fired[number] = lanes & ~(uint64_t)0 >> (LANES - n_lanes);
         }
     }

@@ -93,13 +93,14 @@ INLINE bits_t sum_of_three(bits_t a, bits_t b, bits_t c)
     return (bits_t)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0x96);
 }
 
-/* Replace *a by the sum of three bits, and return their carry. Where b and c differ, a is
- * what the sum is not: so a is not needed any more, and no register is copied. */
+/* Replace *a by the sum of three bits, and return their carry. Where b and c differ, a
+ * is what the sum is not: so a is not needed any more, and no register is copied. */
 INLINE bits_t full_add(bits_t *a, bits_t b, bits_t c)
 {
     const bits_t sum = sum_of_three(*a, b, c);
     *a = sum;
-    return (bits_t)_mm512_ternarylogic_epi64((__m512i)b, (__m512i)c, (__m512i)sum, 0xD4);
+    return (bits_t)_mm512_ternarylogic_epi64((__m512i)b, (__m512i)c, (__m512i)sum,
+                                             0xD4);
 }
 
 /* The majority of a, not b, and c. */
@@ -111,7 +112,8 @@ INLINE bits_t majority_without(bits_t a, bits_t b, bits_t c)
 /* a where the mask is set, else b. */
 INLINE bits_t choose(bits_t mask, bits_t a, bits_t b)
 {
-    __m512i bits = _mm512_ternarylogic_epi64((__m512i)mask, (__m512i)a, (__m512i)b, 0xCA);
+    __m512i bits
+        = _mm512_ternarylogic_epi64((__m512i)mask, (__m512i)a, (__m512i)b, 0xCA);
     return (bits_t)bits;
 }
 

@@ -362,3 +362,18 @@ def test_wide_batches_bring_features_of_their_own():
             batch = sparse.csr_array(X)
             model.partial_fit(batch, labels[-1], classes=[0, 1])
     assert np.array_equal(model.predict(np.concatenate(rows)), np.concatenate(labels))
+
+
+@pytest.mark.parametrize("n_features", [3, 10_000])
+@pytest.mark.parametrize("activation", ["threshold", "relu"])
+def test_sparse_rows_of_zeros_are_batches_too(activation, n_features):
+    model = MemorizingClassifier(
+        min_hyperplanes=70, activation=activation, n_draws=2, random_state=0
+    )
+    nothing = sparse.csr_array((2, n_features))
+    model.partial_fit(nothing, [0, 0], classes=[0, 1])
+    assert np.array_equal(model.predict(nothing), [0, 0])
+    something = sparse.csr_array(np.eye(3, n_features))
+    model.partial_fit(something, [1, 0, 1])
+    assert np.array_equal(model.predict(something), [1, 0, 1])
+    assert np.array_equal(model.predict(nothing), [0, 0])
