@@ -547,8 +547,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         votes: dict = {"n_votes_": 3 if self.n_votes == "auto" else self.n_votes}
         self.__dict__.pop("loo_score_", None)
         calibration = None
-        in_memory = isinstance(training, SamplesInMemory)
-        if self._leaves_out and in_memory and np.count_nonzero(training.sizes) > 1:
+        can_leave_out = self._leaves_out and np.count_nonzero(training.sizes) > 1
+        if can_leave_out and isinstance(training, SamplesInMemory):
             left_out = leave_one_out(draws, training, _n_threads(self.n_jobs))
             votes = {"n_votes_": left_out.n_votes, "loo_score_": left_out.accuracy}
             calibration = left_out.calibration

@@ -77,8 +77,8 @@ def leave_one_out(
     weights = np.ascontiguousarray(samples.label_weights(rows).T)
     best: _Fit | None = None
     for number, n_votes in enumerate(VOTES.tolist()):
-        start = None if best is None else best.parameters
-        fit = _fit(np.ascontiguousarray(votes[:, :, number].T), weights, start)
+        before = None if best is None else best.parameters
+        fit = _fit(np.ascontiguousarray(votes[:, :, number].T), weights, before)
         if best is None or fit.loss <= best.loss:
             best, chosen = fit, n_votes
     assert best is not None
