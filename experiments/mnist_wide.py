@@ -35,7 +35,7 @@ def main(argv=None):
     X, y = load_digits()
     study = interpolation_study(
         MemorizingClassifier(
-            hyperplanes="random", center=False, n_draws=1, decision="network"
+            hyperplanes="random",
             separating_hyperplanes=False,
             center=False,
             n_draws=1,

@@ -84,7 +84,7 @@ class Survey:
             X = X[:, used]
         check_room(3 * 8 * X.shape[0] * X.shape[1], "A survey of the samples")
         X = (X.toarray() if sparse.issparse(X) else X).astype(np.float64)
-        varies = np.flatnonzero((X != X[0]).any(axis=0))
+        varies = np.flatnonzero((X[0] != X).any(axis=0))
         present = [np.full(len(rows), c) for c, rows in enumerate(filter(len, chosen))]
         labels = np.concatenate(present)
         return cls(np.ascontiguousarray(X[:, varies]), labels, used[varies], n_features)
