@@ -94,7 +94,7 @@ def row_of(name, dirty, clean, y):
     for train, test in folds.split(clean, y):
         for separates, found in results.items():
             model = MemorizingClassifier(
-                separating_hyperplanes=separates, random_state=0
+                hyperplanes="random", separating_hyperplanes=separates, random_state=0
             )
             found.append(measure(model, dirty[train], y[train], clean[test], y[test]))
         n_separating.append(model.n_separating_hyperplanes_)

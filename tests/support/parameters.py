@@ -14,6 +14,7 @@ biases = st.sampled_from([0.0, 0.3, 1.0, 1, 3.0, 1e6])
 # memorized is refused soon.
 PARAMETERS = {
     "MemorizingClassifier": {
+        "hyperplanes": st.sampled_from(["adapted", "random"]),
         "n_hyperplanes": st.sampled_from(["auto", "auto", "auto", 1, 65, 200]),
         "min_hyperplanes": st.sampled_from([1, 16, 64]),
         "max_hyperplanes": st.sampled_from([1, 128, 256]),
@@ -26,7 +27,7 @@ PARAMETERS = {
         "covering": st.sampled_from(["random", "greedy"]),
         "prune": either,
         "decision": st.sampled_from(["vote", "network"]),
-        "n_votes": st.sampled_from([1, 5, 10**6]),
+        "n_votes": st.sampled_from(["auto", 1, 5, 10**6]),
         "n_jobs": st.sampled_from([None, None, 2]),
     },
     "NearbySetClassifier": {"cover_radius": st.sampled_from([0, 0.1, 1 / 3.1])},
