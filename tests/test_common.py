@@ -33,7 +33,15 @@ from support.oracle import RECALLED, judge, judge_classifier
 from support.oracle_functions import public_functions
 from support.parameters import PARAMETERS
 from support.samples import DATA, random_labels
-from support.storage import LABELS, SAMPLES, fitted, places, restored, with_other
+from support.storage import (
+    LABELS,
+    SAMPLES,
+    fitted,
+    places,
+    restored,
+    value_at,
+    with_other,
+)
 from support.strategies import SMALLEST, Problem
 from threadpoolctl import threadpool_limits
 
@@ -528,6 +536,8 @@ def test_an_array_that_lost_entries_is_refused(name):
             continue
         path = ("network_", *path)
         for change in (lambda array: array[:-1], lambda array: np.zeros((2, 3, 4))):
+            if np.array_equal(change(value_at(state, path)), value_at(state, path)):
+                continue  # there was no entry to lose
             damaged = with_other(state, path, change)
             with pytest.raises(
                 ValueError, match=f"stored {name} is damaged.*fit again"

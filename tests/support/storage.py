@@ -26,6 +26,13 @@ def places(plain, path=()):
         yield path
 
 
+def value_at(plain, path):
+    """Return what stands at a place of a state."""
+    for key in path:
+        plain = plain[key]
+    return plain
+
+
 def with_other(plain, path, change):
     """Return a copy of a state with one of its arrays changed."""
     changed = copy.deepcopy(plain)

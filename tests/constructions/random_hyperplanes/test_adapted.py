@@ -41,26 +41,31 @@ def data():
 @pytest.fixture(scope="module")
 def reference():
     X, y = data()
-    return MemorizingClassifier(random_state=0).fit(X, y)
+    return MemorizingClassifier(hyperplanes="adapted", random_state=0).fit(X, y)
 
 
 def test_the_network_depends_on_seed_and_content_alone(reference):
     X, y = data()
     order = np.random.default_rng(0).permutation(len(y))
-    same = MemorizingClassifier(random_state=0)
+    same = MemorizingClassifier(hyperplanes="adapted", random_state=0)
     assert_same(reference, same.set_params(n_jobs=2).fit(X, y))
     assert_same(reference, same.fit(np.asfortranarray(X), y))
     assert_same(reference, same.fit(sparse.csr_array(X), y))
     assert_same(reference, same.fit(X[order], y[order]), but_for_rows=True)
-    other = MemorizingClassifier(random_state=1).fit(X, y)
+    other = MemorizingClassifier(hyperplanes="adapted", random_state=1).fit(X, y)
     assert not np.array_equal(arrays_of(reference)[3], arrays_of(other)[3])
 
 
 def test_single_precision_copies_give_the_same_network():
     X, y = data()
     single = X.astype(np.float32)
-    one = MemorizingClassifier(random_state=0).fit(single, y)
-    assert_same(one, MemorizingClassifier(random_state=0).fit(single.astype(float), y))
+    one = MemorizingClassifier(hyperplanes="adapted", random_state=0).fit(single, y)
+    assert_same(
+        one,
+        MemorizingClassifier(hyperplanes="adapted", random_state=0).fit(
+            single.astype(float), y
+        ),
+    )
 
 
 def test_a_row_gets_one_answer(reference):
@@ -89,8 +94,12 @@ def test_units_of_features_hardly_matter():
     X, y = load_wine(return_X_y=True)
     scaled = StandardScaler().fit_transform(X)
     powers = np.ldexp(scaled, np.arange(-6, 7))
-    one = MemorizingClassifier(random_state=0).fit(scaled[::2], y[::2])
-    other = MemorizingClassifier(random_state=0).fit(powers[::2], y[::2])
+    one = MemorizingClassifier(hyperplanes="adapted", random_state=0).fit(
+        scaled[::2], y[::2]
+    )
+    other = MemorizingClassifier(hyperplanes="adapted", random_state=0).fit(
+        powers[::2], y[::2]
+    )
     agree = one.predict(scaled[1::2]) == other.predict(powers[1::2])
     assert agree.mean() > 0.97
 
@@ -101,7 +110,9 @@ def test_the_quorum_is_the_smallest_number_of_draws_that_cover_a_sample(options)
     X = rng.integers(0, 12, (140, 2)).astype(float)
     X, first = np.unique(X, axis=0, return_index=True)
     y = rng.integers(0, 2, len(X))
-    clf = MemorizingClassifier(random_state=0, **options).fit(X, y)
+    clf = MemorizingClassifier(hyperplanes="adapted", random_state=0, **options).fit(
+        X, y
+    )
     fires = [c.fires(c.encode(X)) for c in clf.network_.coverings]
     own = np.sum([part[np.arange(len(y)), y] for part in fires], axis=0)
     assert clf.network_.quorum == own.min() >= 1
@@ -126,7 +137,9 @@ def test_the_quorum_is_the_smallest_number_of_draws_that_cover_a_sample(options)
 def test_every_sample_is_recalled(samples):
     X = np.array([sample[:2] for sample in samples], dtype=np.float64)
     y = np.array([sample[2] for sample in samples])
-    clf = MemorizingClassifier(n_draws=2, random_state=0).fit(X, y)
+    clf = MemorizingClassifier(hyperplanes="adapted", n_draws=2, random_state=0).fit(
+        X, y
+    )
     assert clf.interpolates_
 
 
@@ -149,7 +162,7 @@ def test_all_options_recall(one_sided, activation, covering):
 
 def test_batches_are_recalled_with_the_hyperplanes_of_the_first():
     X, y = load_digits(return_X_y=True)
-    clf = MemorizingClassifier(n_draws=4, random_state=0)
+    clf = MemorizingClassifier(hyperplanes="adapted", n_draws=4, random_state=0)
     for rows in np.array_split(np.arange(600), 3):
         clf.partial_fit(X[rows], y[rows], classes=np.arange(10))
         assert clf.interpolates_
@@ -163,7 +176,9 @@ def test_rare_classes_are_surveyed():
     X = rng.standard_normal((12_000, 2))
     y = np.zeros(len(X), dtype=int)
     y[:2] = 1
-    clf = MemorizingClassifier(n_draws=2, random_state=0).fit(X, y)
+    clf = MemorizingClassifier(hyperplanes="adapted", n_draws=2, random_state=0).fit(
+        X, y
+    )
     assert clf.interpolates_
 
 

@@ -226,7 +226,10 @@ def test_auto_at_its_cap_is_an_error_and_changes_nothing():
 @pytest.mark.parametrize("separating", [False, True])
 def test_a_least_size_above_the_largest_is_refused(separating):
     clf = MemorizingClassifier(
-        max_hyperplanes=20, separating_hyperplanes=separating, random_state=0
+        min_hyperplanes=1000,
+        max_hyperplanes=20,
+        separating_hyperplanes=separating,
+        random_state=0,
     )
     advice = "min_hyperplanes=1000 .* max_hyperplanes=20.*Set min_hyperplanes to 20"
     with pytest.raises(ValueError, match=advice):

@@ -61,10 +61,12 @@ def test_margins_are_those_of_neurons_made_without_the_sample(hyperplanes):
 def test_the_score_is_near_that_of_networks_fitted_again():
     X, y = small_data()
     options = {"n_draws": 8, "random_state": 0}
-    left_out = MemorizingClassifier(**options).fit(X, y).loo_score_
+    left_out = (
+        MemorizingClassifier(hyperplanes="adapted", **options).fit(X, y).loo_score_
+    )
     everyone = np.arange(len(y))
     again = [
-        MemorizingClassifier(**options)
+        MemorizingClassifier(hyperplanes="adapted", **options)
         .fit(X[everyone != i], y[everyone != i])
         .predict(X[[i]])[0]
         == y[i]
@@ -78,7 +80,7 @@ def test_the_score_does_not_know_the_answers(load):
     """Labels without meaning are recalled, and yet not guessed when left out."""
     X, y = load(return_X_y=True)
     y = np.random.default_rng(0).permutation(y)
-    clf = MemorizingClassifier(random_state=0)
+    clf = MemorizingClassifier(hyperplanes="adapted", random_state=0)
     with pytest.warns(match="several labels") if load is load_iris else _nothing():
         clf.fit(X, y)
     assert clf.interpolates_
@@ -94,8 +96,10 @@ def _nothing():
 def test_a_sample_of_weight_two_is_a_sample_that_comes_twice():
     X, y = small_data()
     weights = np.random.default_rng(1).integers(0, 4, len(y))
-    weighted = MemorizingClassifier(random_state=0).fit(X, y, sample_weight=weights)
-    repeated = MemorizingClassifier(random_state=0).fit(
+    weighted = MemorizingClassifier(hyperplanes="adapted", random_state=0).fit(
+        X, y, sample_weight=weights
+    )
+    repeated = MemorizingClassifier(hyperplanes="adapted", random_state=0).fit(
         X.repeat(weights, axis=0), y.repeat(weights)
     )
     assert weighted.loo_score_ == repeated.loo_score_
@@ -107,7 +111,10 @@ def test_a_sample_of_weight_two_is_a_sample_that_comes_twice():
 def test_rows_that_come_often_are_right_where_the_others_say_so():
     X = np.arange(6.0).repeat(10)[:, np.newaxis]
     y = (np.arange(6) % 2).repeat(10)
-    assert MemorizingClassifier(random_state=0).fit(X, y).loo_score_ == 1.0
+    assert (
+        MemorizingClassifier(hyperplanes="adapted", random_state=0).fit(X, y).loo_score_
+        == 1.0
+    )
 
 
 def test_scale_and_offsets_are_at_the_minimum_of_the_loss():
@@ -130,7 +137,9 @@ def test_scale_and_offsets_are_at_the_minimum_of_the_loss():
 
 def test_nothing_is_left_out_where_the_number_of_votes_is_given():
     X, y = make_moons(200, noise=0.1, random_state=0)
-    clf = MemorizingClassifier(n_votes=5, random_state=0).fit(X, y)
+    clf = MemorizingClassifier(hyperplanes="adapted", n_votes=5, random_state=0).fit(
+        X, y
+    )
     assert clf.n_votes_ == 5
     assert not hasattr(clf, "loo_score_")
     assert clf.network_.calibration is None

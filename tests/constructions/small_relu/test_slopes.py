@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from sklearn_memorize.constructions.small_relu import _construction as small_relu
 from sklearn_memorize.constructions.small_relu._slopes import (
     _check_saturation,
-    _two_sum,
     _weights,
     fit_block,
 )
+from sklearn_memorize.exact._signs import two_sum
 from sklearn_memorize.exceptions import InterpolationError
 
 
 @given(st.floats(-1e100, 1e100), st.floats(-1e100, 1e100))
 def test_sums_and_their_rounding_errors_are_exact(a, b):
-    total, error = _two_sum(np.array([a]), np.array([b]))
+    total, error = two_sum(np.array([a]), np.array([b]))
     assert total[0] == a + b
     assert Fraction(float(total[0])) + Fraction(float(error[0])) == Fraction(
         a
