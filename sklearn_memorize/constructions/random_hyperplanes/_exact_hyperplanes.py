@@ -58,9 +58,10 @@ class AxisHyperplanes:
             require(values.dtype.kind in "if", f"{name} must be numbers")
             agree = len(values) == len(np.asarray(self.features))
             require(agree, f"features and {name} must agree")
-            # In C order: strides are part of what is stored, of empty arrays too.
-            values = np.array(values, dtype=dtype, order="C")
-            object.__setattr__(self, name, frozen(values))
+            # Copies of empty arrays may differ in their strides, which are stored.
+            copied = np.empty(len(values), dtype=dtype)
+            copied[:] = values
+            object.__setattr__(self, name, frozen(copied))
         require((np.abs(self.sides) == 1).all(), "sides must be 1 or -1")
         require(np.isfinite(self.thresholds).all(), "thresholds must be finite")
         require((self.features >= 0).all(), "features must be numbers of columns")
