@@ -58,8 +58,9 @@ class AxisHyperplanes:
             require(values.dtype.kind in "if", f"{name} must be numbers")
             agree = len(values) == len(np.asarray(self.features))
             require(agree, f"features and {name} must agree")
-            # Copies of empty arrays may differ in their strides, which are stored.
-            copied = np.empty(len(values), dtype=dtype)
+            # As a part of a larger array even an empty one has its strides, as it has
+            # when it is read from a file.
+            copied = np.empty(len(values) + 1, dtype=dtype)[:-1]
             copied[:] = values
             object.__setattr__(self, name, frozen(copied))
         require((np.abs(self.sides) == 1).all(), "sides must be 1 or -1")
