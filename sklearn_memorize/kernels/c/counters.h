@@ -110,12 +110,13 @@ INLINE void add_carry(bits_t *counters, const int level, const int n_bits, bits_
 INLINE void add_planes(const int n_bits, bits_t *counters, const char *planes,
                        const uint32_t *places, int64_t n)
 {
-    bits_t sums[MOST_BITS], carry;
+    bits_t sums[MOST_BITS], carry = spread_word(0);
     UNROLL
     for (int k = 0; k < n_bits; k++)
         sums[k] = counters[k];
     /* What makes no 64 comes first, so that its carries go the way up with others. */
-    carry = add_less(sums, planes, places + (n & ~(int64_t)7), n & 7);
+    if (n & 7)
+        carry = add_less(sums, planes, places + (n & ~(int64_t)7), n & 7);
     if (n & 8) {
         carry = full_add(sums + 3, carry, add_8(sums, planes, places));
         places += 8;
