@@ -52,11 +52,10 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
         self.random_state = random_state
 
     def _bytes_to_build(self, training: TrainingSet) -> int:
-        # The points, magnitudes, differences, and two more for their row space; where
-        # there are more points than features it is that of a triangle, of four copies.
-        n_samples, n_features = training.n_samples, training.n_features
-        triangles = 4 * n_features**2 if n_samples > n_features else 0
-        return 8 * (5 * training.n_values + triangles)
+        # The points, magnitudes, differences, and two more for their row space, which
+        # is found by four square matrices of the smaller size.
+        smaller = min(training.n_samples, training.n_features)
+        return 8 * (5 * training.n_values + 4 * smaller**2)
 
     def _build(self, training: TrainingSet, progress: Progress):
         sizes = np.bincount(training.labels)

@@ -32,30 +32,33 @@ _MOST_FEATURES = 64
 _MOST_SAMPLES = 1024
 # Features in which so many pairs of samples differ are looked at, where there are more.
 _N_PAIRS = 8
+# Thresholds lie between these shares of the way from one value to the next.
+_SHARES = 0.35, 0.65
 # Weights and biases stay below two to the power of this.
 _LARGEST_EXPONENT = 1000
 
 
 class _Cut(NamedTuple):
-    """A feature, and two neighbouring values between which the samples are divided."""
+    """A feature, and two neighbouring values between which the samples are divided.
+
+    `share` is how far the threshold lies from the lower one to the upper one. Half-way
+    between two values of a grid there may be a third one, of other samples.
+    """
 
     feature: int
     below: float
     above: float
-
-    @property
-    def middle(self) -> float:
-        return self.below + (self.above / 2 - self.below / 2)
+    share: float
 
     def threshold(self, side: int) -> float:
         """Return t with `below <= t < above` (side +1), or `below < t <= above` (-1).
 
         Between two neighbouring doubles there is no number: then t is one of them.
         """
-        middle = self.middle
+        between = self.below + 2 * self.share * (self.above / 2 - self.below / 2)
         if side > 0:
-            return middle if self.below <= middle < self.above else self.below
-        return middle if self.below < middle <= self.above else self.above
+            return between if self.below <= between < self.above else self.below
+        return between if self.below < between <= self.above else self.above
 
     def exponent(self, side: int, unit_exponent: int | None) -> int:
         """Return the exponent of the weight, or less where the bias would overflow."""
@@ -162,6 +165,7 @@ def _best_cut(X, members, labels, is_missed, generator) -> _Cut:
         int(features[column]),
         float(values[place, column]),
         float(values[place + 1, column]),
+        float(generator.uniform(*_SHARES)),
     )
 
 
