@@ -403,9 +403,9 @@ def test_single_precision_columns_in_chunks_and_unknown_sizes(threads, digits):
 
 def test_a_size_that_does_not_suffice_is_reported_for_chunks(threads, digits):
     X, y = digits
-    with pytest.warns(InterpolationWarning, match="Increase n_hyperplanes") as local:
+    with pytest.warns(InterpolationWarning, match="increase n_hyperplanes") as local:
         model = classifier(n_hyperplanes=3, n_draws=1).fit(X, y)
-    with pytest.warns(InterpolationWarning, match="Increase n_hyperplanes") as remote:
+    with pytest.warns(InterpolationWarning, match="increase n_hyperplanes") as remote:
         chunked = classifier(n_hyperplanes=3, n_draws=1).fit(in_chunks(X, (600,)), y)
     assert str(remote[0].message) == str(local[0].message)
     assert content(chunked) == content(model)
