@@ -607,7 +607,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         """
         n_threads = _n_threads(self.n_jobs)
         if evidence is None:
-            n_missed, rows = training.n_missed(self._predictor(), n_threads), None
+            rows = training.missed(self._predictor(), n_threads)
         else:
             assert isinstance(training, SamplesInMemory)
             positions = training.layout.positions()
@@ -616,9 +616,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             )
             self._check_codes(training, numbers, n_checked)
             rows = training.rows[numbers != training.labels]
-            rows = rows if row_numbers is None else row_numbers[rows]
-            n_missed = len(rows)
-        self._record_certificate(training, n_missed, rows)
+        rows = rows if row_numbers is None else row_numbers[rows]
+        self._record_certificate(training, len(rows), rows)
 
     def _check_codes(
         self, training: SamplesInMemory, numbers: np.ndarray, n_checked: int

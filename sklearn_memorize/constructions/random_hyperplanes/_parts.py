@@ -156,10 +156,12 @@ class SamplesInParts:
         for task in tasks:
             yield work(self, *task)
 
-    def n_missed(self, predictor: Callable, n_threads: int) -> int:
-        """Count those for which `predictor(X, n_threads=1)` is another class."""
+    def missed(self, predictor: Callable, n_threads: int) -> np.ndarray:
+        """Return the rows for which `predictor(X, n_threads=1)` is another class."""
         columns = self.parts, self.arrangements, self.checksums
-        return self.workers.reduce(sum, _missed, *columns, given=(predictor,))
+        found = self.workers.gather(_missed, *columns, given=(predictor,))
+        numbered = zip(self.offsets, found, strict=False)
+        return np.concatenate([start + rows for start, rows in numbered])
 
     def _of_class(self, number: int) -> _ClassInParts:
         if number not in self._classes:
@@ -309,10 +311,10 @@ def _unseparated_in(codes, arrangement: Arrangement, number: int, masks):
     ]
 
 
-def _missed(X, arrangement: Arrangement, expected: int, predictor: Callable) -> int:
+def _missed(X, arrangement: Arrangement, expected: int, predictor: Callable):
     if checksum(row_hashes(X)) != expected:
         raise InterpolationError(
             "The values of X changed while it was read again. A dask array that draws "
             "random numbers needs a seed for each chunk; or call X.persist() first."
         )
-    return SamplesInMemory(X, *arrangement).n_missed(predictor, n_threads=1)
+    return SamplesInMemory(X, *arrangement).missed(predictor, n_threads=1)

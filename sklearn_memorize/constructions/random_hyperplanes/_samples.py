@@ -83,8 +83,8 @@ class Samples(Protocol):
     ) -> Iterable[DrawOutcome]:
         """Return `work(samples, *task)` for each task."""
 
-    def n_missed(self, predictor: Callable, n_threads: int) -> int:
-        """Count those for which `predictor(X, n_threads=...)` is another class."""
+    def missed(self, predictor: Callable, n_threads: int) -> np.ndarray:
+        """Return the rows for which `predictor(X, n_threads=...)` is another class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,13 +216,13 @@ class SamplesInMemory:
             lambda: Parallel(n_jobs=n_jobs, prefer="threads", require=require)(calls)
         )
 
-    def n_missed(self, predictor: Callable, n_threads: int) -> int:
-        """Count those for which `predictor(X, n_threads=...)` is another class."""
-        labels, missed = self.labels, 0
+    def missed(self, predictor: Callable, n_threads: int) -> np.ndarray:
+        """Return the rows for which `predictor(X, n_threads=...)` is another class."""
+        labels, missed = self.labels, [np.empty(0, dtype=np.intp)]
         for block in blocks_of_rows(self.n_samples, self.X.shape[1]):
             numbers = predictor(self.X[self.rows[block]], n_threads=n_threads)
-            missed += int((numbers != labels[block]).sum())
-        return missed
+            missed.append(self.rows[block][numbers != labels[block]])
+        return np.concatenate(missed)
 
 
 def unseparated_samples(codes, layout: ClassLayout, number: int, masks) -> np.ndarray:
