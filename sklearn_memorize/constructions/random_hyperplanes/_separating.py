@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.sparsefuncs import min_max_axis
 
 from ._exact_hyperplanes import AxisHyperplanes
 
@@ -86,10 +87,10 @@ def separating_hyperplanes(
     For ReLU neurons weights are such that the nearest bright samples give an output of
     about 2**unit_exponent.
     """
-    used = None
-    if sparse.issparse(X):  # slicing takes time for each column, used or not
-        used = np.unique(X.indices)
-        X = X[:, used]
+    # Slicing takes time for each column; and dense and sparse samples are to have the
+    # same ones.
+    used = _varying(X)
+    X = X[:, used]
     features: list[int] = []
     sides: list[int] = []
     thresholds: list[float] = []
@@ -111,11 +112,22 @@ def separating_hyperplanes(
         waiting += [above, below]
     chosen = np.array(features, dtype=np.intp)
     return AxisHyperplanes(
-        chosen if used is None else used[chosen].astype(np.intp),
+        used[chosen].astype(np.intp),
         np.array(sides, dtype=np.int8),
         np.array(thresholds, dtype=np.float64),
         np.array(exponents, dtype=np.intp),
     )
+
+
+def _varying(X) -> np.ndarray:
+    """Return the features that are not the same in all rows."""
+    used = np.arange(X.shape[1])
+    if sparse.issparse(X):
+        used = np.unique(X.indices)
+        low, high = min_max_axis(sparse.csr_array(X[:, used]), axis=0)
+    else:
+        low, high = X.min(axis=0), X.max(axis=0)
+    return used[low < high]
 
 
 def _has_one_class(labels: np.ndarray) -> bool:
