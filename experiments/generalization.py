@@ -46,7 +46,7 @@ from sklearn_memorize.exceptions import ConflictingLabelsWarning
 HERE = Path(__file__).parent
 
 # Settings of MemorizingClassifier to compare, by the name that the tables give them.
-OWN = {"MemorizingClassifier": {}}
+OWN = {"MemorizingClassifier": {"hyperplanes": "adapted"}}
 OTHERS = {
     "1-NN": KNeighborsClassifier(1),
     "5-NN": KNeighborsClassifier(5),
