@@ -180,7 +180,8 @@ class AdaptedStream(SeededStream):
         best += _CANDIDATES * np.arange(SEEDED_TOGETHER)
         # Of powers of two: the two samples lie about one unit of the layer apart.
         unit = np.frexp(high[best] - low[best])[1] - self._ball.exponent
-        unit = np.clip(unit, -60, 60)
+        # Biases in the units of the data stay finite.
+        unit = np.clip(unit, max(-60, self._ball.exponent - 1019), 60)
         weights = np.ldexp(candidates.weights[best], -unit[:, np.newaxis])
         directions = self._in_rows(survey.used[candidates.features[best]], weights)
         return directions, np.ldexp(-thresholds[best], -unit - self._ball.exponent)

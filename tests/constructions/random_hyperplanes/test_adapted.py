@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import load_digits, load_wine, make_classification
@@ -132,6 +132,7 @@ def test_the_quorum_is_the_smallest_number_of_draws_that_cover_a_sample(options)
         max_size=25,
     )
 )
+@example([(0.0, 0.0, 0), (9.999999002079859e299, 0.0, 1), (9.9999989e299, 0.0, 0)])
 @settings(max_examples=60, deadline=None)
 @pytest.mark.filterwarnings("error", "ignore:.*several labels")
 def test_every_sample_is_recalled(samples):
