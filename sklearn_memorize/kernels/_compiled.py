@@ -19,30 +19,6 @@ from ._reference import (
     scales,
 )
 
-__all__ = [
-    "arranged",
-    "classes_that_fire",
-    "covers",
-    "gini_gains",
-    "integer_sums",
-    "largest_margins",
-    "margin_sums",
-    "margins_and_fires",
-    "ordered_product",
-    "pack_signs",
-    "pack_signs_of_rows",
-    "packed_rows",
-    "pair_sums",
-    "row_hashes",
-    "row_norms",
-    "shape_of_planes",
-    "signs_in_planes",
-    "smallest_counts",
-    "tiles_of_rows",
-    "two_smallest_counts",
-    "words_at",
-]
-
 _TILES_OF_A_GROUP = 8
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 

@@ -1,17 +1,15 @@
 """At home in scikit-learn: names, containers, metadata routing."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import sklearn
-from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support.estimators import PUBLIC, new
 
-from sklearn_memorize import MemorizingClassifier, RandomThresholdTransformer
+from sklearn_memorize import MemorizingClassifier
 from sklearn_memorize.exceptions import ConflictingLabelsWarning
 
 FRAME, LABELS = load_iris(return_X_y=True, as_frame=True)
@@ -36,38 +34,6 @@ def test_names_of_features_are_kept(name):
     )
     with pytest.raises(ValueError, match="feature names should match"):
         method(FRAME[FRAME.columns[::-1]])
-
-
-def test_the_transformer_names_its_features():
-    transformer = RandomThresholdTransformer(n_hyperplanes=3, random_state=0)
-    names = transformer.fit(FRAME).get_feature_names_out()
-    expected = [f"randomthresholdtransformer{k}" for k in range(3)]
-    assert names.tolist() == expected
-    chain = make_pipeline(StandardScaler(), transformer).fit(FRAME)
-    assert chain.get_feature_names_out().tolist() == expected
-
-
-@pytest.mark.parametrize("container", ["pandas", "polars"])
-def test_set_output_names_and_wraps_the_features(container):
-    library = pytest.importorskip(container)
-    transformer = RandomThresholdTransformer(n_hyperplanes=999, random_state=0)
-    plain = transformer.fit_transform(FRAME)
-    table = transformer.set_output(transform=container).fit_transform(FRAME)
-    assert isinstance(table, library.DataFrame)
-    assert list(table.columns) == transformer.get_feature_names_out().tolist()
-    assert (table.to_numpy() == plain).all()
-    chain = make_pipeline(StandardScaler(), clone(transformer), MemorizingClassifier())
-    chain.set_output(transform=container)
-    model = chain.fit(FRAME, LABELS)[-1]
-    assert model.feature_names_in_.tolist() == list(table.columns)
-
-
-def test_pandas_output_keeps_the_index():
-    shuffled = FRAME.sample(frac=1, random_state=0)
-    transformer = RandomThresholdTransformer(random_state=0)
-    table = transformer.set_output(transform="pandas").fit_transform(shuffled)
-    assert isinstance(table, pd.DataFrame)
-    assert table.index.equals(shuffled.index)
 
 
 @pytest.mark.filterwarnings(
