@@ -11,7 +11,16 @@ import numpy as np
 from scipy import sparse
 
 from ... import kernels
-from ...exact._signs import DOUBLE, TINY, ceilings, rounded_up, rounding, signs
+from ...exact._signs import (
+    DOUBLE,
+    SINGLE,
+    TINY,
+    ceilings,
+    compensated_sums,
+    rounded_up,
+    rounding,
+    signs,
+)
 from ...kernels._memory import blocks_of_rows
 from ...network._layer import Layer, frozen, frozen_matrix
 from ...network._storage import require, storable
@@ -205,14 +214,18 @@ class ExactHyperplanes:
     def subset(self, hyperplanes) -> Self:
         """Return the layer of some of the hyperplanes; those of `axis` stay last."""
         is_drawn = hyperplanes < self.n_drawn
-        n_drawn = np.count_nonzero(is_drawn)
-        assert is_drawn[:n_drawn].all()
-        return replace(
+        drawn = hyperplanes[: np.count_nonzero(is_drawn)]
+        assert is_drawn[: len(drawn)].all()
+        subset = replace(
             self,
-            directions=self.directions[hyperplanes[:n_drawn]],
-            scaled_biases=self.scaled_biases[hyperplanes[:n_drawn]],
-            axis=self.axis[hyperplanes[n_drawn:] - self.n_drawn],
+            directions=self.directions[drawn],
+            scaled_biases=self.scaled_biases[drawn],
+            axis=self.axis[hyperplanes[len(drawn) :] - self.n_drawn],
         )
+        if "shifted_offsets" in vars(self):  # they take long where digits cancel
+            known = tuple(part[drawn] for part in self.shifted_offsets)
+            vars(subset)["shifted_offsets"] = known
+        return subset
 
     def with_axis(self, more: AxisHyperplanes) -> Self:
         """Return the layer with more axis-parallel hyperplanes."""
@@ -248,17 +261,49 @@ class ExactHyperplanes:
 
     @cached_property
     def shifted_offsets(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same for b + <w, shift>, which is added to <w, x - shift>."""
+        """The same for b + <w, shift>, which is added to <w, x - shift>.
+
+        Where the two terms nearly cancel, so that double precision would leave the
+        signs of all samples in doubt, they are summed with more digits.
+        """
         if self.shift is None:
             return self.offsets
         shift = np.ldexp(self.shift, -self.exponent)
-        assert not self.is_sparse
-        product = kernels.ordered_product(self.directions, shift[np.newaxis])[:, 0]
+        if self.is_sparse:
+            product = self.directions.astype(np.float64) @ shift
+        else:
+            product = kernels.ordered_product(self.directions, shift[np.newaxis])[:, 0]
         # A double of NumPy: a float of Python would become one in single precision.
         norm = np.sqrt(np.sum(shift * shift)) * (1 + 2.0**-20)
         magnitude = self.direction_bounds * norm + np.abs(self.scaled_biases)
         bounds = 2 * rounding(self.n_features + 4.0, DOUBLE) * magnitude + TINY
-        return _in_single_precision(self.scaled_biases + product, bounds)
+        values = self.scaled_biases + product
+        open_ = np.flatnonzero(~(bounds <= SINGLE * np.abs(values)))
+        if len(open_):
+            sums, errors = self._compensated_offsets(shift, open_)
+            closer = errors < bounds[open_]
+            values[open_[closer]] = sums[closer]
+            bounds[open_[closer]] = errors[closer]
+        return _in_single_precision(values, bounds)
+
+    def _compensated_offsets(
+        self, shift: np.ndarray, columns: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return b + <w, shift> of some hyperplanes, and bounds of the errors."""
+        points, directions = shift[np.newaxis], self.directions[columns]
+        if self.is_sparse:
+            used = np.unique(directions.indices)
+            points, directions = points[:, used], directions[:, used].toarray()
+        everywhere = np.arange(len(columns))
+        zeros = np.zeros(len(columns))
+        return compensated_sums(
+            points,
+            directions,
+            zeros.astype(np.intp),
+            everywhere,
+            self.scaled_biases[columns],
+            zeros,
+        )
 
     def exact_signs(self, X, rows, columns, shifts=0.0) -> np.ndarray:
         """Return [<w, x> + b + shift > 0] for pairs of rows and hyperplanes."""
