@@ -15,6 +15,7 @@ from scipy import sparse
 from ... import kernels
 from ...exact._signs import DOUBLE, TINY, rounding
 from ...kernels import LANES
+from ...kernels._threads import one_blas_thread
 from ._codes import unpack_bits, unpack_lanes
 from ._exact_hyperplanes import ExactHyperplanes
 
@@ -92,13 +93,19 @@ class ReLUCodes:
         return kernels.pack_bits(self.values[positions] == 0)
 
     def _sums(self, masks: np.ndarray):
-        """Yield the exact sums <u, output>, block by block."""
+        """Yield the exact sums <u, output>, block by block.
+
+        Sums of integers below 2**53 are exact in any order. More than one thread of
+        the linear algebra library would take longer to wake than such products take.
+        """
         n_hyperplanes = self.values.shape[1]
         weights = unpack_bits(masks, n_hyperplanes).T.astype(np.float64)
         step = max(LANES, _BLOCK_VALUES // max(1, n_hyperplanes) // LANES * LANES)
         for start in range(0, len(self.values), step):
             block = slice(start, min(start + step, len(self.values)))
-            yield block, self.values[block] @ weights
+            with one_blas_thread():
+                sums = self.values[block] @ weights
+            yield block, sums
 
     def largest_bounds(self, masks, skip: slice) -> np.ndarray:
         """Return `m = min <u, output> - |u| - 1`, over all but the tiles to skip.
@@ -110,11 +117,9 @@ class ReLUCodes:
         if (self.values[: self.n_samples] >= self.cap).any():
             # Outputs at the cap are larger in truth: no neuron may cover them.
             smallest = np.full(len(masks), self.cap)
-        matters = np.ones(len(self.values), dtype=bool)
-        matters[skip.start * LANES : skip.stop * LANES] = False
-        for block, sums in self._sums(masks):
-            sums = sums[matters[block]]
-            if len(sums):
+        n_tiles = len(self.values) // LANES
+        for tiles in (slice(0, skip.start), slice(skip.stop, n_tiles)):
+            for _, sums in self.part(tiles)._sums(masks):
                 np.minimum(smallest, sums.min(axis=0), out=smallest)
         sizes = np.bitwise_count(masks).sum(axis=1)
         return (smallest - sizes - 1).astype(np.int64)
