@@ -24,6 +24,7 @@ from ...exact._signs import (
 from ...kernels._memory import blocks_of_rows
 from ...network._layer import Layer, frozen, frozen_matrix
 from ...network._storage import require, storable
+from ._rows import columns_in_use
 
 # Rows and directions of doubtful pairs take about so many numbers at a time.
 _PAIR_VALUES = 1 << 22
@@ -292,7 +293,7 @@ class ExactHyperplanes:
         """Return b + <w, shift> of some hyperplanes, and bounds of the errors."""
         points, directions = shift[np.newaxis], self.directions[columns]
         if self.is_sparse:
-            used = np.unique(directions.indices)
+            used = columns_in_use(directions)
             points, directions = points[:, used], directions[:, used].toarray()
         everywhere = np.arange(len(columns))
         zeros = np.zeros(len(columns))
@@ -341,17 +342,21 @@ class ExactHyperplanes:
         """
         used_rows, rows = np.unique(rows, return_inverse=True)
         used_columns, columns = np.unique(columns, return_inverse=True)
-        X, directions = X[used_rows], self.directions[used_columns]
+        X = X[used_rows]
         features = np.arange(self.n_features)
         if sparse.issparse(X):
-            features = np.unique(X.indices)
+            features = columns_in_use(X)
         if self.is_sparse:
-            features = np.intersect1d(features, directions.indices)
+            directions = self.directions[used_columns]
+            features = np.intersect1d(features, columns_in_use(directions))
         if len(features) == 0:  # sums of nothing; any one feature gives them
             features = np.zeros(1, dtype=np.intp)
-        X, directions = X[:, features], directions[:, features]
+        X = X[:, features]
         X = X.toarray() if sparse.issparse(X) else X
-        directions = directions.toarray() if self.is_sparse else directions
+        if self.is_sparse:
+            directions = directions[:, features].toarray()
+        else:  # rows of very many features are not copied for a few of them
+            directions = self.directions[used_columns[:, np.newaxis], features]
         X, directions = np.ascontiguousarray(X), np.ascontiguousarray(directions)
         return X, rows, directions, columns
 

@@ -26,7 +26,7 @@ from ...network._storage import storable
 from ._codes import TILES_OF_A_GROUP, BitCodes
 from ._exact_hyperplanes import ExactHyperplanes
 from ._relu_codes import ReLUCodes, axis_outputs, encode_relu, sums_in_double
-from ._rows import dense_rows, in_memory, is_dense, rows_of
+from ._rows import columns_in_use, dense_rows, in_memory, is_dense, rows_of
 
 # Products are computed in blocks of this many columns and about this many numbers.
 _COLUMNS = 4096
@@ -35,6 +35,8 @@ _BLOCK_VALUES = 1 << 22
 _LEAST_WIDTH = 64
 # Powers of two up to this one are far from the limits of single precision.
 _SAFE_EXPONENT = 60
+# Products below this one are far from the largest number of single precision.
+_LARGEST_SINGLE = 2.0**120
 # Products of so few features are not worth storing; nor are those of rows that are
 # mostly zeros, which some groups of neighbours are looked at for.
 _FEW_FEATURES = 16
@@ -237,11 +239,14 @@ class HyperplaneLayer(ExactHyperplanes):
 
         None if directions would be mostly zeros even so.
         """
-        features = np.unique(self.directions.indices)
+        features = columns_in_use(self.directions)
         n_entries = self.n_drawn * len(features)
         if self.directions.nnz < _LEAST_FILLED * n_entries:
             return features, None
-        directions = self.directions[:, features].toarray()
+        if self.directions.nnz == n_entries:  # each looks at all of them, in order
+            directions = self.directions.data.reshape(self.n_drawn, len(features))
+        else:
+            directions = self.directions[:, features].toarray()
         shift = None if self.shift is None else self.shift[features]
         layer = type(self)(directions, self.scaled_biases, self.exponent, shift)
         return features, layer
@@ -475,6 +480,10 @@ def _row_bounds(
     squares = squares.astype(np.float64) + hyperplanes.n_features * 2.0**-126
     norms = np.sqrt(squares) * (1 + 2 * excess)
     bounds = relative * norms + hyperplanes.n_features * TINY
+    # Sums on the way are at most |w| |x|. Where that is near the largest number of
+    # single precision, they may have overflowed, and their signs say nothing.
+    largest = float(hyperplanes.direction_bounds.max(initial=1.0))
+    bounds[~(norms * largest < _LARGEST_SINGLE)] = np.inf
     bounds[n_terms == 0] = 0.0
     return rounded_up(bounds)
 
