@@ -28,6 +28,8 @@ from ._rows import columns_in_use
 
 # Rows and directions of doubtful pairs take about so many numbers at a time.
 _PAIR_VALUES = 1 << 22
+# By this power of two finer units of ReLU outputs differ from usual ones.
+_FINER, _LARGEST_EXPONENT = 974, 1020
 
 
 @storable
@@ -231,6 +233,17 @@ class ExactHyperplanes:
     def with_axis(self, more: AxisHyperplanes) -> Self:
         """Return the layer with more axis-parallel hyperplanes."""
         return replace(self, axis=self.axis.joined_by(more))
+
+    def with_finer_outputs(self) -> Self:
+        """Return the same hyperplanes, whose ReLU outputs are told from 0 far earlier.
+
+        The unit of outputs is so small that the largest of the samples barely fit into
+        double precision. Outputs of usual size then are all at their cap.
+        """
+        room = _LARGEST_EXPONENT - np.frexp(np.abs(self.scaled_biases).max(initial=0))[1]
+        finer = int(min(_FINER, room))
+        biases = np.ldexp(self.scaled_biases, finer)
+        return replace(self, scaled_biases=biases, exponent=self.exponent - finer)
 
     def joined_by(self, *others: Self) -> Self:
         """Return the layer of these hyperplanes and others of the same units."""

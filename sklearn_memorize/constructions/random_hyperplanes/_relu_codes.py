@@ -215,9 +215,13 @@ def sums_in_double(
         if sparse.issparse(scaled):
             scaled.data = np.ldexp(scaled.data, -exponent)
             norms = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
+            sums_of_sizes = abs(scaled).sum(axis=1)
         else:
             scaled = np.ldexp(scaled, -exponent)
             norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
+            sums_of_sizes = np.abs(scaled).sum(axis=1)
+        # Squares overflow where numbers do not; |x| is at most the sum of all |x_j|.
+        norms = np.where(np.isfinite(norms), norms, sums_of_sizes)
         biases = np.ldexp(hyperplanes.scaled_biases, hyperplanes.exponent - exponent)
         values = scaled @ hyperplanes.directions.T.astype(np.float64)
         values = (values.toarray() if sparse.issparse(values) else values) + biases

@@ -37,7 +37,7 @@ _N_PAIRS = 8
 # Thresholds lie between these shares of the way from one value to the next.
 _SHARES = 0.35, 0.65
 # Weights and biases stay below two to the power of this.
-_LARGEST_EXPONENT = 1000
+_LARGEST_EXPONENT = 1022
 
 
 class _Cut(NamedTuple):

@@ -176,10 +176,12 @@ def test_relu_outputs_are_rounded_up_exactly(scale, offset):
     exponent = int(np.frexp(scale)[1])
     biases = np.ldexp(-(directions.astype(np.float64) @ X[0]), -exponent)
     layer = HyperplaneLayer(directions, biases, exponent)
-    expected = rational_ceilings(layer, X)
-    for Z in (X, np.asfortranarray(X), sparse.csr_array(X)):
-        codes = layer.encode(Z, "relu")
-        assert (codes.values[: codes.n_samples] == expected).all()
+    for units in (layer, layer.with_finer_outputs()):
+        assert (units.biases == layer.biases).all()
+        expected = rational_ceilings(units, X)
+        for Z in (X, np.asfortranarray(X), sparse.csr_array(X)):
+            codes = units.encode(Z, "relu")
+            assert (codes.values[: codes.n_samples] == expected).all()
 
 
 def test_samples_of_many_features_have_exact_codes():
