@@ -39,7 +39,7 @@ _SAFE_EXPONENT = 60
 _LARGEST_SINGLE = 2.0**120
 # Products of so few features are not worth storing; nor are those of rows that are
 # mostly zeros, which some groups of neighbours are looked at for.
-_FEW_FEATURES = 16
+FEW_FEATURES = 16
 _MOST_NONZERO = 0.6
 _N_GROUPS = 32
 # Where there are more features than this, most blocks of zeros are better not read.
@@ -169,7 +169,7 @@ class HyperplaneLayer(ExactHyperplanes):
         codes : BitCodes or ReLUCodes
             As `arranged` returns them.
         """
-        few_features = self.n_features <= _FEW_FEATURES and is_dense(X)
+        few_features = self.n_features <= FEW_FEATURES and is_dense(X)
         if activation == "threshold" and few_features and not self.is_sparse:
             self._check_room(n_positions, activation)
             planes = BitCodes.empty_planes(n_positions, self.n_hyperplanes)
@@ -306,7 +306,7 @@ def _encode_sparse(
 
 def _are_packed(hyperplanes: ExactHyperplanes, X, rows) -> bool:
     """Return whether the rows have few features, or are mostly zeros."""
-    if hyperplanes.n_features <= _FEW_FEATURES:
+    if hyperplanes.n_features <= FEW_FEATURES:
         return True
     if hyperplanes.shift is not None or len(rows) < ROWS_OF_A_GROUP * _N_GROUPS:
         return False
