@@ -285,15 +285,26 @@ def margins_and_fires(
     return totals, fired
 
 
-def largest_margins(
-    codes: np.ndarray,
+def margins_of_rows(
+    words: np.ndarray,
     masks: np.ndarray,
     bounds: np.ndarray,
     starts: np.ndarray,
     n_votes: int,
-    n_samples: int | None = None,
-) -> np.ndarray:
-    return margins_and_fires(codes, masks, bounds, starts, n_votes, n_samples)[0]
+) -> tuple[np.ndarray, np.ndarray]:
+    n_rows, n_coverings = words.shape[:2]
+    shape = n_rows, n_coverings, (len(starts) - 1) // n_coverings
+    totals, fired = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.uint64)
+    _c.margins_of_rows(
+        _in_order(words, np.uint64),
+        _in_order(masks, np.uint64),
+        _in_order(bounds, np.int64),
+        _in_order(starts, np.int64),
+        n_votes,
+        totals,
+        fired,
+    )
+    return totals, fired != 0
 
 
 def gini_gains(

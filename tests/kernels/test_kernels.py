@@ -476,5 +476,5 @@ def test_margin_sums_are_the_sums_of_the_largest_margins(codes, masks):
     words = kernels.words_at(codes, np.arange(64 * N_TILES))
     sums = kernels.margin_sums(words, masks, bounds, starts, np.array([1, 9]))
     for place, n_votes in enumerate((1, 9)):
-        margins = kernels.largest_margins(codes, masks, bounds, starts, n_votes)
+        margins, _ = kernels.margins_and_fires(codes, masks, bounds, starts, n_votes)
         assert (sums[:, :, place] == margins).all()

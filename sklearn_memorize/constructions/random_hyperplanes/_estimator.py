@@ -20,6 +20,7 @@ from ..._estimator._messages import advice_on_memory, unchanged_on_failure
 from ..._estimator._probabilities import ONE_OBSERVATION, Rule, Softmax
 from ..._estimator._sklearn import Interval, StrOptions, _fit_context, draw_seeds
 from ...exceptions import InterpolationError, InterpolationWarning
+from ...kernels import standard_arithmetic
 from ...kernels._memory import check_room
 from ._adapted import Survey
 from ._codes import ClassLayout
@@ -392,6 +393,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         return self._attributes(draws, training, ball, rules)
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @standard_arithmetic()
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Memorize one more batch, and certify that all so far are recalled.
 

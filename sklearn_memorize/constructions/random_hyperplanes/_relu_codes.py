@@ -15,6 +15,7 @@ from scipy import sparse
 from ... import kernels
 from ...exact._signs import DOUBLE, TINY, rounding
 from ...kernels import LANES
+from ...kernels._threads import one_blas_thread
 from ._codes import unpack_bits, unpack_lanes
 from ._exact_hyperplanes import ExactHyperplanes
 
@@ -98,7 +99,9 @@ class ReLUCodes:
         step = max(LANES, _BLOCK_VALUES // max(1, n_hyperplanes) // LANES * LANES)
         for start in range(0, len(self.values), step):
             block = slice(start, min(start + step, len(self.values)))
-            yield block, self.values[block] @ weights
+            with one_blas_thread():
+                sums = self.values[block] @ weights
+            yield block, sums
 
     def largest_bounds(self, masks, skip: slice) -> np.ndarray:
         """Return `m = min <u, output> - |u| - 1`, over all but the tiles to skip.
@@ -147,9 +150,13 @@ class ReLUCodes:
             fired[:, number] = np.bitwise_or.reduce(covers, axis=0)
         return unpack_lanes(fired, self.n_samples)
 
-    def margin_sums(self, masks, bounds, starts, n_votes: int) -> np.ndarray:
-        """Sum the `n_votes` largest margins m - <u, output> of each class."""
+    def votes(self, masks, bounds, starts, n_votes: int):
+        """Sum the `n_votes` largest margins m - <u, output> of each class.
+
+        Returns them, and what `classes_that_fire` returns.
+        """
         totals = np.zeros((len(self.values), len(starts) - 1))
+        fires = np.zeros(totals.shape, dtype=bool)
         for number, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
             n_kept = min(n_votes, stop - start)
             if n_kept == 0:
@@ -157,8 +164,10 @@ class ReLUCodes:
             for block, sums in self._sums(masks[start:stop]):
                 margins = bounds[start:stop] - sums
                 margins.partition(margins.shape[1] - n_kept, axis=1)
-                totals[block, number] = margins[:, -n_kept:].sum(axis=1)
-        return totals[: self.n_samples]
+                largest = margins[:, -n_kept:]
+                totals[block, number] = largest.sum(axis=1)
+                fires[block, number] = largest.max(axis=1) > 0
+        return totals[: self.n_samples], fires[: self.n_samples]
 
 
 def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -> None:

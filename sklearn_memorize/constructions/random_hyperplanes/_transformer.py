@@ -23,6 +23,7 @@ from ..._estimator._messages import (
 )
 from ..._estimator._sklearn import Interval, _fit_context, draw_seeds
 from ..._estimator._storage import PersistentMixin
+from ...kernels import standard_arithmetic
 from ._drawing import HyperplaneStream, enclosing_ball
 
 
@@ -111,6 +112,7 @@ class RandomThresholdTransformer(
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @standard_arithmetic()
     def fit(self, X, y=None):
         """Draw the hyperplanes.
 
@@ -150,6 +152,7 @@ class RandomThresholdTransformer(
                 self.radius_ = ball.radius
         return self
 
+    @standard_arithmetic()
     def transform(self, X):
         """Return on which sides of the hyperplanes the samples lie.
 

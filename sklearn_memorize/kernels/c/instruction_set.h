@@ -38,6 +38,7 @@ const struct kernels TABLE_OF(INSTRUCTION_SET) = {
     .covers = covers,
     .classes_that_fire = classes_that_fire,
     .largest_margins = largest_margins,
+    .margins_of_rows = margins_of_rows,
     .gini_gains = gini_gains,
     .two_smallest_counts = two_smallest_counts,
     .margin_sums = margin_sums,

@@ -142,6 +142,10 @@ struct kernels {
     int (*largest_margins)(const struct codes *, const struct neurons *,
                            const struct classes *, int64_t n_samples, int64_t n_votes,
                            int64_t *totals, uint64_t *fired);
+    int (*margins_of_rows)(const uint64_t *words, int64_t n_rows, int64_t n_coverings,
+                           int64_t n_words, const struct neurons *,
+                           const struct classes *, int64_t n_votes, int64_t *totals,
+                           uint64_t *fired);
     /* left_out.h */
     int (*gini_gains)(const double *columns, const struct classes *,
                       const int64_t *features, const double *weights, int64_t n_terms,

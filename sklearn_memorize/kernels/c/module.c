@@ -690,6 +690,26 @@ FUNCTION(largest_margins, 8)
     return finish(call, failed);
 }
 
+FUNCTION(margins_of_rows, 7)
+{
+    int failed = 0;
+    const uint64_t *words = words_in(call, -1);
+    int64_t n_rows = last_shape(call, 0), n_coverings = last_shape(call, 1);
+    struct codes codes = {NULL, 0, last_shape(call, 2), 0};
+    struct neurons neurons = neurons_of(call, &codes, 1);
+    struct classes classes = classes_of(call, neurons.n_neurons);
+    if (!call->is_refused && (n_coverings < 1 || classes.n_classes % n_coverings))
+        refuse(call, PyExc_ValueError, "coverings have the same classes");
+    int64_t n_votes = integer_between(call, 1, (int64_t)1 << 31);
+    int64_t *totals = integers_out(call, n_rows * classes.n_classes);
+    uint64_t *fired = words_out(call, n_rows * classes.n_classes);
+    if (!call->is_refused)
+        RUN(failed, active->margins_of_rows(words, n_rows, n_coverings, codes.n_words,
+                                            &neurons, &classes, n_votes, totals,
+                                            fired));
+    return finish(call, failed);
+}
+
 FUNCTION(gini_gains, 6)
 {
     int failed = 0;
@@ -796,6 +816,7 @@ static PyMethodDef methods[] = {
     METHOD(covers),
     METHOD(classes_that_fire),
     METHOD(largest_margins),
+    METHOD(margins_of_rows),
     METHOD(gini_gains),
     METHOD(two_smallest_counts),
     METHOD(margin_sums),
