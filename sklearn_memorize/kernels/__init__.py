@@ -24,6 +24,7 @@ from ._reference import (
     aligned_room,
     arranged,
     classes_that_fire,
+    compensated_sums,
     covers,
     gini_gains,
     hash_coefficients,
@@ -62,6 +63,7 @@ _VARIABLE = "SKLEARN_MEMORIZE_KERNELS"
 _KERNELS = (
     "arranged",
     "classes_that_fire",
+    "compensated_sums",
     "covers",
     "gini_gains",
     "integer_sums",

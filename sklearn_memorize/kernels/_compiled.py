@@ -71,6 +71,29 @@ def pair_sums(
     return sums, magnitudes
 
 
+def compensated_sums(
+    X: np.ndarray,
+    rows: np.ndarray,
+    directions: np.ndarray,
+    columns: np.ndarray,
+    offsets: np.ndarray,
+    shifts: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    sums, magnitudes, smallest = (np.empty(len(rows)) for _ in range(3))
+    _c.compensated_sums(
+        _matrix(X),
+        _in_order(rows, np.int64),
+        _in_order(directions, np.float32),
+        _in_order(columns, np.int64),
+        _in_order(offsets, np.float64),
+        _in_order(shifts, np.float64),
+        sums,
+        magnitudes,
+        smallest,
+    )
+    return sums, magnitudes, smallest
+
+
 def _numbers(doubtful) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = (np.frombuffer(numbers, dtype=np.int64) for numbers in doubtful)
     return rows, columns

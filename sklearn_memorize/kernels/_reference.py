@@ -15,6 +15,7 @@ __all__ = [
     "aligned_room",
     "arranged",
     "classes_that_fire",
+    "compensated_sums",
     "covers",
     "gini_gains",
     "hash_coefficients",
@@ -305,6 +306,51 @@ def pair_sums(
         sums[pairs] = terms.sum(axis=1)
         magnitudes[pairs] = np.abs(terms).sum(axis=1)
     return sums, magnitudes
+
+
+def compensated_sums(
+    X: np.ndarray,
+    rows: np.ndarray,
+    directions: np.ndarray,
+    columns: np.ndarray,
+    offsets: np.ndarray,
+    shifts: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return <w, x> + b + c of pairs as with three times the digits.
+
+    Also returns the sum of the sizes of the terms, and the smallest |w_j x_j| that is
+    not zero (or 1). The products of w with two halves of x are exact. Each sum hands
+    on its rounding error to a second sum, and that to a third (T. Ogita, S. M. Rump,
+    S. Oishi, "Accurate sum and dot product", SIAM J. Sci. Comput. 26, 2005, with
+    K = 3). The order of summation is left open.
+    """
+    sums, magnitudes, smallest = (np.empty(len(rows)) for _ in range(3))
+    for some in _row_blocks(len(rows), X.shape[1], _PRODUCTS_AT_ONCE):
+        w = np.ascontiguousarray(directions[columns[some]].T, dtype=np.float64)
+        x = np.ascontiguousarray(X[rows[some]].T, dtype=np.float64)
+        leading = x.view(np.uint64) & ~np.uint64((1 << 24) - 1)
+        high = leading.view(np.float64)
+        products = np.abs(w) * np.abs(x)
+        terms = np.concatenate((w * high, w * (x - high), [offsets[some]]))
+        total, error, rest = shifts[some], *np.zeros((2, terms.shape[1]))
+        for term in terms:
+            total, lost = two_sum(total, term)
+            error, lost = two_sum(error, lost)
+            rest += lost
+        total, error = two_sum(total, error)
+        sums[some] = total + (error + rest)
+        constants = np.abs(offsets[some]) + np.abs(shifts[some])
+        magnitudes[some] = products.sum(axis=0) + constants
+        sizes = np.where((w != 0) & (x != 0), products, 1.0)
+        smallest[some] = sizes.min(axis=0, initial=1.0)
+    return sums, magnitudes, smallest
+
+
+def two_sum(a, b):
+    """Return the rounded sum and its rounding error (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def pack_bits(bits: np.ndarray) -> np.ndarray:

@@ -249,8 +249,19 @@ def pair_sums(rng):
     return lambda: kernels.pair_sums(X, rows, directions, columns)
 
 
+def compensated_sums(rng):
+    # Small integers: sums are exact, in any order.
+    n_rows, n_columns = _shape(rng)
+    X = _matrix(rng, n_rows, n_columns)
+    directions = rng.integers(-2, 3, (7, n_columns)).astype(np.float32)
+    rows, columns = rng.integers(0, n_rows, 20), rng.integers(0, 7, 20)
+    constants = rng.integers(-9, 10, (2, 20)).astype(np.float64)
+    return lambda: kernels.compensated_sums(X, rows, directions, columns, *constants)
+
+
 CASES = (
     arranged,
+    compensated_sums,
     covers,
     integer_sums,
     margins_and_fires,

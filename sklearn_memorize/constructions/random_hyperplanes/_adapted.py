@@ -164,6 +164,11 @@ class AdaptedStream(SeededStream):
         super().__init__(seed, ball, n_drawn)
         self._survey = survey
 
+    @property
+    def _n_columns(self) -> int | None:
+        n_features = self._survey.n_features
+        return n_features if n_features <= MANY_FEATURES else None
+
     def _group(self, number: int) -> tuple[Any, np.ndarray]:
         """Draw the hyperplanes that share a seed."""
         survey = self._survey

@@ -207,7 +207,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     Any two distinct rows differ in some feature, and comparing two numbers is exact. So
     separating hyperplanes recall any training set, memory permitting; with ReLU
-    activation, as long as the outputs of the first layer fit into double precision.
+    activation, as long as differences that matter and the largest entry are less than
+    a factor of about 2**1990 apart.
 
     Of more than 8,192 features, hyperplanes look only at those that are not zero in all
     training samples, if these are at most a quarter; predictions ignore the others.

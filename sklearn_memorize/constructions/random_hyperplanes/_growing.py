@@ -99,7 +99,7 @@ def memorize_more(
             if n_rounds > MOST_ROUNDS:
                 break
             layer = with_separating(
-                growing.layer, codes, covers, samples, rules, growing.seed
+                growing.layer, codes, covers, samples, rules, growing.seed, n_rounds
             )
             larger = _encoded_anew(growing, layer, samples, rules)
         else:

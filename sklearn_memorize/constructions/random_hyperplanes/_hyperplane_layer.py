@@ -27,7 +27,7 @@ from ...network._storage import storable
 from ._codes import TILES_OF_A_GROUP, BitCodes
 from ._exact_hyperplanes import ExactHyperplanes
 from ._relu_codes import ReLUCodes, axis_outputs, encode_relu, sums_in_double
-from ._rows import in_memory, is_dense, rows_of
+from ._rows import columns_in_use, in_memory, is_dense, rows_of
 
 # Products are computed in blocks of this many columns and about this many numbers.
 _COLUMNS = 4096
@@ -36,6 +36,8 @@ _BLOCK_VALUES = 1 << 22
 _LEAST_WIDTH = 64
 # Powers of two up to this one are far from the limits of single precision.
 _SAFE_EXPONENT = 60
+# Products below this one are far from the largest number of single precision.
+_LARGEST_SINGLE = 2.0**120
 # Rows of so few features are written in planes.
 _FEW_FEATURES = 16
 # 64 directions of so many features fit the second cache, and products with them stay in
@@ -223,17 +225,18 @@ class HyperplaneLayer(ExactHyperplanes):
 
         None for all features; no layer if directions would be mostly zeros even so.
         """
-        features = np.unique(self.directions.indices)
-        if self.directions.nnz < _LEAST_FILLED * self.n_drawn * len(features):
+        features = columns_in_use(self.directions)
+        n_entries = self.n_drawn * len(features)
+        if self.directions.nnz < _LEAST_FILLED * n_entries:
             return None, None
         of_all = 2 * len(features) > self.n_features  # choosing them does not pay
         used = slice(None) if of_all else features
-        layer = type(self)(
-            self.directions[:, used].toarray(),
-            self.scaled_biases,
-            self.exponent,
-            None if self.shift is None else self.shift[used],
-        )
+        if self.directions.nnz == n_entries and not of_all:  # all of them, in order
+            directions = self.directions.data.reshape(self.n_drawn, len(features))
+        else:
+            directions = self.directions[:, used].toarray()
+        shift = None if self.shift is None else self.shift[used]
+        layer = type(self)(directions, self.scaled_biases, self.exponent, shift)
         return None if of_all else features, layer
 
     def __getstate__(self) -> dict:
@@ -374,7 +377,6 @@ def _encode_packed(
             packed, *size = kernels.packed_rows(
                 points, chosen, layers[0].shift, layers[0].exponent
             )
-            row_bounds = _row_bounds(layers[0], *size)
         for layer, code in zip(layers, codes, strict=True):
             offsets, offset_bounds = layer.shifted_offsets
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
@@ -382,7 +384,7 @@ def _encode_packed(
                     packed,
                     layer.directions,
                     offsets,
-                    row_bounds,
+                    _row_bounds(layer, *size),
                     layer.direction_bounds,
                     offset_bounds,
                     places,
@@ -521,6 +523,10 @@ def _row_bounds(
     squares = squares.astype(np.float64) + hyperplanes.n_features * 2.0**-126
     norms = np.sqrt(squares) * (1 + 2 * excess)
     bounds = relative * norms + hyperplanes.n_features * TINY
+    # Sums on the way are at most |w| |x|. Where that is near the largest number of
+    # single precision, they may have overflowed, and their signs say nothing.
+    largest = float(hyperplanes.direction_bounds.max(initial=1.0))
+    bounds[~(norms * largest < _LARGEST_SINGLE)] = np.inf
     bounds[n_terms == 0] = 0.0
     return rounded_up(bounds)
 

@@ -93,7 +93,11 @@ class ReLUCodes:
         return kernels.pack_bits(self.values[positions] == 0)
 
     def _sums(self, masks: np.ndarray):
-        """Yield the exact sums <u, output>, block by block."""
+        """Yield the exact sums <u, output>, block by block.
+
+        Sums of integers below 2**53 are exact in any order. More than one thread of
+        the linear algebra library would take longer to wake than such products take.
+        """
         n_hyperplanes = self.values.shape[1]
         weights = unpack_bits(masks, n_hyperplanes).T.astype(np.float64)
         step = max(LANES, _BLOCK_VALUES // max(1, n_hyperplanes) // LANES * LANES)
@@ -113,11 +117,9 @@ class ReLUCodes:
         if (self.values[: self.n_samples] >= self.cap).any():
             # Outputs at the cap are larger in truth: no neuron may cover them.
             smallest = np.full(len(masks), self.cap)
-        matters = np.ones(len(self.values), dtype=bool)
-        matters[skip.start * LANES : skip.stop * LANES] = False
-        for block, sums in self._sums(masks):
-            sums = sums[matters[block]]
-            if len(sums):
+        n_tiles = len(self.values) // LANES
+        for tiles in (slice(0, skip.start), slice(skip.stop, n_tiles)):
+            for _, sums in self.part(tiles)._sums(masks):
                 np.minimum(smallest, sums.min(axis=0), out=smallest)
         sizes = np.bitwise_count(masks).sum(axis=1)
         return (smallest - sizes - 1).astype(np.int64)
@@ -219,9 +221,13 @@ def sums_in_double(
         if sparse.issparse(scaled):
             scaled.data = np.ldexp(scaled.data, -exponent)
             norms = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
+            sums_of_sizes = abs(scaled).sum(axis=1)
         else:
             scaled = np.ldexp(scaled, -exponent)
             norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
+            sums_of_sizes = np.abs(scaled).sum(axis=1)
+        # Squares overflow where numbers do not; |x| is at most the sum of all |x_j|.
+        norms = np.where(np.isfinite(norms), norms, sums_of_sizes)
         biases = np.ldexp(hyperplanes.scaled_biases, hyperplanes.exponent - exponent)
         values = scaled @ hyperplanes.directions.T.astype(np.float64)
         values = (values.toarray() if sparse.issparse(values) else values) + biases

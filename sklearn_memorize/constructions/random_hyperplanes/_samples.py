@@ -7,6 +7,7 @@ reads its input.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +33,8 @@ from ._hyperplane_layer import HyperplaneLayer
 
 # Samples that keep this many others from being covered are looked for together.
 _MASKS_AT_ONCE = 256
+# Weights of labels stay below two to the power of this: one is not lost beside them.
+_LARGEST_EXPONENT = 30
 
 
 class Samples(Protocol):
@@ -151,14 +154,17 @@ class SamplesInMemory:
     def label_weights(self, samples: np.ndarray) -> np.ndarray:
         """Return the total weight of each label of some samples, told by their place.
 
-        The shape is (n_samples, n_classes).
+        The shape is (n_samples, n_classes). Weights so large that a sum of them might
+        lose what is as small as one are all divided by a power of two.
         """
         weights = np.zeros((len(samples), len(self.sizes)))
         if self.ballots is None:
             weights[np.arange(len(samples)), self.labels[samples]] = 1.0
         else:
             here = self.ballots.of_rows(samples, self.n_samples)
-            np.add.at(weights, (here.rows, here.labels), here.weights)
+            largest = math.frexp(float(here.weights.max(initial=0.0)))[1]
+            votes = np.ldexp(here.weights, min(0, _LARGEST_EXPONENT - largest))
+            np.add.at(weights, (here.rows, here.labels), votes)
         return weights
 
     def enclosing_ball(self, center: bool, n_threads: int) -> Ball:

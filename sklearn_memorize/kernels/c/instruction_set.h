@@ -27,6 +27,7 @@ const struct kernels TABLE_OF(INSTRUCTION_SET) = {
     .integer_sums = integer_sums,
     .row_norms = row_norms,
     .pair_sums = pair_sums,
+    .compensated_sums = compensated_sums,
     .pack_signs = pack_signs,
     .pack_rows = pack_rows,
     .pack_signs_of_rows = pack_signs_of_rows,

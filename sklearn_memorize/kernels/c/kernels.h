@@ -96,6 +96,19 @@ struct preparation {
     double *squares;
 };
 
+/* Pairs of a row and a direction, and two numbers that are added to their product. */
+struct pairs {
+    const int64_t *columns;
+    const double *offsets, *shifts;
+    int64_t n_pairs;
+};
+
+/* Sums, the sums of the sizes of all terms, and the smallest product that is not
+ * zero, or 1. */
+struct compensated {
+    double *sums, *magnitudes, *smallest;
+};
+
 struct kernels {
     const char *name;
     /* rows.h */
@@ -110,6 +123,9 @@ struct kernels {
     int (*pair_sums)(const struct matrix *, const int64_t *rows,
                      const float *directions, const int64_t *columns, int64_t n_pairs,
                      double *sums, double *magnitudes);
+    int (*compensated_sums)(const struct matrix *, const int64_t *rows,
+                            const float *directions, const struct pairs *,
+                            struct compensated *);
     /* signs.h */
     int (*pack_signs)(const float *products, const struct offsets *,
                       const struct places *, int64_t first_word, const struct codes *,

@@ -471,6 +471,28 @@ FUNCTION(pair_sums, 6)
     return finish(call, failed);
 }
 
+FUNCTION(compensated_sums, 9)
+{
+    int failed = 0;
+    struct matrix X = matrix(call);
+    const int64_t *rows = indices(call, -1, X.n_rows);
+    int64_t n_pairs = last_size(call);
+    const float *directions = floats(call, -1);
+    int64_t n_directions = last_shape(call, 0);
+    if (!call->is_refused && last_size(call) != n_directions * X.n_columns)
+        refuse(call, PyExc_ValueError, "rows and directions differ in length");
+    struct pairs pairs = {indices(call, n_pairs, n_directions), NULL, NULL, n_pairs};
+    pairs.offsets = doubles(call, n_pairs);
+    pairs.shifts = doubles(call, n_pairs);
+    struct compensated found = {0};
+    found.sums = doubles_out(call, n_pairs);
+    found.magnitudes = doubles_out(call, n_pairs);
+    found.smallest = doubles_out(call, n_pairs);
+    if (!call->is_refused)
+        RUN(failed, active->compensated_sums(&X, rows, directions, &pairs, &found));
+    return finish(call, failed);
+}
+
 FUNCTION(pack_signs, 8)
 {
     int failed = 0;
@@ -805,6 +827,7 @@ static PyMethodDef methods[] = {
     METHOD(integer_sums),
     METHOD(row_norms),
     METHOD(pair_sums),
+    METHOD(compensated_sums),
     METHOD(pack_signs),
     METHOD(pack_rows),
     METHOD(pack_signs_of_rows),
