@@ -1,5 +1,7 @@
 """The tables and figures of the user guide that come from the 40 tabular data sets."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from _ranking import mean_ranks
@@ -10,6 +12,10 @@ from scipy import stats
 OURS = "MemorizingClassifier"
 FOREST = "random forest"
 RANDOM = "random hyperplanes"
+MEASURED = Path(__file__).parent / "measured"
+README = MEASURED.parents[1] / "README.md"
+BEGIN, END = "<!-- accuracy: begin -->\n", "<!-- accuracy: end -->"
+IN_README = ("accuracy, %", "balanced, %", "ROC AUC, %", "log loss", "mean rank")
 # What noise is shown for, and how.
 LINES = {
     OURS: {"color": "C0", "linewidth": 2.5, "marker": "o"},
@@ -216,3 +222,20 @@ def write_reports(means, folder):
         written(table, {}, folder / "label_noise.csv", "classifier")
         figure = draw_label_noise(table)
         figure.savefig(folder / "label_noise.png", dpi=150)
+    if folder.resolve() == MEASURED.resolve():
+        write_readme()
+
+
+def readme_table(folder=MEASURED):
+    """Return the table of the README, in Markdown: the half to report on."""
+    table = pd.read_csv(folder / "generalization_test.csv", dtype=str)
+    table = table[["classifier", *IN_README]]
+    lines = [table.columns, ["---"] * table.shape[1], *table.to_numpy()]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write_readme(path=README):
+    """Write the table into the README, between its two marks."""
+    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    path.write_text(before + BEGIN + readme_table() + END + after, encoding="utf-8")
