@@ -88,17 +88,19 @@ def against_others(means):
 
 def probabilities(means):
     """Return what the probabilities of each method are worth: means and mean ranks."""
+    titles = {
+        "log_loss": "log loss",
+        "brier": "Brier score",
+        "calibration_error": "calibration error",
+    }
+    tables = {score: by_method(means, score) for score in titles}
+    have_all = set.intersection(*(set(table.columns) for table in tables.values()))
     columns = {}
-    for score, title in (
-        ("log_loss", "log loss"),
-        ("brier", "Brier score"),
-        ("calibration_error", "calibration error"),
-    ):
-        table = by_method(means, score)
+    for score, title in titles.items():
+        table = tables[score][sorted(have_all)]
         columns[title] = table.mean()
         columns[f"rank, {title}"] = ranks_of(table, False)
-    table = pd.DataFrame(columns).dropna()
-    return table.sort_values("rank, log loss")
+    return pd.DataFrame(columns).sort_values("rank, log loss")
 
 
 def times(means):
@@ -183,7 +185,7 @@ def draw_label_noise(table):
         ylabel="accuracy on true labels, %",
         xticks=shares,
     )
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", handlelength=3.5)
     axes.grid(alpha=0.3)
     return figure
 
