@@ -132,9 +132,9 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         are random. Where they are adapted, it is chosen by leaving out training
         samples, one at a time, and so are a scale of the margins and an offset of each
         class, which turn margins into scores whose softmax is `predict_proba`: those
-        with the smallest log loss. Nothing is fitted again for that. Where X is a dask
-        array, with `one_sided`, with `decision="network"` and with
-        `activation="relu"`, it is 3, and margins are not calibrated.
+        with the smallest log loss. Nothing is fitted again for that. With `one_sided`,
+        with `decision="network"` and with `activation="relu"` it is 3, and margins are
+        not calibrated.
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical rows with different labels: memorize the label of
         the largest total weight with a `ConflictingLabelsWarning`, or raise.
@@ -371,7 +371,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     @property
     def _leaves_out(self) -> bool:
-        """Whether samples in memory are left out, to choose the number of votes."""
+        """Whether samples are left out, to choose the number of votes."""
         chooses = self.n_votes == "auto" and self.hyperplanes == "adapted"
         chooses = chooses and self.decision == "vote"
         return chooses and self.activation == "threshold" and not self.one_sided
@@ -512,6 +512,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             classes=(1,) if self.one_sided else tuple(range(n_classes)),
             n_threads=_n_threads(self.n_jobs) if n_draws == 1 else 1,
             survey=survey,
+            leaves_out=bool(self._leaves_out and np.count_nonzero(training.sizes) > 1),
         )
 
     def _check_room_of_draws(
@@ -550,8 +551,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         votes: dict = {"n_votes_": 3 if self.n_votes == "auto" else self.n_votes}
         self.__dict__.pop("loo_score_", None)
         calibration = None
-        can_leave_out = self._leaves_out and np.count_nonzero(training.sizes) > 1
-        if can_leave_out and isinstance(training, SamplesInMemory):
+        if rules.leaves_out:
             left_out = leave_one_out(draws, training, _n_threads(self.n_jobs))
             votes = {"n_votes_": left_out.n_votes, "loo_score_": left_out.accuracy}
             calibration = left_out.calibration

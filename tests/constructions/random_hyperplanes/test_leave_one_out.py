@@ -1,5 +1,7 @@
 """What is said of samples that are left out, beside networks built without them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris, load_wine, make_classification, make_moons
@@ -10,6 +12,7 @@ from sklearn_memorize.constructions.random_hyperplanes._covers import (
 )
 from sklearn_memorize.constructions.random_hyperplanes._leave_one_out import (
     VOTES,
+    LeftOutCodes,
     _fit,
     _votes_without,
 )
@@ -21,6 +24,17 @@ class Recorded(MemorizingClassifier):
     def _attributes(self, draws, training, ball, rules):
         self.recorded = list(draws), training
         return super()._attributes(draws, training, ball, rules)
+
+
+def votes_without(draw, samples, places):
+    """Return the votes of all classes where each of some samples is left out."""
+    covering = draw.covering
+    evidence = LeftOutCodes.of(
+        samples, draw.codes, covering.masks, covering.bounds, covering.starts
+    )
+    evidence = replace(evidence, words=samples.words(draw.codes, places))
+    rows, labels = samples.rows[places], samples.labels[places]
+    return _votes_without(covering, draw.centers, evidence, rows, labels)
 
 
 def small_data():
@@ -36,15 +50,15 @@ def test_margins_are_those_of_neurons_made_without_the_sample(hyperplanes):
     X, y = small_data()
     clf = Recorded(hyperplanes=hyperplanes, n_draws=2, random_state=0).fit(X, y)
     draws, samples = clf.recorded
-    rows = np.arange(0, samples.n_samples, 7)
+    places = np.arange(0, samples.n_samples, 7)
     for draw in draws:
-        votes = _votes_without(draw, samples, rows)
+        votes = votes_without(draw, samples, places)
         codes = draw.codes.bits(samples.layout.positions())
         covering = draw.covering
         masks, labels = covering.mask_matrix(), samples.labels
         counts = masks.astype(int) @ codes.T.astype(int)
         neurons = np.repeat(np.arange(3), covering.widths)
-        for place, row in enumerate(rows):
+        for place, row in enumerate(places):
             others = np.arange(samples.n_samples) != row
             stays = draw.centers != samples.rows[row]
             for c in range(3):
