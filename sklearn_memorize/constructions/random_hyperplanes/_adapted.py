@@ -102,7 +102,8 @@ class Survey:
         features that are nearly always the same.
         """
         standard, halves = self._standard
-        spread = np.sqrt(np.sqrt(np.mean(standard**4, axis=0))) * halves
+        np.square(np.square(standard, out=standard), out=standard)
+        spread = np.sqrt(np.sqrt(standard.mean(axis=0))) * halves
         return np.maximum(spread, np.nextafter(0.0, 1.0))
 
     @property
@@ -112,6 +113,11 @@ class Survey:
         halves = np.maximum(halves, np.finfo(np.float64).tiny)
         scaled = self.X / halves
         return scaled - scaled.mean(axis=0), halves
+
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """The samples feature by feature, (n_used, n_samples)."""
+        return np.ascontiguousarray(self.X.T)
 
     @cached_property
     def scatter(self) -> np.ndarray | None:
@@ -220,10 +226,21 @@ def _candidates(survey: Survey, generator) -> _Candidates:
 
 
 def _random_features(generator, n: int, k: int, d: int) -> np.ndarray:
-    """Draw k of d features for each of n hyperplanes, in random order."""
-    if k * k >= d:
+    """Draw k of d features for each of n hyperplanes.
+
+    They are in random order if there are few features. Of many, the t-th is a random
+    one of the first d - k + t + 1, or the last of these if that one is there already
+    (R. Floyd): every set of k features is as likely as any other.
+    """
+    if d <= _MOST_WHITENED:
         return np.argsort(generator.random((n, d)), axis=1, kind="stable")[:, :k]
-    return np.stack([generator.choice(d, k, replace=False) for _ in range(n)])
+    features = np.empty((n, k), dtype=np.intp)
+    for t in range(k):
+        last = d - k + t
+        drawn = generator.integers(0, last + 1, n)
+        is_there = (features[:, :t] == drawn[:, np.newaxis]).any(axis=1)
+        features[:, t] = np.where(is_there, last, drawn)
+    return features
 
 
 def _whitened(scatter: np.ndarray, normal: np.ndarray) -> np.ndarray:
@@ -266,10 +283,11 @@ def _between_classes(survey: Survey, candidates: _Candidates, generator):
 def _gains(survey: Survey, candidates: _Candidates, thresholds, generator):
     """Return how well candidates divide the classes of some of the samples."""
     n_samples = len(survey.labels)
-    judges = np.arange(n_samples)
+    columns, starts = survey.columns, survey.starts
     if n_samples > _JUDGES:
         judges = np.sort(generator.permutation(n_samples)[:_JUDGES])
-    starts = np.searchsorted(survey.labels[judges], np.arange(len(survey.starts)))
+        columns = columns[:, judges]
+        starts = np.searchsorted(survey.labels[judges], np.arange(len(starts)))
     return kernels.gini_gains(
-        survey.X[judges].T, starts, candidates.features, candidates.weights, thresholds
+        columns, starts, candidates.features, candidates.weights, thresholds
     )
