@@ -28,7 +28,7 @@ from ...kernels._memory import check_room
 from ._drawing import MANY_FEATURES, SEEDED_TOGETHER, Ball, SeededStream
 
 # Hyperplanes are drawn from so many samples, or from fewer where these are long.
-_MOST_SAMPLES, _FEWEST_SAMPLES = 4096, 256
+MOST_SURVEYED, _FEWEST_SAMPLES = 4096, 256
 _MOST_VALUES = 1 << 24
 # So many samples of each class are among them, if there are.
 _LEAST_OF_A_CLASS = 16
@@ -68,7 +68,7 @@ class Survey:
             return None
         generator = np.random.default_rng(seed)
         most = _MOST_VALUES // n_features
-        share = min(max(most, _FEWEST_SAMPLES), _MOST_SAMPLES) / sizes.sum()
+        share = min(max(most, _FEWEST_SAMPLES), MOST_SURVEYED) / sizes.sum()
         wanted = np.minimum(
             sizes, np.maximum(_LEAST_OF_A_CLASS, np.rint(share * sizes))
         )

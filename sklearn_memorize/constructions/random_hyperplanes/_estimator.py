@@ -401,6 +401,14 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         from all batches together: only the order in which it draws the samples behind
         the second layer is not random, for those of the batches before come first.
 
+        Adapted hyperplanes are drawn from the samples so far, as soon as these are of
+        two classes. They are drawn anew, and all samples covered by them, when there
+        are twice as many samples as the last time, until that was done for 4,096
+        samples or more; from then on they stay. `n_votes_`, the calibration and
+        `loo_score_` are renewed by every call. The number of draws, and with
+        `min_hyperplanes="auto"` that of hyperplanes, is the one for as many samples as
+        there are when they are drawn.
+
         All distinct rows are kept, and for each draw one bit for each row and
         hyperplane (8 bytes with `activation="relu"`). `fit` keeps nothing of the kind:
         `partial_fit` after `fit` warns and starts afresh, and so does `fit` after
@@ -460,9 +468,14 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         if before is None:
             n_draws = self._n_draws(training.n_samples)
             draws: Sequence = draw_seeds(self.random_state, n_draws)
-            survey = self._survey(training, ball, draws)
         else:
             draws, survey = before.draws, before.survey
+            n_surveyed = before.n_surveyed
+        is_adapted = self.hyperplanes == "adapted"
+        if before is not None and is_adapted and before.outgrown(training.n_samples):
+            draws, before = before.seeds, None  # the draws start afresh
+        if before is None:
+            survey, n_surveyed = self._survey(training, ball, draws), training.n_samples
         if len(training.sizes) == 1:
             attributes, codes = self._constant(ball), None
         else:
@@ -475,7 +488,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             attributes["sample_indices_"] = seen.arrivals[indices]
         for name, value in attributes.items():
             setattr(self, name, value)
-        self._batches = Batches.of(self, seen, ball, draws, survey)
+        self._batches = Batches.of(self, seen, ball, draws, survey, n_surveyed)
         return codes
 
     def _survey(self, training: Samples, ball: Ball, seeds) -> Survey | None:

@@ -109,14 +109,17 @@ def leave_one_out(draws: Sequence, samples: Samples, n_threads: int) -> LeftOutS
             votes = votes + part
     assert isinstance(votes, np.ndarray)
     weights = np.ascontiguousarray(samples.label_weights(places).T)
+    # Nothing can be said of classes that are declared, and have no sample so far.
+    present = np.asarray(samples.sizes) > 0
     best: _Fit | None = None
     for number, n_votes in enumerate(VOTES.tolist()):
         before = None if best is None else best.parameters
-        fit = _fit(np.ascontiguousarray(votes[:, :, number].T), weights, before)
+        of_classes = np.ascontiguousarray(votes[:, present, number].T)
+        fit = _fit(of_classes, weights[present], before)
         if best is None or fit.loss <= best.loss:
             best, chosen = fit, n_votes
     assert best is not None
-    calibration = best.calibration()
+    calibration = best.calibration(present)
     index = VOTES.tolist().index(chosen)
     scores = calibration.scores(votes[:, :, index])
     accuracy = _accuracy(scores.argmax(axis=1), weights.T)
@@ -160,9 +163,12 @@ class _Fit:
     unit: float
     loss: float
 
-    def calibration(self) -> Calibration:
+    def calibration(self, present: np.ndarray) -> Calibration:
+        """Return scale and offsets; what is not `present` gets the lowest offset."""
         scale = max(float(self.parameters[0]), _LEAST_SCALE) / self.unit
-        return Calibration(scale, self.parameters[1:])
+        offsets = np.full(len(present), self.parameters[1:].min())
+        offsets[present] = self.parameters[1:]
+        return Calibration(scale, offsets)
 
 
 def _fit(votes: np.ndarray, weights: np.ndarray, start: np.ndarray | None) -> _Fit:
