@@ -47,7 +47,7 @@ from ...kernels._threads import run_in_threads
 from ...network._layer import Activation
 from ._adapted import AdaptedStream, Survey
 from ._codes import unpack_bits
-from ._covers import Cover, without_spare_neurons
+from ._covers import Cover
 from ._drawing import Ball, HyperplaneStream, SeededStream
 from ._hyperplane_layer import HyperplaneLayer
 from ._leave_one_out import LeftOutCodes
@@ -147,7 +147,7 @@ def memorize(
     """
     stream, order_seed = hyperplane_stream(seed, ball, rules), seed_of_orders(seed)
     drawn = stream.draw(rules.n_at_first, rules.n_threads)
-    layer, n_rounds = samples.most_balanced_first(drawn), 0
+    layer, n_rounds = with_balanced_first(drawn, samples, rules), 0
     with ExitStack() as enlargements:
         while True:
             n = layer.n_hyperplanes
@@ -165,7 +165,7 @@ def memorize(
             elif not rules.separates and n < rules.most_drawn:
                 n_more = min(n, rules.most_drawn - n)
                 drawn = drawn.joined_by(stream.draw(n_more, rules.n_threads))
-                layer = samples.most_balanced_first(drawn)
+                layer = with_balanced_first(drawn, samples, rules)
             if layer is layer_before:
                 break
             enlarging = progress.part(
@@ -175,8 +175,18 @@ def memorize(
             )
             progress = enlargements.enter_context(enlarging)
     if rules.prune:
-        covers = [without_spare_neurons(cover) for cover in covers]
+        covers = samples.without_spare_neurons(codes, covers, rules.classes)
     return assemble(layer, codes, covers, samples, rules)
+
+
+def with_balanced_first(
+    layer: HyperplaneLayer, samples: Samples, rules: Rules
+) -> HyperplaneLayer:
+    """Sort random hyperplanes as `most_balanced_first` does.
+
+    Those that are adapted all divide the samples, and sorting them brings no time.
+    """
+    return layer if rules.survey is not None else samples.most_balanced_first(layer)
 
 
 def with_separating(

@@ -138,21 +138,29 @@ def _votes_without(
     They are of shape (n_rows, n_classes, len(VOTES)). `centers` and `rows` are row
     numbers, `labels` the class numbers of the rows.
     """
+    made, set_by = _places(rows, centers), _places(rows, left_out.setters)
     sums = kernels.margin_sums(
         left_out.words,
         covering.masks,
         covering.bounds,
         covering.starts,
         VOTES,
-        LeftOut(rows, centers, left_out.setters, left_out.seconds),
+        LeftOut(made, set_by, left_out.seconds),
     )
     widths = np.tile(covering.widths, (len(rows), 1))
-    of_center = np.flatnonzero(np.isin(rows, centers))
+    of_center = made[made >= 0]
     widths[of_center, labels[of_center]] -= 1
     n_summed = np.minimum(widths[:, :, np.newaxis], VOTES)
     means = sums / (covering.hyperplanes.n_hyperplanes * np.maximum(n_summed, 1))
     means[n_summed == 0] = -1.0
     return means
+
+
+def _places(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return where row numbers stand among distinct `rows`, -1 if they do not."""
+    order = np.argsort(rows)
+    places = order[np.searchsorted(rows, wanted, sorter=order) % len(rows)]
+    return np.where(rows[places] == wanted, places, -1)
 
 
 @dataclass(frozen=True)

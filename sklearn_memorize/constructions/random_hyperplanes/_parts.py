@@ -136,6 +136,10 @@ class SamplesInParts:
         missed = np.flatnonzero(~is_set(covered, samples.places))
         return Cover(centers, masks, bounds, counts, missed)
 
+    def without_spare_neurons(self, codes: list, covers: list[Cover], classes):
+        """Raise: that needs all samples in one place, and `fit` refuses to."""
+        raise NotImplementedError
+
     def unseparated(self, codes: list, missed: dict[int, np.ndarray]) -> np.ndarray:
         """Return the row numbers of samples that some are not separated from."""
         found = []

@@ -22,7 +22,12 @@ from ..._estimator._dask import again_if_lost, in_dask_worker
 from ...kernels import LANES
 from ...kernels._memory import blocks_of_rows
 from ._codes import ClassLayout, is_set
-from ._covers import Cover, cover_greedily, cover_in_drawing_order
+from ._covers import (
+    Cover,
+    cover_greedily,
+    cover_in_drawing_order,
+    without_spare_neurons,
+)
 from ._drawing import (
     Ball,
     enclosing_ball,
@@ -75,6 +80,9 @@ class Samples(Protocol):
 
     def cover(self, codes, number: int, order: np.ndarray, greedy: bool) -> Cover:
         """Cover a class whose samples are drawn in an order, by codes of `encode`."""
+
+    def without_spare_neurons(self, codes, covers: list[Cover], classes) -> list[Cover]:
+        """Drop neurons of some classes that the others make needless."""
 
     def unseparated(self, codes, missed: dict[int, np.ndarray]) -> np.ndarray:
         """Return the row numbers of samples that keep others from being covered.
@@ -195,6 +203,13 @@ class SamplesInMemory:
         """Cover a class whose samples are drawn in an order."""
         strategy = cover_greedily if greedy else cover_in_drawing_order
         return strategy(codes, self.layout.tiles[number], order)
+
+    def without_spare_neurons(self, codes, covers: list[Cover], classes) -> list[Cover]:
+        """Drop neurons of some classes that the others make needless."""
+        return [
+            without_spare_neurons(cover, codes, self.layout.tiles[number])
+            for number, cover in zip(classes, covers, strict=True)
+        ]
 
     def unseparated(self, codes, missed: dict[int, np.ndarray]) -> np.ndarray:
         """Return the row numbers of samples that keep others from being covered."""
