@@ -124,7 +124,9 @@ class Survey:
         return [
             (
                 np.ascontiguousarray(self.X[part::n_parts].T),
-                np.searchsorted(self.labels[part::n_parts], np.arange(len(self.starts))),
+                np.searchsorted(
+                    self.labels[part::n_parts], np.arange(len(self.starts))
+                ),
             )
             for part in range(n_parts)
         ]

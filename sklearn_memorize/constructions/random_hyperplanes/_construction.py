@@ -72,7 +72,7 @@ class Rules:
     the radius. Where there is a `survey`, hyperplanes are drawn from it.
     `greedy` chooses centers by what they cover and does not draw them; `prune` drops
     neurons and hyperplanes that are not needed. The `classes` to memorize are given by
-    number. Where the rules say so, samples can be left out afterwards.
+    number. At most `n_left_out` samples are to be left out afterwards.
     """
 
     n_hyperplanes: int | None
@@ -86,7 +86,7 @@ class Rules:
     classes: tuple[int, ...]
     n_threads: int
     survey: Survey | None = field(default=None, repr=False)
-    leaves_out: bool = False
+    n_left_out: int = 0
 
     @property
     def n_at_first(self) -> int:
@@ -296,8 +296,10 @@ def assemble(
     starts = np.cumsum([0] + [len(cover.centers) for cover in covers])
     bounds = np.concatenate([cover.bounds for cover in covers])
     left_out = None
-    if rules.leaves_out:
-        left_out = LeftOutCodes.of(samples, codes, masks, bounds, starts)
+    if rules.n_left_out:
+        left_out = LeftOutCodes.of(
+            samples, rules.n_left_out, codes, masks, bounds, starts
+        )
     codes = samples.codes_to_certify(codes)
     if rules.prune:
         used = np.flatnonzero(_bits_in_use(masks, layer.n_hyperplanes))

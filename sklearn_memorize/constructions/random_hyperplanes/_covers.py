@@ -23,7 +23,7 @@ from ._relu_codes import ReLUCodes
 
 # This many neurons at most are computed together.
 _MOST_CANDIDATES = 64
-# A class of more samples is covered in many short steps, between which a signal is seen.
+# A class of more samples is covered in many steps; between these, signals are seen.
 _COVERED_AT_ONCE = 1 << 14
 
 

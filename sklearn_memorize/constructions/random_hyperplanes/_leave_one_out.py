@@ -29,14 +29,15 @@ import numpy as np
 from ... import kernels
 from ..._estimator._probabilities import exponential, logarithm
 from ...kernels import LeftOut
+from ...kernels._memory import check_room
 from ...kernels._threads import run_in_threads
 from ._network import Calibration, Covering
 from ._samples import Samples
 
 # Numbers of votes to choose from.
 VOTES = np.array((1, 2, 3, 5, 9, 15, 25, 40, 64))
-# At most so many samples are left out.
-_MOST_SAMPLES = 2000
+# At most so many samples are left out, unless it is asked for more.
+MOST_LEFT_OUT = 2000
 _MOST_STEPS = 12
 # Newton's method stops where a step brings less than this for each sample.
 _LEAST_GAIN = 1e-6
@@ -57,14 +58,16 @@ class LeftOutCodes:
     seconds: np.ndarray = field(repr=False)
 
     @classmethod
-    def of(cls, samples: Samples, codes, masks, bounds, starts) -> LeftOutCodes:
-        """Look at the codes of all samples, wherever they are."""
+    def of(
+        cls, samples: Samples, most: int, codes, masks, bounds, starts
+    ) -> LeftOutCodes:
+        """Look at the codes of all samples, wherever they are; leave out `most`."""
         smallest, second, setters = samples.two_smallest_counts(codes, masks, starts)
         # With no other sample of another class, any larger bound is as good.
         sizes = np.bitwise_count(masks).sum(axis=1, dtype=np.int32)
         is_set = bounds == smallest
         return cls(
-            samples.words(codes, places_left_out(samples.n_samples)),
+            samples.words(codes, places_left_out(samples.n_samples, most)),
             np.where(is_set, setters, -1),
             np.where(is_set, np.minimum(second, sizes + 1), bounds),
         )
@@ -85,18 +88,26 @@ class LeftOutScores:
     scores: np.ndarray = field(repr=False)
 
 
-def places_left_out(n_samples: int) -> np.ndarray:
+def places_left_out(n_samples: int, most: int) -> np.ndarray:
     """Return which samples are left out, told by their place among all."""
     # The order of the samples of a class has no meaning: some of it are as good as any.
-    return np.arange(0, n_samples, -(-n_samples // _MOST_SAMPLES))
+    return np.arange(0, n_samples, -(-n_samples // most))
 
 
-def leave_one_out(draws: Sequence, samples: Samples, n_threads: int) -> LeftOutScores:
+def leave_one_out(
+    draws: Sequence, samples: Samples, most: int, n_threads: int
+) -> LeftOutScores:
     """Leave samples out of all draws, and choose the number of votes by them.
 
-    The `draws` are of the type `Memorization`, and have their `left_out`.
+    The `draws` are of the type `Memorization`, and have their `left_out`, which is for
+    at most so many samples.
     """
-    places = places_left_out(samples.n_samples)
+    places = places_left_out(samples.n_samples, most)
+    n_classes = len(samples.sizes)
+    check_room(
+        (n_threads + 2) * 8 * len(places) * n_classes * len(VOTES),
+        f"The votes of {n_classes} classes where {len(places):,} samples are left out",
+    )
     rows, labels = samples.rows[places], samples.labels[places]
 
     def votes_of(draw) -> np.ndarray:
