@@ -16,7 +16,9 @@ __all__ = [
     "arranged",
     "classes_that_fire",
     "compensated_sums",
+    "cover_in_order",
     "covers",
+    "first_apart",
     "gini_gains",
     "hash_coefficients",
     "integer_sums",
@@ -617,6 +619,91 @@ def margins_of_rows(
     return totals, fires
 
 
+def bits_in_use(codes: np.ndarray, n_bits: int) -> np.ndarray:
+    """Return words in which the first bits are set, as many words as a code has."""
+    n_words = codes.shape[1] if codes.shape[2] == LANES else codes.shape[1] // 64
+    bits = np.arange(64 * n_words).reshape(1, -1) < n_bits
+    return pack_bits(bits)[0]
+
+
+def cover_in_order(
+    codes: np.ndarray, order: np.ndarray, start: int, stop: int, n_bits: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Cover the samples of a class, taken in an order, by neurons.
+
+    The first sample that is left over makes a neuron: its mask is 1 where the code is
+    0, its bound the smallest popcount(code & mask) outside the class, and it covers
+    the samples of the class whose count is below. If the bound is 0, it covers none.
+
+    Parameters
+    ----------
+    codes : ndarray
+        Codes in tiles or planes, of `n_bits` bits; the class has the tiles `start` ..
+        `stop - 1`.
+    order : ndarray of shape (n_samples,)
+        The ranks of the samples within the class.
+
+    Returns
+    -------
+    centers, bounds, coverage : ndarray of shape (n_neurons,), int64
+        The ranks of the samples that make neurons, and how many lanes each covers.
+    covered : ndarray of shape (stop - start,), uint64
+        The lanes that any neuron covers.
+    """
+    in_use = bits_in_use(codes, n_bits)
+    covered = np.zeros(stop - start, dtype=np.uint64)
+    found: list[tuple[int, int, int]] = []
+    for rank in order.tolist():
+        tile, lane = divmod(rank, LANES)
+        if int(covered[tile]) >> lane & 1:
+            continue
+        masks = ~words_at(codes, np.array([start * LANES + rank])) & in_use
+        bounds = smallest_counts(codes, masks, start, stop).astype(np.int64)
+        if bounds[0] > 0:
+            members = covers(codes, masks, bounds, start, stop)[0]
+            found.append((rank, int(bounds[0]), int(np.bitwise_count(members).sum())))
+            covered |= members
+    centers, bounds, coverage = np.array(found, dtype=np.int64).reshape(-1, 3).T
+    return centers, bounds, coverage, covered
+
+
+def first_apart(
+    rows: np.ndarray,
+    firsts: np.ndarray,
+    seconds: np.ndarray,
+    features: np.ndarray,
+    weights: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of two rows that hyperplanes tell apart.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        The rows.
+    firsts, seconds : ndarray of shape (n_hyperplanes, n_pairs)
+        For each hyperplane the pairs to try: it takes the first one whose values
+        differ, or the last one.
+    features, weights : ndarray of shape (n_hyperplanes, n_terms)
+        The value of a row is the sum of `weight * feature`, added in this order.
+
+    Returns
+    -------
+    low, high : ndarray of shape (n_hyperplanes,)
+        The values of the first and of the second row of the pair.
+    """
+    low, high = np.zeros((2, len(firsts)))
+    left = np.arange(len(firsts))
+    for first, second in zip(firsts.T, seconds.T, strict=True):
+        for values, chosen in ((low, first), (high, second)):
+            total = np.zeros(len(left))
+            for term in range(features.shape[1]):
+                column = rows[chosen[left], features[left, term]]
+                total += weights[left, term] * column
+            values[left] = total
+        left = left[low[left] == high[left]]
+    return low, high
+
+
 def gini_gains(
     columns: np.ndarray,
     starts: np.ndarray,
@@ -695,12 +782,11 @@ def two_smallest_counts(
 class LeftOut(NamedTuple):
     """Samples to leave out, one at a time, and what that does to the neurons.
 
-    Code i is that of sample `rows[i]`. Neuron k was made from sample `centers[k]`, and
-    is skipped there; at sample `setters[k]`, which set its bound, the bound is
-    `seconds[k]`.
+    Neuron k was made from the sample of code `centers[k]`, and is skipped there; at
+    code `setters[k]`, whose sample set its bound, the bound is `seconds[k]`. Where
+    these samples are not among those to leave out, they are -1.
     """
 
-    rows: np.ndarray
     centers: np.ndarray
     setters: np.ndarray
     seconds: np.ndarray
@@ -729,9 +815,9 @@ def margin_sums(
         margins = bounds - counts
         used = np.ones(len(masks), dtype=bool)
         if left_out is not None:
-            sets = left_out.setters == left_out.rows[i]
+            sets = left_out.setters == i
             margins[sets] = (left_out.seconds - counts)[sets]
-            used = left_out.centers != left_out.rows[i]
+            used = left_out.centers != i
         for c in range(len(starts) - 1):
             own = slice(starts[c], starts[c + 1])
             largest = np.sort(margins[own][used[own]])[::-1]

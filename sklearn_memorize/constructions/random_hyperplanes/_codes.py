@@ -222,6 +222,12 @@ class BitCodes:
         """
         return kernels.covers(self.tiles, masks, bounds, tiles.start, tiles.stop)
 
+    def cover_in_order(self, order: np.ndarray, tiles: slice) -> tuple:
+        """Cover a class in the order of drawing: see `kernels.cover_in_order`."""
+        return kernels.cover_in_order(
+            self.tiles, order, tiles.start, tiles.stop, self.n_bits
+        )
+
     def classes_that_fire(self, masks, bounds, starts) -> np.ndarray:
         """Return which classes have a neuron that covers the sample.
 

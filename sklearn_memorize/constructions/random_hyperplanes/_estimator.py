@@ -28,7 +28,7 @@ from ._construction import Memorization, Rules, memorize_as_draw
 from ._dask_samples import read_chunks
 from ._drawing import MANY_FEATURES, Ball
 from ._growing import grow_draws
-from ._leave_one_out import leave_one_out
+from ._leave_one_out import MOST_LEFT_OUT, leave_one_out
 from ._network import CoverNetwork
 from ._partial_fit import Batches, ball_of, read_batch
 from ._samples import Samples, SamplesInMemory
@@ -42,6 +42,8 @@ _LEAST_CHECKED = 256
 # draws of more hyperplanes do as well, and take less time.
 _MANY_SAMPLES = 10_000
 _MOST_DRAWS, _FEWER_DRAWS = 32, 16
+# What is known only where samples are left out.
+_LEFT_OUT = ("loo_score_", "loo_decision_function_", "loo_indices_")
 # Margins, averaged over the draws, are multiplied by this before softmax.
 _MARGIN_SCALE = 128.0
 
@@ -133,9 +135,13 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         are random. Where they are adapted, it is chosen by leaving out training
         samples, one at a time, and so are a scale of the margins and an offset of each
         class, which turn margins into scores whose softmax is `predict_proba`: those
-        with the smallest log loss. Nothing is fitted again for that. Where X is a dask
-        array, with `one_sided`, with `decision="network"` and with
-        `activation="relu"`, it is 3, and margins are not calibrated.
+        with the smallest log loss. Nothing is fitted again for that. With `one_sided`,
+        with `decision="network"` and with `activation="relu"` it is 3, and margins are
+        not calibrated.
+    n_left_out : int or "auto", default="auto"
+        Number of distinct rows, spread over all, that are left out one by one at the
+        most; "auto" is 2,000. A number as large as the training set gives a score to
+        each row.
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical rows with different labels: memorize the label of
         the largest total weight with a `ConflictingLabelsWarning`, or raise.
@@ -156,8 +162,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     loo_score_ : float
         Share of the training samples that would get their own label if they had been
         left out, as the networks built without them would say, but for details that the
-        user guide gives. At most 2,000 distinct rows are left out. Only with
+        user guide gives. At most `n_left_out` distinct rows are left out. Only with
         `n_votes="auto"`, where it chooses.
+    loo_decision_function_ : ndarray of shape (n_left_out, n_classes)
+        The scores of the classes at the samples that were left out, one at a time,
+        from which `loo_score_` is computed: their softmax is the probability that each
+        would get. Where the score of the own label is low, the label may be wrong. Only
+        where there is `loo_score_`.
+    loo_indices_ : ndarray of shape (n_left_out,)
+        Which training samples these are: of equal ones the first.
     network_ : CoverNetwork
         The network: layers, sizes, evaluation.
     radius_ : float
@@ -254,6 +267,10 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         "one_sided": ["boolean"],
         "decision": [StrOptions({"vote", "network"})],
         "n_votes": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_left_out": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "conflicts": [StrOptions({"majority", "raise"})],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -277,6 +294,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         one_sided=False,
         decision="vote",
         n_votes="auto",
+        n_left_out="auto",
         conflicts="majority",
         n_jobs=None,
         random_state=None,
@@ -296,6 +314,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         self.one_sided = one_sided
         self.decision = decision
         self.n_votes = n_votes
+        self.n_left_out = n_left_out
         self.conflicts = conflicts
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -373,10 +392,16 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     @property
     def _leaves_out(self) -> bool:
-        """Whether samples in memory are left out, to choose the number of votes."""
+        """Whether samples are left out, to choose the number of votes."""
         chooses = self.n_votes == "auto" and self.hyperplanes == "adapted"
         chooses = chooses and self.decision == "vote"
         return chooses and self.activation == "threshold" and not self.one_sided
+
+    def _most_left_out(self, training: Samples) -> int:
+        """Return how many samples are left out at the most; 0 for none."""
+        if not self._leaves_out or np.count_nonzero(training.sizes) < 2:
+            return 0
+        return MOST_LEFT_OUT if self.n_left_out == "auto" else self.n_left_out
 
     def _build(  # type: ignore[override]
         self, training: Samples, progress: Progress
@@ -403,6 +428,14 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         where samples are not separated. The network is one that `fit` might have built
         from all batches together: only the order in which it draws the samples behind
         the second layer is not random, for those of the batches before come first.
+
+        Adapted hyperplanes are drawn from the samples so far, as soon as these are of
+        two classes. They are drawn anew, and all samples covered by them, when there
+        are twice as many samples as the last time, until that was done for 4,096
+        samples or more; from then on they stay. `n_votes_`, the calibration and
+        `loo_score_` are renewed by every call. The number of draws, and with
+        `min_hyperplanes="auto"` that of hyperplanes, is the one for as many samples as
+        there are when they are drawn.
 
         All distinct rows are kept, and for each draw one bit for each row and
         hyperplane (8 bytes with `activation="relu"`). `fit` keeps nothing of the kind:
@@ -463,9 +496,14 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         if before is None:
             n_draws = self._n_draws(training.n_samples)
             draws: Sequence = draw_seeds(self.random_state, n_draws)
-            survey = self._survey(training, ball, draws)
         else:
             draws, survey = before.draws, before.survey
+            n_surveyed = before.n_surveyed
+        is_adapted = self.hyperplanes == "adapted"
+        if before is not None and is_adapted and before.outgrown(training.n_samples):
+            draws, before = before.seeds, None  # the draws start afresh
+        if before is None:
+            survey, n_surveyed = self._survey(training, ball, draws), training.n_samples
         if len(training.sizes) == 1:
             attributes, codes = self._constant(ball), None
         else:
@@ -474,11 +512,12 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             pairs = grow_draws(draws, labels, training, ball, rules, self.n_jobs)
             draws, networks = zip(*pairs, strict=True)
             attributes, codes = self._attributes(networks, training, ball, rules)
-            indices = attributes["sample_indices_"]
-            attributes["sample_indices_"] = seen.arrivals[indices]
+            for name in ("sample_indices_", "loo_indices_"):
+                if name in attributes:
+                    attributes[name] = seen.arrivals[attributes[name]]
         for name, value in attributes.items():
             setattr(self, name, value)
-        self._batches = Batches.of(self, seen, ball, draws, survey)
+        self._batches = Batches.of(self, seen, ball, draws, survey, n_surveyed)
         return codes
 
     def _survey(self, training: Samples, ball: Ball, seeds) -> Survey | None:
@@ -515,6 +554,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             classes=(1,) if self.one_sided else tuple(range(n_classes)),
             n_threads=_n_threads(self.n_jobs) if n_draws == 1 else 1,
             survey=survey,
+            n_left_out=self._most_left_out(training),
         )
 
     def _check_room_of_draws(
@@ -551,12 +591,19 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
         quorum = _quorum([draw.missed for draw in draws])
         votes: dict = {"n_votes_": 3 if self.n_votes == "auto" else self.n_votes}
-        self.__dict__.pop("loo_score_", None)
+        for name in _LEFT_OUT:
+            self.__dict__.pop(name, None)
         calibration = None
-        can_leave_out = self._leaves_out and np.count_nonzero(training.sizes) > 1
-        if can_leave_out and isinstance(training, SamplesInMemory):
-            left_out = leave_one_out(draws, training, _n_threads(self.n_jobs))
-            votes = {"n_votes_": left_out.n_votes, "loo_score_": left_out.accuracy}
+        if rules.n_left_out:
+            left_out = leave_one_out(
+                draws, training, rules.n_left_out, _n_threads(self.n_jobs)
+            )
+            votes = {
+                "n_votes_": left_out.n_votes,
+                "loo_score_": left_out.accuracy,
+                "loo_decision_function_": left_out.scores,
+                "loo_indices_": left_out.rows.astype(np.intp),
+            }
             calibration = left_out.calibration
         coverings = [draw.covering for draw in draws]
         network = CoverNetwork(coverings, quorum, calibration)

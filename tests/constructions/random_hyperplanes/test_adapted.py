@@ -163,7 +163,7 @@ def test_all_options_recall(one_sided, activation, covering):
     assert clf.interpolates_ and clf.score(X, y) == 1.0
 
 
-def test_batches_are_recalled_with_the_hyperplanes_of_the_first():
+def test_batches_are_recalled_and_others_predicted():
     X, y = load_digits(return_X_y=True)
     clf = MemorizingClassifier(hyperplanes="adapted", n_draws=4, random_state=0)
     for rows in np.array_split(np.arange(600), 3):
