@@ -30,6 +30,7 @@ from ._growing import grow_draws
 from ._leave_one_out import leave_one_out
 from ._network import CoverNetwork
 from ._partial_fit import Batches, ball_of, read_batch
+from ._reasons import ReasonsMixin
 from ._samples import Samples, SamplesInMemory
 from ._seen_samples import SeenSamples
 
@@ -45,7 +46,7 @@ _MOST_DRAWS, _FEWER_DRAWS = 32, 16
 _MARGIN_SCALE = 128.0
 
 
-class MemorizingClassifier(BaseMemorizingClassifier):
+class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
     """Classifier that provably recalls every training sample, without gradients.
 
     Random hyperplanes cut the space into cells and give every sample a binary code. A

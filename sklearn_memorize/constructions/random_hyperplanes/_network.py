@@ -123,6 +123,12 @@ class Covering:
         margins[:, n_summed == 0] = -1.0 if self.activation == "threshold" else -1e9
         return margins
 
+    def neuron_margins(self, codes, neurons: np.ndarray) -> np.ndarray:
+        """Return the margins of some neurons, (n_samples, n_neurons), as `margins`."""
+        margins = codes.neuron_margins(self.masks[neurons], self.bounds[neurons])
+        unit = 1.0 if self.activation == "threshold" else 2.0**FRACTION_BITS
+        return margins / (self.hyperplanes.n_hyperplanes * unit)
+
 
 @storable
 @dataclass(frozen=True, eq=False)
