@@ -28,7 +28,7 @@ from ._dask_samples import read_chunks
 from ._drawing import MANY_FEATURES, Ball
 from ._growing import grow_draws
 from ._leave_one_out import leave_one_out
-from ._network import CoverNetwork
+from ._network import Calibration, CoverNetwork
 from ._partial_fit import Batches, ball_of, read_batch
 from ._reasons import ReasonsMixin
 from ._samples import Samples, SamplesInMemory
@@ -136,6 +136,13 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         with the smallest log loss. Nothing is fitted again for that. Where X is a dask
         array, with `one_sided`, with `decision="network"` and with
         `activation="relu"`, it is 3, and margins are not calibrated.
+    class_weight : dict, "balanced" or None, default=None
+        By "vote", what the probability of each class is multiplied by, where not
+        exactly one class fires in all the draws that are kept: a positive number for
+        each label, 1 for those that a dict leaves out. "balanced" divides by the number
+        of distinct rows of the class, so that rare classes are predicted more often,
+        and balanced accuracy rises where accuracy falls. All training samples are
+        recalled, whatever the weights.
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical rows with different labels: memorize the label of
         the largest total weight with a `ConflictingLabelsWarning`, or raise.
@@ -156,8 +163,8 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
     loo_score_ : float
         Share of the training samples that would get their own label if they had been
         left out, as the networks built without them would say, but for details that the
-        user guide gives. At most 2,000 distinct rows are left out. Only with
-        `n_votes="auto"`, where it chooses.
+        user guide gives, and without `class_weight`. At most 2,000 distinct rows are
+        left out. Only with `n_votes="auto"`, where it chooses.
     network_ : CoverNetwork
         The network: layers, sizes, evaluation.
     radius_ : float
@@ -253,6 +260,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         "one_sided": ["boolean"],
         "decision": [StrOptions({"vote", "network"})],
         "n_votes": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "conflicts": [StrOptions({"majority", "raise"})],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -276,6 +284,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         one_sided=False,
         decision="vote",
         n_votes="auto",
+        class_weight=None,
         conflicts="majority",
         n_jobs=None,
         random_state=None,
@@ -295,6 +304,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         self.one_sided = one_sided
         self.decision = decision
         self.n_votes = n_votes
+        self.class_weight = class_weight
         self.conflicts = conflicts
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -493,6 +503,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
                 f"one_sided=True needs two classes, got {n_classes}; set "
                 "one_sided=False to memorize every class."
             )
+        self._class_weights(training.sizes)  # raises before anything is built
         is_auto = self.n_hyperplanes == "auto"
         least = self.min_hyperplanes
         if is_auto and least != "auto" and least > self.max_hyperplanes:
@@ -514,6 +525,30 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
             n_threads=_n_threads(self.n_jobs) if n_draws == 1 else 1,
             survey=survey,
         )
+
+    def _class_weights(self, sizes: np.ndarray) -> np.ndarray | None:
+        """Return the weight of each class, given how many distinct rows it has."""
+        if self.class_weight is None:
+            return None
+        if self.one_sided or self.decision == "network":
+            raise ValueError(
+                "class_weight weighs the vote, and there is none with one_sided=True "
+                "or decision='network'. Set class_weight=None."
+            )
+        if isinstance(self.class_weight, str):
+            # A class that was declared and has no samples is not made more likely.
+            return 1.0 / np.where(sizes > 0, sizes, sizes.max())
+        classes = self.classes_.tolist()
+        given = self.class_weight.items()
+        unknown = [label for label, _ in given if label not in classes]
+        wrong = [label for label, weight in given if not 0 < weight < np.inf]
+        if unknown or wrong:
+            reason = "is not a label of y" if unknown else "has no positive weight"
+            raise ValueError(
+                f"class_weight: {(unknown or wrong)[0]!r} {reason}. Give positive "
+                "numbers to labels of y, or set class_weight='balanced'."
+            )
+        return np.array([float(self.class_weight.get(label, 1)) for label in classes])
 
     def _check_room_of_draws(
         self, training: Samples, ball: Ball, rules: Rules, n_draws: int
@@ -556,6 +591,12 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
             left_out = leave_one_out(draws, training, _n_threads(self.n_jobs))
             votes = {"n_votes_": left_out.n_votes, "loo_score_": left_out.accuracy}
             calibration = left_out.calibration
+        weights = self._class_weights(training.sizes)
+        if weights is not None:
+            if calibration is None:  # softmax does the same without one
+                scale = _MARGIN_SCALE / len(draws)
+                calibration = Calibration(scale, np.zeros(len(weights)))
+            calibration = calibration.weighted(weights)
         coverings = [draw.covering for draw in draws]
         network = CoverNetwork(coverings, quorum, calibration)
         widths = np.zeros(len(training.sizes), dtype=np.intp)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
+from ..._estimator._probabilities import logarithm
 from ...kernels import LANES
 from ...kernels._threads import run_in_threads
 from ...network._layer import Activation, Layer, frozen
@@ -157,6 +158,15 @@ class Calibration:
     def scores(self, margins: np.ndarray) -> np.ndarray:
         """Return the scores, given margins of shape (n_samples, n_classes)."""
         return self.scale * margins + self.offsets
+
+    def weighted(self, weights: np.ndarray) -> Calibration:
+        """Return the calibration that multiplies e**score by a weight of each class.
+
+        Only the ratios of the weights count.
+        """
+        shares = np.maximum(weights / weights.max(), np.finfo(np.float64).tiny)
+        logarithms = logarithm(shares[np.newaxis])[0]
+        return Calibration(self.scale, self.offsets + logarithms)
 
 
 class CoverNetwork(Network):
