@@ -138,7 +138,8 @@ def draw(curves):
             )
         ax.set(title=name, xlabel="coverage, %", ylabel="accuracy, %")
         ax.grid(alpha=0.3)
-    ax.legend(fontsize="small")
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 
