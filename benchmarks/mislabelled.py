@@ -190,6 +190,9 @@ def write_tables(table):
     ]
     (HERE / "mislabelled.md").write_text(HEADER + "\n".join(lines) + "\n")
     precision = rows["average_precision"].unstack("share")
+    # Data sets that are not done yet are left out.
+    by_data = precision.groupby("data", group_keys=False)
+    precision = by_data.filter(lambda part: part.notna().all(axis=None))
     cells = precision.map("{:.3f}".format).agg(" / ".join, axis=1).unstack("data")
     cells["mean"] = precision.mean(axis=1).unstack("data").mean(axis=1)
     cells = cells.sort_values("mean", ascending=False)
