@@ -182,9 +182,10 @@ def write_tables(table):
     rows = means[list(FIGURES)].mean()
     rows["n"] = means.size()
     rows["deviation"] = means["average_precision"].std()
+    rows["deviation"] = rows["deviation"].map("{:.3f}".format).replace("nan", "-")
     lines = [
         f"| {data} | {share:.0%} | {method} | {row.roc_auc:.4f} "
-        f"| {row.average_precision:.3f} ({row.deviation:.3f}) "
+        f"| {row.average_precision:.3f} ({row.deviation}) "
         f"| {row.n:.0f} | {row.seconds:.1f} |"
         for (data, share, method), row in rows.iterrows()
     ]

@@ -31,6 +31,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_memorize import MemorizingClassifier
 from sklearn_memorize.exceptions import ConflictingLabelsWarning
+from sklearn_memorize.network import CoverNetwork
 
 HERE = Path(__file__).parent
 # Of the half of the data sets that is there to report on.
@@ -72,7 +73,7 @@ def agreement(model, X):
     """Return the share of the draws whose own vote is for the predicted class."""
     predicted = np.searchsorted(model.classes_, model.predict(X))
     votes = [
-        covering.margins(covering.encode(X), model.n_votes_).argmax(axis=1)
+        CoverNetwork([covering]).margins(X, model.n_votes_).argmax(axis=1)
         for covering in model.network_.coverings
     ]
     return np.mean(votes == predicted, axis=0)

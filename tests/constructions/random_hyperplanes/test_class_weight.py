@@ -33,7 +33,8 @@ def way(request):
 def believed(fitted, rows):
     """Return whether one class alone fires, in as many draws as it takes."""
     network = fitted.network_
-    fires = np.stack([c.fires(c.encode(rows)) for c in network.coverings])
+    pairs = zip(network.coverings, network.encode(rows), strict=True)
+    fires = np.stack([covering.fires(codes) for covering, codes in pairs])
     alone = fires.any(axis=0).sum(axis=1) == 1
     return alone & (fires.sum(axis=0).max(axis=1) >= network.quorum)
 

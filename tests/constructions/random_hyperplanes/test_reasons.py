@@ -53,8 +53,8 @@ def model(request):
 def margins_of(model, row):
     """Return the margins of all neurons at a row, as fractions, in order."""
     margins = []
-    for covering in model.network_.coverings:
-        codes = covering.encode(row[np.newaxis])
+    encoded = model.network_.encode(row[np.newaxis])
+    for covering, codes in zip(model.network_.coverings, encoded, strict=True):
         n = covering.hyperplanes.n_hyperplanes
         if model.activation == "relu":
             outputs, n = codes.outputs()[0].astype(np.int64), n * 2**26
