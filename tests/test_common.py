@@ -76,14 +76,29 @@ CHECKED = ["ReLU", "network", "greedy", "draws", "every center", "five layers"]
 CHECKED += ["five layers, targets", *PUBLIC]
 
 
-@parametrize_with_checks([new(variant) for variant in CHECKED])
+def not_to_be_passed(estimator):
+    """Return scikit-learn's checks that ask for what an estimator must not do."""
+    if not isinstance(estimator, MemorizingClassifier):
+        return {}
+    reason = "weights of classes do not outweigh a class that fires alone"
+    if estimator.decision == "network":
+        reason = "there is no vote to weigh"
+    return {"check_class_weight_classifiers": reason}
+
+
+@parametrize_with_checks(
+    [new(variant) for variant in CHECKED], expected_failed_checks=not_to_be_passed
+)
 def test_scikit_learn_estimator_checks(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
-@parametrize_with_checks([new("one draw"), new("RandomThresholdTransformer")])
+@parametrize_with_checks(
+    [new("one draw"), new("RandomThresholdTransformer")],
+    expected_failed_checks=not_to_be_passed,
+)
 def test_scikit_learn_estimator_checks_with_any_kernels(estimator, check, backend):
     with kernels.use_backend(backend):
         check(estimator)

@@ -254,6 +254,14 @@ class BitCodes:
         )
         return sums[: self.n_samples], unpack_lanes(fired, self.n_samples)
 
+    def neuron_margins(self, masks, bounds) -> np.ndarray:
+        """Return the margin m - <u, code> of each neuron, (n_samples, n_masks)."""
+        words = self.words()
+        margins = np.tile(np.asarray(bounds, dtype=np.int64), (len(words), 1))
+        for of_samples, of_masks in zip(words.T, masks.T, strict=True):
+            margins -= np.bitwise_count(of_samples[:, np.newaxis] & of_masks)
+        return margins
+
 
 def _n_tiles(n_samples: int) -> int:
     n_tiles = -(-n_samples // LANES)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
+from ..._estimator._probabilities import logarithm
 from ...kernels import LANES
 from ...kernels._threads import run_in_threads
 from ...network._layer import Activation, Layer, frozen
@@ -120,6 +121,12 @@ class Covering:
         margins[:, n_summed == 0] = -1.0 if self.activation == "threshold" else -1e9
         return margins, fires
 
+    def neuron_margins(self, codes, neurons: np.ndarray) -> np.ndarray:
+        """Return the margins of some neurons, (n_samples, n_neurons), as `margins`."""
+        margins = codes.neuron_margins(self.masks[neurons], self.bounds[neurons])
+        unit = 1.0 if self.activation == "threshold" else 2.0**FRACTION_BITS
+        return margins / (self.hyperplanes.n_hyperplanes * unit)
+
 
 @storable
 @dataclass(frozen=True, eq=False)
@@ -148,6 +155,15 @@ class Calibration:
     def scores(self, margins: np.ndarray) -> np.ndarray:
         """Return the scores, given margins of shape (n_samples, n_classes)."""
         return self.scale * margins + self.offsets
+
+    def weighted(self, weights: np.ndarray) -> Calibration:
+        """Return the calibration that multiplies e**score by a weight of each class.
+
+        Only the ratios of the weights count.
+        """
+        shares = np.maximum(weights / weights.max(), np.finfo(np.float64).tiny)
+        logarithms = logarithm(shares[np.newaxis])[0]
+        return Calibration(self.scale, self.offsets + logarithms)
 
 
 class CoverNetwork(Network):

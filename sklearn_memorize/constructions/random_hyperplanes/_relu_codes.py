@@ -171,6 +171,13 @@ class ReLUCodes:
                 fires[block, number] = largest.max(axis=1) > 0
         return totals[: self.n_samples], fires[: self.n_samples]
 
+    def neuron_margins(self, masks, bounds) -> np.ndarray:
+        """Return the margin m - <u, output> of each neuron, (n_samples, n_masks)."""
+        margins = np.empty((len(self.values), len(masks)))
+        for block, sums in self._sums(masks):
+            margins[block] = bounds - sums
+        return margins[: self.n_samples]
+
 
 def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -> None:
     """Store max(<w, x> + b, 0), rounded up to a multiple of the unit.

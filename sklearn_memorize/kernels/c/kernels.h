@@ -70,7 +70,7 @@ struct left_out {
 };
 
 /* Pairs of rows, so many for each hyperplane, which is a sum of weighted features. */
-struct pairs {
+struct row_pairs {
     const int64_t *firsts, *seconds;
     int64_t n_of_each;
 };
@@ -190,7 +190,7 @@ struct kernels {
                           const uint64_t *in_use, const int64_t *order,
                           int64_t n_samples, struct cover *);
     /* left_out.h */
-    int (*first_apart)(const double *rows, int64_t n_features, const struct pairs *,
+    int (*first_apart)(const double *rows, int64_t n_features, const struct row_pairs *,
                        const struct sparse_directions *, double *low, double *high);
     int (*gini_gains)(const double *columns, const struct classes *,
                       const int64_t *features, const double *weights, int64_t n_terms,

@@ -758,7 +758,7 @@ FUNCTION(cover_in_order, 9)
 FUNCTION(first_apart, 7)
 {
     int failed = 0;
-    struct pairs pairs = {0};
+    struct row_pairs pairs = {0};
     struct sparse_directions directions = {0};
     const double *rows = doubles(call, -1);
     int64_t n_rows = last_shape(call, 0), n_features = last_shape(call, 1);
