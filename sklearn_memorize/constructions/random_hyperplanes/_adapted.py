@@ -25,6 +25,7 @@ from scipy import sparse
 
 from ... import kernels
 from ...kernels._memory import check_room
+from ...network._storage import storable
 from ._drawing import MANY_FEATURES, SEEDED_TOGETHER, Ball, SeededStream
 
 # Hyperplanes are drawn from so many samples, or from fewer where these are long.
@@ -46,6 +47,7 @@ _MOST_WHITENED = 512
 _MOST_PRODUCTS = 1 << 28
 
 
+@storable
 @dataclass(frozen=True, eq=False)
 class Survey:
     """Some samples, sorted by class, without the features that are constant in them.
