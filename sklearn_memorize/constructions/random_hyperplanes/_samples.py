@@ -36,6 +36,8 @@ from ._drawing import (
 )
 from ._hyperplane_layer import HyperplaneLayer
 
+# Weights below two to the power of this can be added up.
+_MOST_EXPONENT = 900
 # Samples that keep this many others from being covered are looked for together.
 _MASKS_AT_ONCE = 256
 
@@ -268,13 +270,19 @@ class SamplesInMemory:
 
 
 def label_weights(samples, places: np.ndarray) -> np.ndarray:
-    """Return the total weight of each label of some samples: see `Samples`."""
+    """Return the total weight of each label of some samples: see `Samples`.
+
+    Where weights are as large as doubles get, they are all divided by the same number.
+    """
     weights = np.zeros((len(places), len(samples.sizes)))
     if samples.ballots is None:
         weights[np.arange(len(places)), samples.labels[places]] = 1.0
     else:
         here = samples.ballots.of_rows(places, samples.n_samples)
-        np.add.at(weights, (here.rows, here.labels), here.weights)
+        # The largest doubles are made smaller, so that their sums are finite.
+        excess = np.frexp(here.weights.max(initial=0.0))[1] - _MOST_EXPONENT
+        shares = np.ldexp(here.weights, -max(int(excess), 0))
+        np.add.at(weights, (here.rows, here.labels), shares)
     return weights
 
 
