@@ -40,11 +40,11 @@ def ranks_of(table, largest_is_best):
 
 
 def written(table, digits, path, index_label):
-    """Write a table whose columns are rounded to so many digits, and "-" for none."""
+    """Write a table whose columns are rounded to so many digits, and "n/a" for none."""
     shown = pd.DataFrame(index=table.index)
     for name, column in table.items():
         shown[name] = [
-            "-" if pd.isna(value) else f"{value:.{digits.get(name, 1)}f}"
+            "n/a" if pd.isna(value) else f"{value:.{digits.get(name, 1)}f}"
             for value in column
         ]
     shown.to_csv(path, index_label=index_label)

@@ -106,7 +106,7 @@ def measure(estimator, X_train, y_train, X_test, y_test):
     recalls = getattr(estimator, "interpolates_", None)
     return {
         "accuracy, %": round(100 * accuracy, 2),
-        "loo_score_, %": round(100 * getattr(estimator, "loo_score_", np.nan), 2),
+        "leave one out, %": round(100 * getattr(estimator, "loo_score_", np.nan), 2),
         "recalls all": {True: "yes", False: "no", None: ""}[recalls],
         "fit, s": float(f"{fitted - start:.3g}"),
         "predict, s": float(f"{stopped - fitted:.3g}"),

@@ -7,6 +7,7 @@ reads its input.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -36,10 +37,10 @@ from ._drawing import (
 )
 from ._hyperplane_layer import HyperplaneLayer
 
-# Weights below two to the power of this can be added up.
-_MOST_EXPONENT = 900
 # Samples that keep this many others from being covered are looked for together.
 _MASKS_AT_ONCE = 256
+# Weights of labels stay below two to the power of this: one is not lost beside them.
+_LARGEST_EXPONENT = 30
 
 
 class Samples(Protocol):
@@ -182,7 +183,8 @@ class SamplesInMemory:
     def label_weights(self, samples: np.ndarray) -> np.ndarray:
         """Return the total weight of each label of some samples, told by their place.
 
-        The shape is (n_samples, n_classes).
+        The shape is (n_samples, n_classes). Weights so large that a sum of them might
+        lose what is as small as one are all divided by a power of two.
         """
         return label_weights(self, samples)
 
@@ -279,10 +281,9 @@ def label_weights(samples, places: np.ndarray) -> np.ndarray:
         weights[np.arange(len(places)), samples.labels[places]] = 1.0
     else:
         here = samples.ballots.of_rows(places, samples.n_samples)
-        # The largest doubles are made smaller, so that their sums are finite.
-        excess = np.frexp(here.weights.max(initial=0.0))[1] - _MOST_EXPONENT
-        shares = np.ldexp(here.weights, -max(int(excess), 0))
-        np.add.at(weights, (here.rows, here.labels), shares)
+        largest = math.frexp(float(here.weights.max(initial=0.0)))[1]
+        votes = np.ldexp(here.weights, min(0, _LARGEST_EXPONENT - largest))
+        np.add.at(weights, (here.rows, here.labels), votes)
     return weights
 
 

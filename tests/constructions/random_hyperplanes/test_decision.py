@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.datasets import (
     make_moons,
 )
@@ -47,6 +48,14 @@ def test_two_classes_have_one_score(one_sided, decision, activation):
     assert (clf.second_layer_widths_ > 0).tolist() == [not one_sided, True]
 
 
+FEW_ROWS_OPTIONS = (
+    {"hyperplanes": "random", "min_hyperplanes": 40},
+    {"hyperplanes": "random", "n_hyperplanes": 100, "n_votes": 20},
+    {"hyperplanes": "adapted", "min_hyperplanes": 20},
+    {"hyperplanes": "adapted", "n_hyperplanes": 200},
+)
+
+
 @pytest.mark.parametrize("n_draws", [1, 3])
 def test_the_vote_follows_the_network_where_one_class_fires_alone(n_draws):
     X, y = DATA["digits"]
@@ -54,7 +63,9 @@ def test_the_vote_follows_the_network_where_one_class_fires_alone(n_draws):
         hyperplanes="random", random_state=0, n_hyperplanes=700, n_draws=n_draws
     ).fit(X[::2], y[::2])
     network = clf.network_
-    fires = np.stack([c.fires(c.encode(X)) for c in network.coverings])
+    fires = np.stack(
+        [c.fires(c.hyperplanes.encode(X, c.activation)) for c in network.coverings]
+    )
     alone = (fires.any(axis=0).sum(axis=1) == 1) & fires.all(axis=0).any(axis=1)
     assert network.quorum == n_draws
     assert alone[::2].all()
@@ -101,3 +112,24 @@ def test_margins_are_the_formula():
     )
     margins = clf.network_.margins(X, n_votes=5)
     np.testing.assert_allclose(margins * clf.n_hyperplanes_, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("options", FEW_ROWS_OPTIONS, ids=str)
+def test_few_rows_get_the_margins_that_they_have_among_many(options):
+    X, y = DATA["digits"]
+    rng = np.random.default_rng(0)
+    noisy = np.where(rng.random(len(y)) < 0.3, rng.permutation(y), y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InterpolationWarning)
+        clf = MemorizingClassifier(random_state=0, **options).fit(X[::2], noisy[::2])
+    assert clf.network_._joined is not None, clf.network_
+    n_separating = {len(c.hyperplanes.axis) for c in clf.network_.coverings}
+    assert (n_separating != {0}) == ("n_hyperplanes" not in options)
+    many = clf.decision_function(X), clf.predict(X)
+    for n_rows in (1, 3, 8):
+        for start in range(0, 400, 40):
+            rows = slice(start, start + n_rows)
+            assert (clf.decision_function(X[rows]) == many[0][rows]).all()
+            assert (clf.predict(X[rows]) == many[1][rows]).all()
+    thin = sparse.csr_array(X[:3])
+    assert (clf.decision_function(thin) == many[0][:3]).all()

@@ -14,9 +14,7 @@ from support.networks import same_network, textbook
 from support.samples import DATA
 
 from sklearn_memorize import MemorizingClassifier
-from sklearn_memorize.constructions.random_hyperplanes._hyperplane_layer import (
-    HyperplaneLayer,
-)
+from sklearn_memorize.constructions.random_hyperplanes import _network
 from sklearn_memorize.exceptions import (
     InterpolationError,
     InterpolationWarning,
@@ -270,13 +268,13 @@ def test_a_least_size_above_the_largest_is_refused(separating):
 
 
 def test_codes_that_change_are_noticed(monkeypatch):
-    encode = HyperplaneLayer.encode
+    encode = _network.encode_by_all
 
-    def encode_wrongly(layer, X, *arguments):
-        return encode(layer, -X, *arguments)
+    def encode_wrongly(layers, X, *arguments):
+        return encode(layers, -X, *arguments)
 
     clf = MemorizingClassifier(hyperplanes="random", random_state=0)
-    monkeypatch.setattr(HyperplaneLayer, "encode", encode_wrongly)
+    monkeypatch.setattr(_network, "encode_by_all", encode_wrongly)
     with pytest.raises(InterpolationError, match="codes of some training samples"):
         clf.fit(*DATA["iris"])
     assert not hasattr(clf, "network_")

@@ -229,3 +229,15 @@ def test_the_order_in_which_neurons_are_computed_does_not_show():
         bits = np.unpackbits(words.view(np.uint8), bitorder="little")
         covered |= bits[: len(covered)].astype(bool)
     assert cover.centers.tolist() == centers
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-200, 2.0**40, 1e200, 1.7e308])
+def test_weights_may_be_as_large_and_as_small_as_numbers_are(size):
+    X, y = small_data()
+    X, y = np.concatenate((X, X)), np.concatenate((y, y))
+    for weights in (np.full(len(y), size), np.where(np.arange(len(y)) % 7, size, 1.0)):
+        clf = MemorizingClassifier(hyperplanes="adapted", random_state=0)
+        clf.fit(X, y, sample_weight=weights)
+        assert np.array_equal(clf.predict(X), y)
+        assert 0.0 <= clf.loo_score_ <= 1.0
+        assert np.isfinite(clf.predict_proba(X)).all()
