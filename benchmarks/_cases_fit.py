@@ -46,7 +46,7 @@ PARAMETERS = {"n_draws": 1, "n_jobs": -1, "random_state": 0}
 
 
 def estimator(**parameters):
-    return MemorizingClassifier(**{**PARAMETERS, **parameters})
+    return MemorizingClassifier(hyperplanes="random", **{**PARAMETERS, **parameters})
 
 
 def first_layer_of(model):

@@ -72,6 +72,29 @@ def pair_sums(
     return sums, magnitudes
 
 
+def compensated_sums(
+    X: np.ndarray,
+    rows: np.ndarray,
+    directions: np.ndarray,
+    columns: np.ndarray,
+    offsets: np.ndarray,
+    shifts: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    sums, magnitudes, smallest = (np.empty(len(rows)) for _ in range(3))
+    _c.compensated_sums(
+        _matrix(X),
+        _in_order(rows, np.int64),
+        _in_order(directions, np.float32),
+        _in_order(columns, np.int64),
+        _in_order(offsets, np.float64),
+        _in_order(shifts, np.float64),
+        sums,
+        magnitudes,
+        smallest,
+    )
+    return sums, magnitudes, smallest
+
+
 def _numbers(doubtful) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = (np.frombuffer(numbers, dtype=np.int64) for numbers in doubtful)
     return rows, columns
@@ -286,15 +309,26 @@ def margins_and_fires(
     return totals, fired
 
 
-def largest_margins(
-    codes: np.ndarray,
+def margins_of_rows(
+    words: np.ndarray,
     masks: np.ndarray,
     bounds: np.ndarray,
     starts: np.ndarray,
     n_votes: int,
-    n_samples: int | None = None,
-) -> np.ndarray:
-    return margins_and_fires(codes, masks, bounds, starts, n_votes, n_samples)[0]
+) -> tuple[np.ndarray, np.ndarray]:
+    n_rows, n_coverings = words.shape[:2]
+    shape = n_rows, n_coverings, (len(starts) - 1) // n_coverings
+    totals, fired = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.uint64)
+    _c.margins_of_rows(
+        _in_order(words, np.uint64),
+        _in_order(masks, np.uint64),
+        _in_order(bounds, np.int64),
+        _in_order(starts, np.int64),
+        n_votes,
+        totals,
+        fired,
+    )
+    return totals, fired != 0
 
 
 def cover_in_order(

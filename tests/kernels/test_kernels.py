@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -233,6 +234,30 @@ def test_sums_of_pairs_are_right_up_to_rounding(backend, n_features):
     for sums, magnitudes in both(backend, "pair_sums", X, rows, directions, columns):
         np.testing.assert_allclose(sums, terms.sum(axis=1), rtol=0, atol=1e-13)
         np.testing.assert_allclose(magnitudes, np.abs(terms).sum(axis=1), rtol=1e-14)
+
+
+@pytest.mark.parametrize("n_features", [1, 8, 21])
+def test_compensated_sums_have_digits_that_doubles_do_not(backend, n_features):
+    rng = np.random.default_rng(n_features)
+    X = rng.standard_normal((20, n_features)) * 10.0 ** rng.integers(-9, 9, (20, 1))
+    directions = rng.standard_normal((30, n_features)).astype(np.float32)
+    rows, columns = rng.integers(0, 20, 99), rng.integers(0, 30, 99)
+    shifts = rng.standard_normal(99)
+    # All but the last digits of the products cancel.
+    offsets = -(X[rows] * directions[columns]).sum(axis=1) - shifts
+    pairs = X, rows, directions, columns, offsets, shifts
+    for sums, magnitudes, smallest in both(backend, "compensated_sums", *pairs):
+        for i, (x, w) in enumerate(zip(X[rows], directions[columns], strict=True)):
+            terms = [
+                Fraction(float(a)) * Fraction(float(b))
+                for a, b in zip(x, w, strict=True)
+            ]
+            terms += [Fraction(offsets[i]), Fraction(shifts[i])]
+            exact = sum(terms)
+            assert abs(Fraction(sums[i]) - exact) <= abs(exact) * Fraction(2) ** -51
+            size = float(sum(map(abs, terms)))
+            assert abs(magnitudes[i] - size) <= 1e-14 * size
+            assert smallest[i] == np.minimum(1.0, np.abs(x * w).min())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -507,5 +532,5 @@ def test_margin_sums_are_the_sums_of_the_largest_margins(codes, masks):
     words = kernels.words_at(codes, np.arange(64 * N_TILES))
     sums = kernels.margin_sums(words, masks, bounds, starts, np.array([1, 9]))
     for place, n_votes in enumerate((1, 9)):
-        margins = kernels.largest_margins(codes, masks, bounds, starts, n_votes)
+        margins, _ = kernels.margins_and_fires(codes, masks, bounds, starts, n_votes)
         assert (sums[:, :, place] == margins).all()

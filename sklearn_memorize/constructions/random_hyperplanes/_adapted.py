@@ -25,6 +25,7 @@ from scipy import sparse
 
 from ... import kernels
 from ...kernels._memory import check_room
+from ...network._storage import storable
 from ._drawing import MANY_FEATURES, SEEDED_TOGETHER, Ball, SeededStream
 
 # Hyperplanes are drawn from so many samples, or from fewer where these are long.
@@ -46,6 +47,7 @@ _MOST_WHITENED = 512
 _MOST_PRODUCTS = 1 << 28
 
 
+@storable
 @dataclass(frozen=True, eq=False)
 class Survey:
     """Some samples, sorted by class, without the features that are constant in them.
@@ -173,6 +175,11 @@ class AdaptedStream(SeededStream):
     def __init__(self, seed: int, survey: Survey, ball: Ball, n_drawn: int = 0):
         super().__init__(seed, ball, n_drawn)
         self._survey = survey
+
+    @property
+    def _n_columns(self) -> int | None:
+        n_features = self._survey.n_features
+        return n_features if n_features <= MANY_FEATURES else None
 
     def _group(self, number: int) -> tuple[Any, np.ndarray]:
         """Draw the hyperplanes that share a seed."""

@@ -58,8 +58,9 @@ from ._separating import separating_hyperplanes
 # If more samples are missed, it is not asked which others they are not separated from.
 _MOST_MISSED = 2048
 # Separating hyperplanes are added this many times at the most. Once is enough with
-# thresholds. With ReLU, what they add to |u| may take its bound from another neuron.
-MOST_ROUNDS = 8
+# thresholds. With ReLU, what they add to |u| may take its bound from another neuron;
+# and where a few times were not enough, outputs are counted in finer units.
+MOST_ROUNDS, _FINER_ROUND = 8, 4
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,9 @@ def memorize(
                 break
             if rules.separates and n_rounds < MOST_ROUNDS:
                 n_rounds += 1
-                layer = with_separating(layer, codes, covers, samples, rules, seed)
+                layer = with_separating(
+                    layer, codes, covers, samples, rules, seed, n_rounds
+                )
             elif not rules.separates and n < rules.most_drawn:
                 n_more = min(n, rules.most_drawn - n)
                 drawn = drawn.joined_by(stream.draw(n_more, rules.n_threads))
@@ -196,16 +199,20 @@ def with_separating(
     samples: Samples,
     rules: Rules,
     seed: int,
+    n_rounds: int,
 ) -> HyperplaneLayer:
     """Add hyperplanes that separate the missed samples from all other classes.
 
-    If no sample is missed, the layer is returned as it is.
+    If no sample is missed, the layer is returned as it is. This is the time number
+    `n_rounds`.
     """
     by_class = zip(rules.classes, covers, strict=True)
     missed = {number: cover.missed for number, cover in by_class}
     n_missed = sum(map(len, missed.values()))
     if n_missed == 0:
         return layer
+    if rules.activation == "relu" and n_rounds == _FINER_ROUND:
+        layer = layer.with_finer_outputs()
     first = np.cumsum(samples.sizes) - samples.sizes
     is_missed = np.zeros(samples.n_samples, dtype=bool)
     for number, ranks in missed.items():

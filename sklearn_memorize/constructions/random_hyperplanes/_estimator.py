@@ -20,6 +20,7 @@ from ..._estimator._messages import advice_on_memory, unchanged_on_failure
 from ..._estimator._probabilities import ONE_OBSERVATION, Rule, Softmax
 from ..._estimator._sklearn import Interval, StrOptions, _fit_context, draw_seeds
 from ...exceptions import InterpolationError, InterpolationWarning
+from ...kernels import standard_arithmetic
 from ...kernels._memory import check_room
 from ._adapted import Survey
 from ._codes import ClassLayout
@@ -28,8 +29,9 @@ from ._dask_samples import read_chunks
 from ._drawing import MANY_FEATURES, Ball
 from ._growing import grow_draws
 from ._leave_one_out import MOST_LEFT_OUT, leave_one_out
-from ._network import CoverNetwork
+from ._network import Calibration, CoverNetwork
 from ._partial_fit import Batches, ball_of, read_batch
+from ._reasons import ReasonsMixin
 from ._samples import Samples, SamplesInMemory
 from ._seen_samples import SeenSamples
 
@@ -47,14 +49,15 @@ _LEFT_OUT = ("loo_score_", "loo_decision_function_", "loo_indices_")
 _MARGIN_SCALE = 128.0
 
 
-class MemorizingClassifier(BaseMemorizingClassifier):
+class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
     """Classifier that provably recalls every training sample, without gradients.
 
-    Random hyperplanes cut the space into cells and give every sample a binary code. A
-    greedy cover of the codes then gives, class by class, neurons that fire at samples
-    of their class and at no training sample of another class. The result is a
-    three-layer network that memorizes the training set. Its size depends on the
-    geometry of the classes and not on the number of samples [1]_.
+    Hyperplanes cut the space into cells and give every sample a binary code. A greedy
+    cover of the codes then gives, class by class, neurons that fire at samples of their
+    class and at no training sample of another class. The result is a three-layer
+    network that memorizes the training set. With random hyperplanes its size depends on
+    the geometry of the classes and not on the number of samples [1]_; by default they
+    are drawn from the data, so that the network predicts better.
 
     `fit` ends by deciding every training sample by the rule of `predict`, and sets
     `interpolates_`. With threshold activation everything past the first layer is
@@ -63,14 +66,13 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     Parameters
     ----------
-    hyperplanes : {"random", "adapted"}, default="random"
-        How hyperplanes are drawn. "random" ones are those of [1]_, Gaussian with
-        uniform biases: the theorem is about them. "adapted" ones combine a few
-        features, in units of their spread, and pass between two training samples of
-        different classes; of three candidates the one is taken that divides the classes
-        best. They are drawn from at most 4,096 of the samples, need no
-        `StandardScaler`, and predict better on tables. Of them recall is proven, and
-        nothing more.
+    hyperplanes : {"adapted", "random"}, default="adapted"
+        How hyperplanes are drawn. "adapted" ones combine a few features, in units of
+        their spread, and pass between two training samples of different classes; of
+        three candidates the one is taken that divides the classes best. They are drawn
+        from at most 4,096 of the samples, need no `StandardScaler`, and predict better.
+        Of them recall is proven, and nothing more. "random" ones are those of [1]_,
+        Gaussian with uniform biases: the theorem is about them.
     n_hyperplanes : int or "auto", default="auto"
         Number of hyperplanes of each draw. With "auto", `min_hyperplanes` are
         drawn, and what they leave to do is done as `separating_hyperplanes` says. A
@@ -141,6 +143,13 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         Number of distinct rows, spread over all, that are left out one by one at the
         most; "auto" is 2,000. A number as large as the training set gives a score to
         each row.
+    class_weight : dict, "balanced" or None, default=None
+        By "vote", what the probability of each class is multiplied by, where not
+        exactly one class fires in all the draws that are kept: a positive number for
+        each label, 1 for those that a dict leaves out. "balanced" divides by the number
+        of distinct rows of the class, so that rare classes are predicted more often,
+        and balanced accuracy rises where accuracy falls. All training samples are
+        recalled, whatever the weights.
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical rows with different labels: memorize the label of
         the largest total weight with a `ConflictingLabelsWarning`, or raise.
@@ -161,8 +170,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     loo_score_ : float
         Share of the training samples that would get their own label if they had been
         left out, as the networks built without them would say, but for details that the
-        user guide gives. At most `n_left_out` distinct rows are left out. Only with
-        `n_votes="auto"`, where it chooses.
+        user guide gives. At most `n_left_out` distinct rows are left out, and
+        `class_weight` plays no part. Only with `n_votes="auto"`, where it chooses.
     loo_decision_function_ : ndarray of shape (n_left_out, n_classes)
         The scores of the classes at the samples that were left out, one at a time,
         from which `loo_score_` is computed: their softmax is the probability that each
@@ -205,9 +214,11 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     Notes
     -----
-    **Probabilities.** By "vote" (and with `one_sided`) `predict_proba` is the softmax
-    of 128 times the margins, averaged over the draws. The factor fits data sets of
-    moderate noise; it is not calibrated on yours. By "network" the answer counts as one
+    **Probabilities.** Where samples are left out, by default, `predict_proba` is
+    calibrated: it is the softmax of the scores that fit the labels of the samples left
+    out best. Otherwise, by "vote" (and with `one_sided`), it is the softmax of 128
+    times the margins, averaged over the draws; this factor fits data sets of moderate
+    noise, and is not calibrated on yours. By "network" the answer counts as one
     observation: 2 / (n_classes + 1) for the predicted class, 1 / (n_classes + 1) for
     any other.
 
@@ -219,7 +230,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     Any two distinct rows differ in some feature, and comparing two numbers is exact. So
     separating hyperplanes recall any training set, memory permitting; with ReLU
-    activation, as long as the outputs of the first layer fit into double precision.
+    activation, as long as differences that matter and the largest entry are less than
+    a factor of about 2**1990 apart.
 
     Of more than 8,192 features, hyperplanes look only at those that are not zero in all
     training samples, if these are at most a quarter; predictions ignore the others.
@@ -269,6 +281,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "conflicts": [StrOptions({"majority", "raise"})],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -277,7 +290,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     def __init__(
         self,
         *,
-        hyperplanes="random",
+        hyperplanes="adapted",
         n_hyperplanes="auto",
         min_hyperplanes="auto",
         max_hyperplanes=65536,
@@ -293,6 +306,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         decision="vote",
         n_votes="auto",
         n_left_out="auto",
+        class_weight=None,
         conflicts="majority",
         n_jobs=None,
         random_state=None,
@@ -313,6 +327,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         self.decision = decision
         self.n_votes = n_votes
         self.n_left_out = n_left_out
+        self.class_weight = class_weight
         self.conflicts = conflicts
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -417,6 +432,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         return self._attributes(draws, training, ball, rules)
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @standard_arithmetic()
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Memorize one more batch, and certify that all so far are recalled.
 
@@ -531,6 +547,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
                 f"one_sided=True needs two classes, got {n_classes}; set "
                 "one_sided=False to memorize every class."
             )
+        self._class_weights(training.sizes)  # raises before anything is built
         is_auto = self.n_hyperplanes == "auto"
         least = self.min_hyperplanes
         if is_auto and least != "auto" and least > self.max_hyperplanes:
@@ -553,6 +570,30 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             survey=survey,
             n_left_out=self._most_left_out(training),
         )
+
+    def _class_weights(self, sizes: np.ndarray) -> np.ndarray | None:
+        """Return the weight of each class, given how many distinct rows it has."""
+        if self.class_weight is None:
+            return None
+        if self.one_sided or self.decision == "network":
+            raise ValueError(
+                "class_weight weighs the vote, and there is none with one_sided=True "
+                "or decision='network'. Set class_weight=None."
+            )
+        if isinstance(self.class_weight, str):
+            # A class that was declared and has no samples is not made more likely.
+            return 1.0 / np.where(sizes > 0, sizes, sizes.max())
+        classes = self.classes_.tolist()
+        given = self.class_weight.items()
+        unknown = [label for label, _ in given if label not in classes]
+        wrong = [label for label, weight in given if not 0 < weight < np.inf]
+        if unknown or wrong:
+            reason = "is not a label of y" if unknown else "has no positive weight"
+            raise ValueError(
+                f"class_weight: {(unknown or wrong)[0]!r} {reason}. Give positive "
+                "numbers to labels of y, or set class_weight='balanced'."
+            )
+        return np.array([float(self.class_weight.get(label, 1)) for label in classes])
 
     def _check_room_of_draws(
         self, training: Samples, ball: Ball, rules: Rules, n_draws: int
@@ -602,6 +643,12 @@ class MemorizingClassifier(BaseMemorizingClassifier):
                 "loo_indices_": left_out.rows.astype(np.intp),
             }
             calibration = left_out.calibration
+        weights = self._class_weights(training.sizes)
+        if weights is not None:
+            if calibration is None:  # softmax does the same without one
+                scale = _MARGIN_SCALE / len(draws)
+                calibration = Calibration(scale, np.zeros(len(weights)))
+            calibration = calibration.weighted(weights)
         coverings = [draw.covering for draw in draws]
         network = CoverNetwork(coverings, quorum, calibration)
         widths = np.zeros(len(training.sizes), dtype=np.intp)

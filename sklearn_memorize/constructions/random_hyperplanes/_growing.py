@@ -24,6 +24,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ...kernels import LANES
 from ...kernels._threads import run_in_threads
+from ...network._storage import storable
 from ._construction import (
     MOST_ROUNDS,
     Memorization,
@@ -44,6 +45,7 @@ from ._samples import SamplesInMemory
 _OUTGROWN = 2.0
 
 
+@storable
 @dataclass(frozen=True)
 class GrowingCover:
     """One draw of hyperplanes, and the neurons that cover everything seen so far.
@@ -100,7 +102,7 @@ def memorize_more(
             if n_rounds > MOST_ROUNDS:
                 break
             layer = with_separating(
-                growing.layer, codes, covers, samples, rules, growing.seed
+                growing.layer, codes, covers, samples, rules, growing.seed, n_rounds
             )
             larger = _encoded_anew(growing, layer, samples, rules)
         else:

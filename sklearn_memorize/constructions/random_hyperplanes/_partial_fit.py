@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from ..._estimator._base import BaseMemorizingClassifier
 from ..._estimator._messages import warn
 from ..._estimator._training_set import canonical_csr, refuse_several_labels
+from ...network._storage import storable
 from ._adapted import MOST_SURVEYED, Survey
 from ._drawing import Ball, enclosing_ball, enlarged_ball
 from ._growing import GrowingCover
@@ -22,6 +23,7 @@ _RENEWED_AT = 2
 _SETTLED = ("activation", "hyperplanes", "n_draws")
 
 
+@storable
 @dataclass(frozen=True)
 class Batches:
     """What `partial_fit` keeps from one call to the next.

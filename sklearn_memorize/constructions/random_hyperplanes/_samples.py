@@ -7,6 +7,7 @@ reads its input.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -38,6 +39,8 @@ from ._hyperplane_layer import HyperplaneLayer
 
 # Samples that keep this many others from being covered are looked for together.
 _MASKS_AT_ONCE = 256
+# Weights of labels stay below two to the power of this: one is not lost beside them.
+_LARGEST_EXPONENT = 30
 
 
 class Samples(Protocol):
@@ -180,7 +183,8 @@ class SamplesInMemory:
     def label_weights(self, samples: np.ndarray) -> np.ndarray:
         """Return the total weight of each label of some samples, told by their place.
 
-        The shape is (n_samples, n_classes).
+        The shape is (n_samples, n_classes). Weights so large that a sum of them might
+        lose what is as small as one are all divided by a power of two.
         """
         return label_weights(self, samples)
 
@@ -268,13 +272,18 @@ class SamplesInMemory:
 
 
 def label_weights(samples, places: np.ndarray) -> np.ndarray:
-    """Return the total weight of each label of some samples: see `Samples`."""
+    """Return the total weight of each label of some samples: see `Samples`.
+
+    Where weights are as large as doubles get, they are all divided by the same number.
+    """
     weights = np.zeros((len(places), len(samples.sizes)))
     if samples.ballots is None:
         weights[np.arange(len(places)), samples.labels[places]] = 1.0
     else:
         here = samples.ballots.of_rows(places, samples.n_samples)
-        np.add.at(weights, (here.rows, here.labels), here.weights)
+        largest = math.frexp(float(here.weights.max(initial=0.0)))[1]
+        votes = np.ldexp(here.weights, min(0, _LARGEST_EXPONENT - largest))
+        np.add.at(weights, (here.rows, here.labels), votes)
     return weights
 
 

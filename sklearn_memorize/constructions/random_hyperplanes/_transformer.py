@@ -31,6 +31,7 @@ from ..._estimator._training_set import (
     number_labels,
     sort_by_label,
 )
+from ...kernels import standard_arithmetic
 from ._adapted import AdaptedStream, Survey
 from ._codes import ClassLayout
 from ._drawing import Ball, HyperplaneStream, SeededStream, enclosing_ball
@@ -130,6 +131,7 @@ class RandomThresholdTransformer(
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @standard_arithmetic()
     def fit(self, X, y=None):
         """Draw the hyperplanes.
 
@@ -204,6 +206,7 @@ class RandomThresholdTransformer(
             )
         return AdaptedStream(seed, survey, ball)
 
+    @standard_arithmetic()
     def transform(self, X):
         """Return on which sides of the hyperplanes the samples lie.
 

@@ -70,7 +70,7 @@ struct left_out {
 };
 
 /* Pairs of rows, so many for each hyperplane, which is a sum of weighted features. */
-struct pairs {
+struct row_pairs {
     const int64_t *firsts, *seconds;
     int64_t n_of_each;
 };
@@ -119,6 +119,19 @@ struct preparation {
     double *squares;
 };
 
+/* Pairs of a row and a direction, and two numbers that are added to their product. */
+struct pairs {
+    const int64_t *columns;
+    const double *offsets, *shifts;
+    int64_t n_pairs;
+};
+
+/* Sums, the sums of the sizes of all terms, and the smallest product that is not
+ * zero, or 1. */
+struct compensated {
+    double *sums, *magnitudes, *smallest;
+};
+
 struct kernels {
     const char *name;
     /* rows.h */
@@ -133,6 +146,9 @@ struct kernels {
     int (*pair_sums)(const struct matrix *, const int64_t *rows,
                      const float *directions, const int64_t *columns, int64_t n_pairs,
                      double *sums, double *magnitudes);
+    int (*compensated_sums)(const struct matrix *, const int64_t *rows,
+                            const float *directions, const struct pairs *,
+                            struct compensated *);
     /* signs.h */
     int (*pack_signs)(const float *products, const struct offsets *,
                       const struct places *, int64_t first_word, const struct codes *,
@@ -165,12 +181,16 @@ struct kernels {
     int (*largest_margins)(const struct codes *, const struct neurons *,
                            const struct classes *, int64_t n_samples, int64_t n_votes,
                            int64_t *totals, uint64_t *fired);
+    int (*margins_of_rows)(const uint64_t *words, int64_t n_rows, int64_t n_coverings,
+                           int64_t n_words, const struct neurons *,
+                           const struct classes *, int64_t n_votes, int64_t *totals,
+                           uint64_t *fired);
     /* covering.h */
     int (*cover_in_order)(const struct codes *, const struct class_tiles *,
                           const uint64_t *in_use, const int64_t *order,
                           int64_t n_samples, struct cover *);
     /* left_out.h */
-    int (*first_apart)(const double *rows, int64_t n_features, const struct pairs *,
+    int (*first_apart)(const double *rows, int64_t n_features, const struct row_pairs *,
                        const struct sparse_directions *, double *low, double *high);
     int (*gini_gains)(const double *columns, const struct classes *,
                       const int64_t *features, const double *weights, int64_t n_terms,

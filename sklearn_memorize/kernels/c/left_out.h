@@ -57,7 +57,7 @@ static double weighted_sum(const double *row, const int64_t *features,
 
 /* For each hyperplane, the weighted sums of the first of its pairs of rows in which
  * they differ; of the last pair, if there is none. Terms are added in order. */
-static int first_apart(const double *rows, int64_t n_features, const struct pairs *pairs,
+static int first_apart(const double *rows, int64_t n_features, const struct row_pairs *pairs,
                        const struct sparse_directions *directions, double *low,
                        double *high)
 {

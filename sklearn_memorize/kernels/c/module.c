@@ -471,6 +471,28 @@ FUNCTION(pair_sums, 6)
     return finish(call, failed);
 }
 
+FUNCTION(compensated_sums, 9)
+{
+    int failed = 0;
+    struct matrix X = matrix(call);
+    const int64_t *rows = indices(call, -1, X.n_rows);
+    int64_t n_pairs = last_size(call);
+    const float *directions = floats(call, -1);
+    int64_t n_directions = last_shape(call, 0);
+    if (!call->is_refused && last_size(call) != n_directions * X.n_columns)
+        refuse(call, PyExc_ValueError, "rows and directions differ in length");
+    struct pairs pairs = {indices(call, n_pairs, n_directions), NULL, NULL, n_pairs};
+    pairs.offsets = doubles(call, n_pairs);
+    pairs.shifts = doubles(call, n_pairs);
+    struct compensated found = {0};
+    found.sums = doubles_out(call, n_pairs);
+    found.magnitudes = doubles_out(call, n_pairs);
+    found.smallest = doubles_out(call, n_pairs);
+    if (!call->is_refused)
+        RUN(failed, active->compensated_sums(&X, rows, directions, &pairs, &found));
+    return finish(call, failed);
+}
+
 FUNCTION(pack_signs, 8)
 {
     int failed = 0;
@@ -690,6 +712,26 @@ FUNCTION(largest_margins, 8)
     return finish(call, failed);
 }
 
+FUNCTION(margins_of_rows, 7)
+{
+    int failed = 0;
+    const uint64_t *words = words_in(call, -1);
+    int64_t n_rows = last_shape(call, 0), n_coverings = last_shape(call, 1);
+    struct codes codes = {NULL, 0, last_shape(call, 2), 0};
+    struct neurons neurons = neurons_of(call, &codes, 1);
+    struct classes classes = classes_of(call, neurons.n_neurons);
+    if (!call->is_refused && (n_coverings < 1 || classes.n_classes % n_coverings))
+        refuse(call, PyExc_ValueError, "coverings have the same classes");
+    int64_t n_votes = integer_between(call, 1, (int64_t)1 << 31);
+    int64_t *totals = integers_out(call, n_rows * classes.n_classes);
+    uint64_t *fired = words_out(call, n_rows * classes.n_classes);
+    if (!call->is_refused)
+        RUN(failed, active->margins_of_rows(words, n_rows, n_coverings, codes.n_words,
+                                            &neurons, &classes, n_votes, totals,
+                                            fired));
+    return finish(call, failed);
+}
+
 FUNCTION(cover_in_order, 9)
 {
     int failed = 0;
@@ -716,7 +758,7 @@ FUNCTION(cover_in_order, 9)
 FUNCTION(first_apart, 7)
 {
     int failed = 0;
-    struct pairs pairs = {0};
+    struct row_pairs pairs = {0};
     struct sparse_directions directions = {0};
     const double *rows = doubles(call, -1);
     int64_t n_rows = last_shape(call, 0), n_features = last_shape(call, 1);
@@ -835,6 +877,7 @@ static PyMethodDef methods[] = {
     METHOD(integer_sums),
     METHOD(row_norms),
     METHOD(pair_sums),
+    METHOD(compensated_sums),
     METHOD(pack_signs),
     METHOD(pack_rows),
     METHOD(pack_signs_of_rows),
@@ -846,6 +889,7 @@ static PyMethodDef methods[] = {
     METHOD(covers),
     METHOD(classes_that_fire),
     METHOD(largest_margins),
+    METHOD(margins_of_rows),
     METHOD(cover_in_order),
     METHOD(first_apart),
     METHOD(gini_gains),

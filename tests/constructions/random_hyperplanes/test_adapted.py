@@ -113,7 +113,9 @@ def test_the_quorum_is_the_smallest_number_of_draws_that_cover_a_sample(options)
     clf = MemorizingClassifier(hyperplanes="adapted", random_state=0, **options).fit(
         X, y
     )
-    fires = [c.fires(c.encode(X)) for c in clf.network_.coverings]
+    fires = [
+        c.fires(c.hyperplanes.encode(X, c.activation)) for c in clf.network_.coverings
+    ]
     own = np.sum([part[np.arange(len(y)), y] for part in fires], axis=0)
     assert clf.network_.quorum == own.min() >= 1
     others = np.sum([part[np.arange(len(y)), 1 - y] for part in fires], axis=0)

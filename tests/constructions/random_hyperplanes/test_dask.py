@@ -532,3 +532,14 @@ def test_dask_is_not_imported_without_a_dask_array():
         "sys.exit('dask' in sys.modules or 'distributed' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_chunks_give_the_reasons_of_the_samples_in_memory(threads, digits):
+    X, y = digits
+    settings = {"min_hyperplanes": 300, "n_draws": 2, "random_state": 0}
+    chunks = da.from_array(X[:400], chunks=(150, 64))
+    reasons = MemorizingClassifier(**settings).fit(chunks, y[:400]).reasons(X[400:])
+    expected = MemorizingClassifier(**settings).fit(X[:400], y[:400]).reasons(X[400:])
+    for name in ("classes", "sample_indices", "neurons", "margins", "coverage"):
+        found = getattr(reasons, name)
+        np.testing.assert_array_equal(found, getattr(expected, name))
