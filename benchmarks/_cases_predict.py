@@ -151,7 +151,7 @@ def _contestants(settings):
     few = min(all_, settings.slow_samples)
     forest = RandomForestClassifier(trees, n_jobs=-1, random_state=0)
     network = MLPClassifier((units,), random_state=0)
-    default = MemorizingClassifier(n_jobs=-1, random_state=0)
+    default = MemorizingClassifier(hyperplanes="random", n_jobs=-1, random_state=0)
     return {
         "ours, default": (default, all_),
         "ours, one draw": (estimator(), all_),

@@ -512,7 +512,10 @@ def test_the_order_of_the_samples_does_not_show(variant):
 @pytest.mark.parametrize("variant", MEMORIZING)
 def test_repeated_samples_do_not_show(variant):
     twice = np.concatenate([np.arange(len(X)), np.arange(0, len(X), 3)])
-    assert digest(memorized(variant, order=twice)) == expected(variant)
+    # Where samples are left out, they count as often as they come.
+    options = {"n_votes": 3} if hasattr(fitted(variant), "loo_score_") else {}
+    once = digest(memorized(variant, **options))
+    assert digest(memorized(variant, order=twice, **options)) == once
 
 
 def test_a_generator_that_is_handed_over_moves_on():

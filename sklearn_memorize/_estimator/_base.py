@@ -363,13 +363,14 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         `interpolates_` is True, and their probabilities do not say so: they are those
         that a new sample at the same place would get.
 
-        The votes of `MemorizingClassifier` have margins, and it returns the softmax of
-        these. The scores of the other networks do not tell how sure they are, and some
-        of these networks predict little better than chance. Their answer counts as one
-        observation, to which Laplace's rule of succession is applied: the predicted
-        class has the probability 2 / (n_classes + 1), and every other class
-        1 / (n_classes + 1). None of this is calibrated on data;
-        `sklearn.calibration.CalibratedClassifierCV` does that.
+        The votes of `MemorizingClassifier` have margins. By default it leaves training
+        samples out to turn these into scores, whose softmax fits the labels of the
+        samples left out; otherwise it returns the softmax of the margins. The scores of
+        the other networks do not tell how sure they are, and some of these networks
+        predict little better than chance. Their answer counts as one observation, to
+        which Laplace's rule of succession is applied: the predicted class has the
+        probability 2 / (n_classes + 1), and every other class 1 / (n_classes + 1).
+        `sklearn.calibration.CalibratedClassifierCV` calibrates what is not calibrated.
 
         Parameters
         ----------

@@ -52,11 +52,12 @@ _MARGIN_SCALE = 128.0
 class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
     """Classifier that provably recalls every training sample, without gradients.
 
-    Random hyperplanes cut the space into cells and give every sample a binary code. A
-    greedy cover of the codes then gives, class by class, neurons that fire at samples
-    of their class and at no training sample of another class. The result is a
-    three-layer network that memorizes the training set. Its size depends on the
-    geometry of the classes and not on the number of samples [1]_.
+    Hyperplanes cut the space into cells and give every sample a binary code. A greedy
+    cover of the codes then gives, class by class, neurons that fire at samples of their
+    class and at no training sample of another class. The result is a three-layer
+    network that memorizes the training set. With random hyperplanes its size depends on
+    the geometry of the classes and not on the number of samples [1]_; by default they
+    are drawn from the data, so that the network predicts better.
 
     `fit` ends by deciding every training sample by the rule of `predict`, and sets
     `interpolates_`. With threshold activation everything past the first layer is
@@ -65,14 +66,13 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
 
     Parameters
     ----------
-    hyperplanes : {"random", "adapted"}, default="random"
-        How hyperplanes are drawn. "random" ones are those of [1]_, Gaussian with
-        uniform biases: the theorem is about them. "adapted" ones combine a few
-        features, in units of their spread, and pass between two training samples of
-        different classes; of three candidates the one is taken that divides the classes
-        best. They are drawn from at most 4,096 of the samples, need no
-        `StandardScaler`, and predict better on tables. Of them recall is proven, and
-        nothing more.
+    hyperplanes : {"adapted", "random"}, default="adapted"
+        How hyperplanes are drawn. "adapted" ones combine a few features, in units of
+        their spread, and pass between two training samples of different classes; of
+        three candidates the one is taken that divides the classes best. They are drawn
+        from at most 4,096 of the samples, need no `StandardScaler`, and predict better.
+        Of them recall is proven, and nothing more. "random" ones are those of [1]_,
+        Gaussian with uniform biases: the theorem is about them.
     n_hyperplanes : int or "auto", default="auto"
         Number of hyperplanes of each draw. With "auto", `min_hyperplanes` are
         drawn, and what they leave to do is done as `separating_hyperplanes` says. A
@@ -214,9 +214,11 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
 
     Notes
     -----
-    **Probabilities.** By "vote" (and with `one_sided`) `predict_proba` is the softmax
-    of 128 times the margins, averaged over the draws. The factor fits data sets of
-    moderate noise; it is not calibrated on yours. By "network" the answer counts as one
+    **Probabilities.** Where samples are left out, by default, `predict_proba` is
+    calibrated: it is the softmax of the scores that fit the labels of the samples left
+    out best. Otherwise, by "vote" (and with `one_sided`), it is the softmax of 128
+    times the margins, averaged over the draws; this factor fits data sets of moderate
+    noise, and is not calibrated on yours. By "network" the answer counts as one
     observation: 2 / (n_classes + 1) for the predicted class, 1 / (n_classes + 1) for
     any other.
 
@@ -288,7 +290,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
     def __init__(
         self,
         *,
-        hyperplanes="random",
+        hyperplanes="adapted",
         n_hyperplanes="auto",
         min_hyperplanes="auto",
         max_hyperplanes=65536,

@@ -119,7 +119,7 @@ def leave_one_out(
         for part in run_in_threads(votes_of, some, n_threads):
             votes = votes + part
     assert isinstance(votes, np.ndarray)
-    weights = np.ascontiguousarray(samples.label_weights(places).T)
+    weights = np.ascontiguousarray(_as_counts(samples.label_weights(places)).T)
     # Nothing can be said of classes that are declared, and have no sample so far.
     present = np.asarray(samples.sizes) > 0
     best: _Fit | None = None
@@ -165,6 +165,19 @@ def _votes_without(
     means = sums / (covering.hyperplanes.n_hyperplanes * np.maximum(n_summed, 1))
     means[n_summed == 0] = -1.0
     return means
+
+
+def _as_counts(weights: np.ndarray) -> np.ndarray:
+    """Return weights that stand for numbers of samples.
+
+    Integers are such numbers. Of others only the ratios matter: samples have 1 each on
+    the mean.
+    """
+    largest = weights.max()
+    if largest < 2.0**53 and (weights == np.floor(weights)).all():
+        return weights
+    weights = weights / largest
+    return weights * (len(weights) / _sum(weights, np.ones(weights.shape)))
 
 
 def _places(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -272,7 +272,10 @@ class SamplesInMemory:
 
 
 def label_weights(samples, places: np.ndarray) -> np.ndarray:
-    """Return the total weight of each label of some samples: see `Samples`."""
+    """Return the total weight of each label of some samples: see `Samples`.
+
+    Where weights are as large as doubles get, they are all divided by the same number.
+    """
     weights = np.zeros((len(places), len(samples.sizes)))
     if samples.ballots is None:
         weights[np.arange(len(places)), samples.labels[places]] = 1.0

@@ -19,7 +19,9 @@ from sklearn_memorize.exceptions import (
 def test_scores_agree_with_predictions():
     X, y = DATA["digits"]
     for options in ({}, {"decision": "network"}, {"n_draws": 2, "keep": "all"}):
-        clf = MemorizingClassifier(random_state=0, n_hyperplanes=600, **options)
+        clf = MemorizingClassifier(
+            hyperplanes="random", random_state=0, n_hyperplanes=600, **options
+        )
         clf.fit(X[::3], y[::3])
         scores = clf.decision_function(X)
         assert scores.shape == (len(X), 10)
@@ -33,7 +35,11 @@ def test_two_classes_have_one_score(one_sided, decision, activation):
     X, y = make_moons(1000, noise=0.05, random_state=0)
     labels = np.array(["left", "right"])[y]
     clf = MemorizingClassifier(
-        one_sided=one_sided, decision=decision, activation=activation, random_state=0
+        hyperplanes="random",
+        one_sided=one_sided,
+        decision=decision,
+        activation=activation,
+        random_state=0,
     ).fit(X[::2], labels[::2])
     scores = clf.decision_function(X)
     assert scores.shape == (1000,)
@@ -77,10 +83,12 @@ def test_draws_that_miss_samples_are_believed_one_by_one():
     options = {"n_hyperplanes": 60, "n_draws": 4, "random_state": 0}
     options |= {"hyperplanes": "random", "n_votes": 3}
     with pytest.warns(InterpolationWarning):
-        best = MemorizingClassifier(keep="best", **options).fit(X, y)
+        best = MemorizingClassifier(hyperplanes="random", keep="best", **options).fit(
+            X, y
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterpolationWarning)
-        every = MemorizingClassifier(**options).fit(X, y)
+        every = MemorizingClassifier(hyperplanes="random", **options).fit(X, y)
     assert every.network_.quorum == 1
     fires = every.network_.fires(X)
     alone = fires.sum(axis=1) == 1
@@ -90,7 +98,9 @@ def test_draws_that_miss_samples_are_believed_one_by_one():
 
 def test_margins_are_the_formula():
     X, y = DATA["wine"]
-    clf = MemorizingClassifier(n_draws=1, random_state=0).fit(X[::2], y[::2])
+    clf = MemorizingClassifier(hyperplanes="random", n_draws=1, random_state=0).fit(
+        X[::2], y[::2]
+    )
     first, second, third = clf.network_.layers
     potential = first.forward(X) @ second.weights.T + second.biases
     expected = np.stack(

@@ -123,6 +123,23 @@ def test_a_sample_of_weight_two_is_a_sample_that_comes_twice():
     assert np.array_equal(*probabilities)
 
 
+@pytest.mark.parametrize("unit", [1e-300, 0.01, 1e300])
+def test_units_of_weights_do_not_matter(unit):
+    X, y = small_data()
+    X, y = np.concatenate((X, X[:9])), np.append(y, (y[:9] + 1) % 3)
+    weights = np.random.default_rng(1).uniform(0.5, 2.0, len(y))
+    with pytest.warns(match="several labels"):
+        one, other = (
+            MemorizingClassifier(hyperplanes="adapted", n_draws=4, random_state=0).fit(
+                X, y, sample_weight=factor * weights
+            )
+            for factor in (1.0, unit)
+        )
+    assert one.n_votes_ == other.n_votes_
+    assert one.loo_score_ == pytest.approx(other.loo_score_)
+    assert np.allclose(one.predict_proba(X), other.predict_proba(X))
+
+
 def test_rows_that_come_often_are_right_where_the_others_say_so():
     X = np.arange(6.0).repeat(10)[:, np.newaxis]
     y = (np.arange(6) % 2).repeat(10)
