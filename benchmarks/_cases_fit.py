@@ -326,8 +326,8 @@ def earlier_version(settings):
         table.add(what, earlier, now, earlier / now, neurons)
         table.at_least(f"{what}: earlier / now", earlier / now, 1)
     table.notes.append(
-        "Each fit in a fresh process that has fitted some samples before, the better of "
-        "two; medians of these. The earlier version is the one whose kernels were "
+        "Each fit in a fresh process that has fitted some samples before, the better "
+        "of two; medians of these. The earlier version is the one whose kernels were "
         "compiled by numba."
     )
     return table
