@@ -13,8 +13,10 @@ from ... import kernels
 from ._exact_hyperplanes import AxisHyperplanes
 from ._hyperplane_layer import HyperplaneLayer, in_same_units
 
-# So many rows are few.
-FEW_ROWS = 8
+# So many rows are few; and more, as long as they meet no more words of masks in each
+# covering.
+_FEW_ROWS = 8
+_FEW_WORDS = 400_000
 # What is kept a second time for them takes no more than this.
 _MOST_BYTES = 1 << 24
 
@@ -72,6 +74,12 @@ class JoinedCoverings:
             rows, columns = np.indices(bright.shape).reshape(2, -1)
             codes.put(rows, self.axis_columns[columns], bright.ravel())
         return codes.words().reshape(X.shape[0], len(self.widths), -1)
+
+
+def are_few(n_rows: int, coverings: Sequence[Any]) -> bool:
+    """Return whether calls take the most time for so many rows."""
+    n_words = sum(covering.masks.size for covering in coverings)
+    return n_rows <= _FEW_ROWS or n_rows * n_words <= _FEW_WORDS * len(coverings)
 
 
 def joined(coverings: Sequence[Any]) -> JoinedCoverings | None:

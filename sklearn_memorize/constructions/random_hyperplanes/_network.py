@@ -18,7 +18,7 @@ from ...network._network import Network, torch_modules
 from ...network._storage import require, storable
 from ._codes import TILES_OF_A_GROUP, unpack_bits
 from ._exact_hyperplanes import stacked_weights
-from ._few_rows import FEW_ROWS, JoinedCoverings, joined
+from ._few_rows import JoinedCoverings, are_few, joined
 from ._hyperplane_layer import HyperplaneLayer, encode_by_all
 from ._relu_codes import FRACTION_BITS
 
@@ -529,7 +529,7 @@ class CoverNetwork(Network):
 
     def _votes_at(self, X, n_votes: int) -> tuple[np.ndarray, Any]:
         """Return the margins of rows, and which classes fire in each covering."""
-        if X.shape[0] <= FEW_ROWS and self._joined is not None:
+        if are_few(X.shape[0], self._coverings) and self._joined is not None:
             return self._joined.votes(X, n_votes)
         return self._votes(self.encode(X), n_votes)
 

@@ -17,6 +17,8 @@
 
 #include "left_out.h"
 
+#include "side_by_side.h"
+
 #define TABLE_OF(name) TABLE_OF_(name)
 #define TABLE_OF_(name) kernels_##name
 #define TEXT(name) TEXT_(name)

@@ -316,26 +316,3 @@ static int largest_margins(const struct codes *codes, const struct neurons *neur
                (size_t)((n - n_samples) * n_classes) * sizeof *totals);
     return failed;
 }
-
-/* The same for rows of words, and coverings side by side: code k of a row is for
- * covering k, and the classes of a covering follow those of the one before. */
-static int margins_of_rows(const uint64_t *words, int64_t n_rows, int64_t n_coverings,
-                           int64_t n_words, const struct neurons *neurons,
-                           const struct classes *classes, int64_t n_votes,
-                           int64_t *totals, uint64_t *fired)
-{
-    const int64_t n_classes = classes->n_classes / n_coverings;
-    n_votes = smaller_of(n_votes, larger_of(neurons->n_neurons, 1));
-    int64_t *largest = malloc((size_t)n_votes * sizeof *largest);
-    if (largest == NULL)
-        return -1;
-    memset(fired, 0, (size_t)(n_rows * classes->n_classes) * sizeof *fired);
-    for (int64_t i = 0; i < n_rows * n_coverings; i++) {
-        const struct classes own
-            = {classes->starts + i % n_coverings * n_classes, n_classes};
-        margins_of_code(words + i * n_words, n_words, neurons, &own, n_votes, largest,
-                        totals + i * n_classes, fired + i * n_classes, 0);
-    }
-    free(largest);
-    return 0;
-}
