@@ -86,6 +86,19 @@ def margins_and_fires(rng):
     return run
 
 
+def margins_of_rows(rng):
+    n_rows, n_coverings, n_words, n_classes = rng.integers(1, 6, 4)
+    shape = n_rows, n_coverings, n_words
+    words = rng.integers(0, 2**64, shape, dtype=np.uint64)
+    starts = np.concatenate(
+        ([0], np.cumsum(rng.integers(0, 5, n_coverings * n_classes)))
+    )
+    masks = rng.integers(0, 2**64, (starts[-1], n_words), dtype=np.uint64)
+    bounds = rng.integers(0, 64 * n_words, starts[-1])
+    n_votes = int(rng.integers(1, 9))
+    return lambda: kernels.margins_of_rows(words, masks, bounds, starts, n_votes)
+
+
 def words_at(rng):
     tiles = _codes(rng, *_size(rng))
     n = int(rng.integers(0, 40)) if len(tiles) else 0
@@ -252,6 +265,7 @@ CASES = (
     covers,
     integer_sums,
     margins_and_fires,
+    margins_of_rows,
     ordered_product,
     pack_signs,
     pair_sums,

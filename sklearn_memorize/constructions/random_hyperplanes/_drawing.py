@@ -21,6 +21,7 @@ from scipy import sparse
 from ... import kernels
 from ...kernels._memory import blocks_of_rows, check_room, index_type
 from ...kernels._threads import run_in_threads
+from ...network._storage import storable
 from ._exact_hyperplanes import stacked_weights
 from ._hyperplane_layer import HyperplaneLayer
 from ._rows import rows_of
@@ -42,6 +43,7 @@ SEEDED_TOGETHER = 128
 # Where the data lie.
 
 
+@storable
 @dataclass(frozen=True)
 class Ball:
     """A ball that holds the data.

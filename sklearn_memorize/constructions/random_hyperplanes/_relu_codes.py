@@ -152,9 +152,13 @@ class ReLUCodes:
             fired[:, number] = np.bitwise_or.reduce(covers, axis=0)
         return unpack_lanes(fired, self.n_samples)
 
-    def margin_sums(self, masks, bounds, starts, n_votes: int) -> np.ndarray:
-        """Sum the `n_votes` largest margins m - <u, output> of each class."""
+    def votes(self, masks, bounds, starts, n_votes: int):
+        """Sum the `n_votes` largest margins m - <u, output> of each class.
+
+        Returns them, and what `classes_that_fire` returns.
+        """
         totals = np.zeros((len(self.values), len(starts) - 1))
+        fires = np.zeros(totals.shape, dtype=bool)
         for number, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
             n_kept = min(n_votes, stop - start)
             if n_kept == 0:
@@ -162,8 +166,17 @@ class ReLUCodes:
             for block, sums in self._sums(masks[start:stop]):
                 margins = bounds[start:stop] - sums
                 margins.partition(margins.shape[1] - n_kept, axis=1)
-                totals[block, number] = margins[:, -n_kept:].sum(axis=1)
-        return totals[: self.n_samples]
+                largest = margins[:, -n_kept:]
+                totals[block, number] = largest.sum(axis=1)
+                fires[block, number] = largest.max(axis=1) > 0
+        return totals[: self.n_samples], fires[: self.n_samples]
+
+    def neuron_margins(self, masks, bounds) -> np.ndarray:
+        """Return the margin m - <u, output> of each neuron, (n_samples, n_masks)."""
+        margins = np.empty((len(self.values), len(masks)))
+        for block, sums in self._sums(masks):
+            margins[block] = bounds - sums
+        return margins[: self.n_samples]
 
 
 def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -> None:
@@ -215,7 +228,7 @@ def sums_in_double(
         if sparse.issparse(scaled):
             scaled.data = np.ldexp(scaled.data, -exponent)
             norms = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
-            sums_of_sizes = abs(scaled).sum(axis=1)
+            sums_of_sizes = np.asarray(abs(scaled).sum(axis=1)).ravel()
         else:
             scaled = np.ldexp(scaled, -exponent)
             norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from ...network._storage import storable
+
 
 def rows_of(X, rows: np.ndarray):
     """Return rows of X; a view if they follow each other in order."""
@@ -39,6 +41,7 @@ def columns_in_use(X) -> np.ndarray:
     return np.flatnonzero(is_used)
 
 
+@storable
 class Rows:
     """Rows of several matrices, one below the other: a matrix to be indexed by rows.
 
@@ -47,7 +50,7 @@ class Rows:
     """
 
     def __init__(self, parts: tuple):
-        self._parts = parts
+        self._parts = tuple(parts)
         self._ends = np.cumsum([part.shape[0] for part in parts])
         self.shape = (int(self._ends[-1]), parts[0].shape[1])
 
