@@ -8,6 +8,7 @@ from types import ModuleType
 import sklearn_memorize
 
 MODULES = (
+    "applications",
     "network",
     "export",
     "datasets",

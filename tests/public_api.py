@@ -23,6 +23,7 @@ MODULES = (
     *(
         f"{PACKAGE}.{name}"
         for name in (
+            "applications",
             "datasets",
             "exceptions",
             "export",

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..exceptions import ConflictingLabelsWarning
+from ..network._storage import storable
 from ._messages import warn
 
 _EXACT_INTEGERS = 2.0**53
@@ -136,6 +137,7 @@ def _mean(values: np.ndarray, weights: np.ndarray | None) -> float:
     return float(total / sum(shares))
 
 
+@storable
 @dataclass(frozen=True)
 class Ballots:
     """Votes of all batches so far, each for a label of a row, with a weight.

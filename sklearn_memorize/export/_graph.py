@@ -23,6 +23,7 @@ _TYPES = {
     "int64": TensorProto.INT64,
     "int32": TensorProto.INT32,
     "uint8": TensorProto.UINT8,
+    "bool": TensorProto.BOOL,
 }
 # Below this, the exponential has no full precision in single precision.
 _LEAST_SINGLE_EXPONENT = -87.0

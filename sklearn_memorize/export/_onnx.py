@@ -9,6 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimator._version import __version__
+from ..applications import MemorizingCorrector, MemorizingCorrectorRegressor
 from ..constructions import all_estimators
 
 _PREFIX = "SklearnMemorize"
@@ -19,6 +20,7 @@ _CLASSIFIER_OPTIONS = {
     "raw_scores": [True, False],
     "nocl": [False],  # skl2onnx asks; labels are never left out
 }
+_CORRECTOR_OPTIONS: dict = {"zipmap": [True, False, "columns"], "nocl": [False]}
 
 
 def register_onnx_converters() -> None:
@@ -41,7 +43,7 @@ def register_onnx_converters() -> None:
     try:
         from skl2onnx import update_registered_converter
 
-        from . import _converters
+        from . import _converters, _corrector_converters
     except ImportError as error:
         raise ImportError(
             "ONNX models need skl2onnx: pip install 'sklearn-memorize[onnx]'"
@@ -54,6 +56,15 @@ def register_onnx_converters() -> None:
             _converters.convert,
             parser=_converters.parse,
             options=_options_of(estimator, _CLASSIFIER_OPTIONS),
+        )
+    for corrector in (MemorizingCorrector, MemorizingCorrectorRegressor):
+        update_registered_converter(
+            corrector,
+            _PREFIX + corrector.__name__,
+            _corrector_converters.set_types,
+            _corrector_converters.convert,
+            parser=_corrector_converters.parse,
+            options=_CORRECTOR_OPTIONS if corrector is MemorizingCorrector else {},
         )
 
 
@@ -77,8 +88,9 @@ def to_onnx(
     Parameters
     ----------
     model : estimator
-        A fitted estimator of this package, or a scikit-learn pipeline or search that
-        contains one.
+        A fitted estimator of this package (a corrector together with the model that it
+        corrects, if skl2onnx converts this one), or a scikit-learn pipeline or search
+        that contains one.
     dtype : {numpy.float64, numpy.float32}, default=numpy.float64
         Precision of the input `X` of the model.
     single_precision : bool, default=False
@@ -140,6 +152,13 @@ def to_onnx(
         estimator: _options_of(estimator, of_classifiers, of_all)
         for estimator in all_estimators()
     }
+    options[MemorizingCorrector] = {"zipmap": zipmap}
+    corrects = isinstance(model, (MemorizingCorrector, MemorizingCorrectorRegressor))
+    if corrects and (single_precision or raw_scores):
+        raise ValueError(
+            f"{type(model).__name__} is written out in double precision and with "
+            "probabilities: leave out single_precision and raw_scores."
+        )
     onnx_model = skl2onnx.to_onnx(
         model, initial_types=[("X", input_type)], options=options
     )

@@ -67,6 +67,12 @@ def to_plain(value):
         return {"kind": stored_name(type(value)), **plain}
     if isinstance(value, (list, tuple)):
         return [to_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {
+            "kind": "dict",
+            "keys": list(value),
+            "values": to_plain([*value.values()]),
+        }
     return value
 
 
@@ -78,7 +84,7 @@ def from_plain(plain):
         return plain
     arguments = dict(plain)
     name = arguments.pop("kind", None)
-    make = _sparse if name == "csr" else _CLASSES.get(name)
+    make = _OTHERS.get(name) or _CLASSES.get(name)
     if make is None:
         raise ValueError(f"there is no {name!r} in this version of sklearn_memorize")
     try:
@@ -107,6 +113,14 @@ def _sparse(data, indices, indptr, shape):
     matrix = sparse.csr_array((data, indices, indptr), shape=tuple(shape))
     matrix.check_format(full_check=True)
     return matrix
+
+
+def _dictionary(keys, values):
+    return dict(zip(keys, values, strict=True))
+
+
+# What is stored without being of a class of this package.
+_OTHERS: dict[str, Any] = {"csr": _sparse, "dict": _dictionary}
 
 
 def require(condition, what: str) -> None:

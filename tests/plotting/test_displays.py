@@ -37,7 +37,9 @@ plt = pytest.importorskip("matplotlib.pyplot")
 X, y = make_two_moons(60, noise=0.1, random_state=0)
 
 
-CLASSIFIER = MemorizingClassifier(n_hyperplanes=100, n_draws=1, random_state=0)
+CLASSIFIER = MemorizingClassifier(
+    hyperplanes="random", n_hyperplanes=100, n_draws=1, random_state=0
+)
 CLASSIFIER.fit(X, y)
 
 
@@ -255,7 +257,9 @@ def test_lines_lie_on_the_hyperplanes():
 
 def test_neighbouring_cells_differ_in_shade():
     lines, side = make_parallel_lines(40, random_state=0)
-    one = MemorizingClassifier(n_hyperplanes=1, n_draws=1, random_state=0)
+    one = MemorizingClassifier(
+        hyperplanes="random", n_hyperplanes=1, n_draws=1, random_state=0
+    )
     with pytest.warns(UserWarning, match="n_hyperplanes"):
         one.fit(lines, side)
     display = HyperplaneDisplay.from_estimator(

@@ -20,7 +20,9 @@ FLOORS = [
     ["network"],
     ["_estimator"],
     ["constructions"],
-    ["inspection", "model_selection", "datasets", "export"],
+    ["inspection", "model_selection", "datasets", "applications"],
+    # Writes out what all rooms below hold.
+    ["export"],
     # Draws what the studies measured.
     ["plotting"],
     ["__init__", "__main__"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from ...network._storage import storable
+
 
 def rows_of(X, rows: np.ndarray):
     """Return rows of X; a view if they follow each other in order."""
@@ -32,6 +34,14 @@ def in_memory(X, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return dense_rows(X, rows), np.arange(len(rows))
 
 
+def columns_in_use(X) -> np.ndarray:
+    """Return the columns of a sparse array that have entries, in increasing order."""
+    is_used = np.zeros(X.shape[1], dtype=bool)
+    is_used[X.indices] = True
+    return np.flatnonzero(is_used)
+
+
+@storable
 class Rows:
     """Rows of several matrices, one below the other: a matrix to be indexed by rows.
 
@@ -40,7 +50,7 @@ class Rows:
     """
 
     def __init__(self, parts: tuple):
-        self._parts = parts
+        self._parts = tuple(parts)
         self._ends = np.cumsum([part.shape[0] for part in parts])
         self.shape = (int(self._ends[-1]), parts[0].shape[1])
 

@@ -8,9 +8,11 @@ import numpy as np
 
 from ..._estimator._conflicts import Ballots, resolve_labels
 from ..._estimator._training_set import distinct_rows, row_hashes
+from ...network._storage import storable
 from ._rows import Rows
 
 
+@storable
 @dataclass(frozen=True)
 class SeenSamples:
     """Distinct rows in the order in which they came, and one label for each.
@@ -70,8 +72,12 @@ class SeenSamples:
         )
         return seen, n_conflicts
 
-    def _numbers(self, X, hashes: np.ndarray) -> np.ndarray:
+    def numbers_of(self, X) -> np.ndarray:
         """Return which of the rows so far each row equals, -1 if none."""
+        return self._numbers(X, row_hashes(X))
+
+    def _numbers(self, X, hashes: np.ndarray) -> np.ndarray:
+        """Return what `numbers_of` does, given the hashes of the rows."""
         numbers = np.full(X.shape[0], -1, dtype=np.intp)
         alike = np.flatnonzero(np.isin(self.hashes, hashes))
         if len(alike):
