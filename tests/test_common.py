@@ -80,6 +80,8 @@ def not_to_be_passed(estimator):
     """Return scikit-learn's checks that ask for what an estimator must not do."""
     if not isinstance(estimator, MemorizingClassifier):
         return {}
+    if estimator.n_draws == "auto":  # of many draws, a class seldom fires alone
+        return {}
     reason = "weights of classes do not outweigh a class that fires alone"
     if estimator.decision == "network":
         reason = "there is no vote to weigh"

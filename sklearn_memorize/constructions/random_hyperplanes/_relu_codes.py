@@ -228,7 +228,7 @@ def sums_in_double(
         if sparse.issparse(scaled):
             scaled.data = np.ldexp(scaled.data, -exponent)
             norms = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
-            sums_of_sizes = abs(scaled).sum(axis=1)
+            sums_of_sizes = np.asarray(abs(scaled).sum(axis=1)).ravel()
         else:
             scaled = np.ldexp(scaled, -exponent)
             norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
