@@ -51,9 +51,9 @@ def written(table, digits, path, index_label):
 
 
 def results(means):
-    """Return the mean scores, ranks and times of each method."""
-    parts = means.groupby("method")
+    """Return the mean scores, ranks and times of the methods that ran on all sets."""
     accuracy, area = by_method(means, "accuracy"), by_method(means, "roc_auc")
+    parts = means[means["method"].isin(accuracy.columns)].groupby("method")
     table = pd.DataFrame(
         {
             "accuracy, %": 100 * parts["accuracy"].mean(),
@@ -107,10 +107,10 @@ def times(means):
     """Return how the times of ours compare with those of a forest, in ratios."""
     rows = {}
     for score, title in (("fit_time", "fit"), ("predict_time", "predict")):
-        table = means.pivot(index="dataset", columns="method", values=score)
+        table = by_method(means, score)
         for other in (FOREST, RANDOM):
             if other in table:
-                ratio = (table[OURS] / table[other]).dropna()
+                ratio = table[OURS] / table[other]
                 rows[f"{title} / {title} of {other}"] = {
                     "median": ratio.median(),
                     "largest": ratio.max(),

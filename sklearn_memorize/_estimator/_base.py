@@ -56,7 +56,7 @@ class BaseMemorizer(
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    @standard_arithmetic()
+    @standard_arithmetic
     def fit(self, X, y, sample_weight=None):
         """Build a network that recalls the training set, and certify that it does.
 
@@ -310,7 +310,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
             return one_observation(numbers, len(self.classes_))
         return probabilities(rule, self._scores(X))
 
-    @standard_arithmetic()
+    @standard_arithmetic
     def predict(self, X):
         """Predict the class of each sample.
 
@@ -331,7 +331,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         X = self._validate_samples(X, reset=False)
         return self.classes_[self._evaluated(self._predict_class_numbers, X)]
 
-    @standard_arithmetic()
+    @standard_arithmetic
     def decision_function(self, X):
         """Score each class for each sample.
 
@@ -355,7 +355,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
             return np.zeros(X.shape[0])
         return self._evaluated(self._scores, X)
 
-    @standard_arithmetic()
+    @standard_arithmetic
     def predict_proba(self, X):
         """Return a probability for each class and sample.
 

@@ -55,7 +55,7 @@ class BaseMemorizingRegressor(RegressorMixin, BaseMemorizer):
                 "is a defect of the construction on this data. Please report it."
             )
 
-    @standard_arithmetic()
+    @standard_arithmetic
     def predict(self, X):
         """Predict the targets of each sample.
 

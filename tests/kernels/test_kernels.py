@@ -336,8 +336,8 @@ def test_standard_arithmetic_keeps_denormal_numbers():
     kernels._c.set_control(before | (0x8040 if before & 0x1F80 else 1 << 24))
     try:
         tiny = np.array([2.0**-1074])
-        with kernels.standard_arithmetic():
-            assert (tiny * 1.0 > 0).all()
+        assert kernels.standard_arithmetic(lambda: (tiny * 1.0 > 0).all())()
+        assert not (tiny * 1.0 > 0).any()
     finally:
         kernels._c.set_control(before)
 
@@ -439,7 +439,8 @@ def test_covers_in_order_agree(backend, codes, tiles, share):
             assert ours.dtype == theirs.dtype
             assert (ours == theirs).all()
     assert (plain[1] > 0).all()
-    assert len(plain[0]) > 0 or n == 0
+    # One word of such codes leaves nearly no mask a bound.
+    assert len(plain[0]) > 0 or n == 0 or codes.shape[1] == 1
 
 
 @pytest.mark.parametrize("n_terms, n_pairs", [(1, 8), (3, 1), (9, 3), (0, 2)])

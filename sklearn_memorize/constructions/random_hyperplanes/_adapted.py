@@ -96,6 +96,11 @@ class Survey:
         """Where the samples of each class start, and at last their number."""
         return np.concatenate(([0], np.cumsum(np.bincount(self.labels))))
 
+    @property
+    def n_bytes_of_spread(self) -> int:
+        """About how many bytes `spread` takes while it is computed."""
+        return 5 * self.X.nbytes // 2
+
     @cached_property
     def spread(self) -> np.ndarray:
         """The fourth root of the fourth moment about the mean, feature by feature.

@@ -203,8 +203,7 @@ def with_separating(
 ) -> HyperplaneLayer:
     """Add hyperplanes that separate the missed samples from all other classes.
 
-    If no sample is missed, the layer is returned as it is. This is the time number
-    `n_rounds`.
+    If no sample is missed, the layer is returned as it is. `n_rounds` counts the times.
     """
     by_class = zip(rules.classes, covers, strict=True)
     missed = {number: cover.missed for number, cover in by_class}

@@ -28,6 +28,7 @@ from ._construction import Memorization, Rules, memorize_as_draw
 from ._dask_samples import read_chunks
 from ._drawing import MANY_FEATURES, Ball
 from ._growing import grow_draws
+from ._hyperplane_layer import FEW_FEATURES
 from ._leave_one_out import MOST_LEFT_OUT, leave_one_out
 from ._network import Calibration, CoverNetwork
 from ._partial_fit import Batches, ball_of, read_batch
@@ -39,6 +40,9 @@ from ._seen_samples import SeenSamples
 # by `fit` and by each call to `partial_fit`; and this many if there are as many.
 _N_CHECKED_ONCE, _N_CHECKED_EACH_TIME = 1024, 256
 _LEAST_CHECKED = 256
+# Blocks of rows and of products take about so much memory in each thread, where there
+# are products at all.
+_BYTES_AT_WORK = 36 << 20
 # What "auto" stands for where hyperplanes are adapted; from many samples on, fewer
 # draws of more hyperplanes do as well, and take less time.
 _MANY_SAMPLES = 10_000
@@ -432,7 +436,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         return self._attributes(draws, training, ball, rules)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    @standard_arithmetic()
+    @standard_arithmetic
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Memorize one more batch, and certify that all so far are recalled.
 
@@ -606,15 +610,20 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
             n_features = 2 * math.isqrt(rules.survey.n_features) + 2
         # Each draw keeps its directions in single precision, and while it is at work
         # holds them once more, in another order. Where features are left out, there are
-        # the numbers of those in use as well, and the directions as an array of these.
+        # the numbers of those in use as well.
         n_at_work = min(n_draws, _n_threads(self.n_jobs))
-        layer = 4 * n * n_features * (1 if ball.features is None else 3)
+        layer = 4 * n * n_features * (1 if ball.features is None else 2)
         n_bytes = (n_draws + n_at_work) * layer
         if isinstance(training, SamplesInMemory):
-            if sparse.issparse(training.X):  # products with sparse rows make a copy
-                n_bytes += n_at_work * 4 * n * n_features
+            if sparse.issparse(training.X) and ball.features is None:
+                n_bytes += n_at_work * layer  # products with sparse rows make a copy
             bits = 64 if rules.activation == "relu" else 1
             n_bytes += n_draws * training.layout.n_positions * n * bits // 8
+        if len(ball.center) > FEW_FEATURES:
+            blocks = 4 * training.n_samples * (n + n_features)
+            n_bytes += n_at_work * min(_BYTES_AT_WORK, blocks)
+        if rules.survey is not None:  # the spread of features is measured before
+            n_bytes = max(n_bytes, rules.survey.n_bytes_of_spread)
         check_room(
             n_bytes,
             f"{n_draws} draws of {n:,} hyperplanes in {n_features:,} dimensions, "

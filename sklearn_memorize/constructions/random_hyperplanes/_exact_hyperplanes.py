@@ -240,10 +240,8 @@ class ExactHyperplanes:
         The unit of outputs is so small that the largest of the samples barely fit into
         double precision. Outputs of usual size then are all at their cap.
         """
-        room = (
-            _LARGEST_EXPONENT - np.frexp(np.abs(self.scaled_biases).max(initial=0))[1]
-        )
-        finer = int(min(_FINER, room))
+        largest = float(np.abs(self.scaled_biases).max(initial=0.0))
+        finer = min(_FINER, _LARGEST_EXPONENT - math.frexp(largest)[1])
         biases = np.ldexp(self.scaled_biases, finer)
         return replace(self, scaled_biases=biases, exponent=self.exponent - finer)
 

@@ -39,7 +39,7 @@ _SAFE_EXPONENT = 60
 # Products below this one are far from the largest number of single precision.
 _LARGEST_SINGLE = 2.0**120
 # Rows of so few features are written in planes.
-_FEW_FEATURES = 16
+FEW_FEATURES = 16
 # 64 directions of so many features fit the second cache, and products with them stay in
 # registers.
 _MOST_FEATURES = 1 << 13
@@ -168,7 +168,7 @@ class HyperplaneLayer(ExactHyperplanes):
         codes : BitCodes or ReLUCodes
             As `arranged` returns them.
         """
-        few_features = self.n_features <= _FEW_FEATURES and is_dense(X)
+        few_features = self.n_features <= FEW_FEATURES and is_dense(X)
         if activation == "threshold" and few_features and not self.is_sparse:
             self._check_room(n_positions, activation)
             planes = BitCodes.empty_planes(n_positions, self.n_hyperplanes)

@@ -131,7 +131,7 @@ class RandomThresholdTransformer(
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    @standard_arithmetic()
+    @standard_arithmetic
     def fit(self, X, y=None):
         """Draw the hyperplanes.
 
@@ -206,7 +206,7 @@ class RandomThresholdTransformer(
             )
         return AdaptedStream(seed, survey, ball)
 
-    @standard_arithmetic()
+    @standard_arithmetic
     def transform(self, X):
         """Return on which sides of the hyperplanes the samples lie.
 
