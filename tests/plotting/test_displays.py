@@ -295,7 +295,8 @@ def wine(**options):
     data = load_wine()
     frame = pd.DataFrame(data.data, columns=data.feature_names)
     model = make_pipeline(
-        StandardScaler(), MemorizingClassifier(n_draws=2, random_state=0)
+        StandardScaler(),
+        MemorizingClassifier(hyperplanes="random", n_draws=2, random_state=0),
     )
     model.fit(frame[::2], data.target_names[data.target[::2]])
     display = ReasonsDisplay.from_estimator(
