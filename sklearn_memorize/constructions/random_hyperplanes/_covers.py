@@ -11,7 +11,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
@@ -77,10 +76,10 @@ def cover_in_drawing_order(
     To skip the covered samples of a random permutation is to draw uniformly from the
     uncovered ones. So the neurons of the next few samples can be computed together,
     ahead of time; those that an earlier one of them covers are dropped, and the result
-    is the same. `bounds_of(masks)` are the bounds m; if it is None, those with which no
-    sample outside the tiles is covered.
+    is the same. `bounds_of(masks, ranks)` are the bounds m; if it is None, those with
+    which no sample outside the tiles is covered.
     """
-    bounds_of = bounds_of or partial(codes.largest_bounds, skip=tiles)
+    bounds_of = bounds_of or _outside(codes, tiles)
     n_tiles = tiles.stop - tiles.start
     covered = np.zeros(n_tiles, dtype=np.uint64)
     none = np.empty(0, dtype=np.intp)
@@ -93,7 +92,7 @@ def cover_in_drawing_order(
     while len(waiting):
         candidates, waiting = waiting[:n_ahead], waiting[n_ahead:]
         masks = codes.masks(tiles.start * LANES + candidates)
-        bounds = bounds_of(masks)
+        bounds = bounds_of(masks, candidates)
         members = codes.covers(masks, bounds, tiles)
         used = _used_in_turn(is_set(members, candidates), bounds)
         covered |= covered_by_any(members[used])
@@ -106,6 +105,11 @@ def cover_in_drawing_order(
         n_ahead = min(n_ahead, _MOST_CANDIDATES)
     centers, masks, bounds, members = map(np.concatenate, zip(*kept, strict=True))
     return Cover.of_members(centers, masks, bounds, members, len(order))
+
+
+def _outside(codes: BitCodes | ReLUCodes, tiles: slice) -> Callable:
+    """Return what gives the bounds with which no sample outside is covered."""
+    return lambda masks, ranks: codes.largest_bounds(masks, tiles)
 
 
 def _used_in_turn(covers: np.ndarray, bounds: np.ndarray) -> list[int]:
@@ -133,7 +137,7 @@ def cover_greedily(
     Among equals the first in the order of drawing is taken. The parameters are those of
     `cover_in_drawing_order`.
     """
-    bounds_of = bounds_of or partial(codes.largest_bounds, skip=tiles)
+    bounds_of = bounds_of or _outside(codes, tiles)
     n_tiles = tiles.stop - tiles.start
     check_room(  # the members, and how many of them are in each tile
         9 * len(order) * n_tiles,
@@ -145,7 +149,7 @@ def cover_greedily(
     for start in range(0, len(order), _MOST_CANDIDATES):
         batch = slice(start, start + _MOST_CANDIDATES)
         masks = codes.masks(tiles.start * LANES + order[batch])
-        bounds[batch] = bounds_of(masks)
+        bounds[batch] = bounds_of(masks, order[batch])
         members[batch] = codes.covers(masks, bounds[batch], tiles)
     chosen = _largest_gains_first(members, np.flatnonzero(bounds > 0))
     return Cover.of_members(
@@ -240,7 +244,7 @@ def renewed_cover(
         rest,
         slice(0, -(-len(left) // LANES)),
         generator.permutation(len(left)),
-        partial(codes.largest_bounds, skip=tiles),
+        _outside(codes, tiles),
     )
     new = neurons(left[found.centers], found.bounds)
     centers, masks, bounds, members = map(np.concatenate, zip(old, new, strict=True))

@@ -1,0 +1,302 @@
+"""Memorize samples that come and go: the cover of Algorithm 1, without history.
+
+S. Dirksen, P. Finke, M. Genzel, "Memorization with neural nets: going beyond the worst
+case", JMLR 25(347), 2024 (arXiv:2310.00327), Algorithms 1 and 2. What they leave to
+chance is here a function of the set of samples, a seed, and a ball that is given:
+
+- hyperplanes are drawn for the ball, and sorted by their distance from its center, the
+  nearest first, for these divide the samples most evenly;
+- samples are drawn in the order of a hash of their content, keyed by the seed.
+
+So the network is the same, to the last bit, however the samples came, and whatever else
+came and went. It is not built from scratch each time. What takes most of the time are
+the bounds of the neurons,
+
+    m = min over x of other classes <u, Phi(x)>.
+
+They are kept, for every sample that was asked whether it can be a center. When samples
+leave, m can only have changed where one of them has <u, Phi(x)> = m, and is computed
+again there; when samples come, m is the minimum of what it was and of theirs. The cover
+is then run in its order, with the bounds that are known. Which samples it asks depends
+on the set alone, so that what is kept does, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from sklearn.utils.parallel import Parallel, delayed
+
+from ... import kernels
+from ...network._storage import storable
+from ._codes import BitCodes
+from ._construction import (
+    MOST_ROUNDS,
+    Memorization,
+    Rules,
+    assemble,
+    cover_each_class,
+    hyperplane_stream,
+    seed_of_orders,
+    with_separating,
+)
+from ._covers import (
+    Cover,
+    cover_greedily,
+    cover_in_drawing_order,
+    without_spare_neurons,
+)
+from ._drawing import Ball
+from ._hyperplane_layer import HyperplaneLayer
+from ._sample_set import Moves, SampleSet
+from ._samples import SamplesInMemory
+
+Bounds = dict[int, tuple[np.ndarray, np.ndarray]]
+
+
+@storable
+@dataclass(frozen=True, eq=False)
+class SettledDraw:
+    """One draw of hyperplanes, and what was found out about a set of samples.
+
+    `outputs` is what the hyperplanes say of the rows of the set, as in `GrowingCover`.
+    `bounds` holds, for each class, rows that were asked whether they can be centers,
+    and the bounds m of their neurons.
+    """
+
+    seed: int
+    layer: HyperplaneLayer = field(repr=False)
+    outputs: np.ndarray = field(repr=False)
+    bounds: Bounds = field(repr=False)
+
+
+def memorize_set(
+    draws,
+    before: SampleSet | None,
+    now: SampleSet,
+    moves: Moves,
+    samples: SamplesInMemory,
+    ball: Ball,
+    rules: Rules,
+    n_jobs: int | None,
+) -> list[tuple[SettledDraw, Memorization]]:
+    """Memorize a set in parallel jobs, given what was found out about another one.
+
+    `draws` are seeds where there was no other set `before`; `moves` tells which of its
+    rows are still there. `samples` are those of the set that is there `now`.
+    """
+    return Parallel(n_jobs=n_jobs, prefer="threads")(
+        delayed(_memorize)(draw, before, now, moves, samples, ball, rules)
+        for draw in draws
+    )
+
+
+def _memorize(
+    old: SettledDraw | int,
+    before: SampleSet | None,
+    now: SampleSet,
+    moves: Moves,
+    samples: SamplesInMemory,
+    ball: Ball,
+    rules: Rules,
+) -> tuple[SettledDraw, Memorization]:
+    if isinstance(old, SettledDraw) and before is not None:
+        seed, layer = old.seed, old.layer
+        outputs = _outputs_after(old, now, moves, rules)
+    else:
+        assert isinstance(old, int)
+        seed, layer = old, _nearest_first(old, ball, rules)
+        outputs = layer.encode(now.X, rules.activation, rules.n_threads).outputs()
+    codes = _codes(outputs, layer, samples, rules)
+    bounds: Bounds = {}
+    if isinstance(old, SettledDraw) and before is not None:
+        bounds = _bounds_after(old, outputs, before, now, moves, samples, rules)
+    turns = turns_of(now.hashes, seed)
+    asked: Bounds = {}
+    covers = _cover_classes(codes, samples, turns, rules, bounds, asked)
+    settled = SettledDraw(seed, layer, outputs, asked)
+    n_rounds = 0
+    while sum(cover.n_missed for cover in covers) and not rules.n_hyperplanes:
+        if rules.separates and n_rounds < MOST_ROUNDS:
+            n_rounds += 1
+            larger = with_separating(layer, codes, covers, samples, rules, seed)
+        elif not rules.separates and layer.n_hyperplanes < rules.most_drawn:
+            n = min(2 * layer.n_hyperplanes, rules.most_drawn)
+            larger = _nearest_first(seed, ball, rules, n)
+        else:
+            break
+        if larger is layer:
+            break
+        layer, codes = larger, None
+        codes = samples.encode(layer, rules.activation, rules.n_threads)
+        covers = _cover_classes(codes, samples, turns, rules, {}, {})
+    if rules.prune:
+        covers = [without_spare_neurons(cover) for cover in covers]
+    return settled, assemble(layer, codes, covers, samples, rules)
+
+
+def _nearest_first(seed: int, ball: Ball, rules: Rules, n=None) -> HyperplaneLayer:
+    """Draw hyperplanes, and sort them by how far from the center they pass."""
+    n = n or rules.n_at_first
+    layer = hyperplane_stream(seed, ball, rules).draw(n, rules.n_threads)
+    center = np.ldexp(ball.center, -ball.exponent)[np.newaxis]
+    at_center = kernels.ordered_product(layer.directions, center)[:, 0]
+    distances = np.abs(layer.scaled_biases + at_center)
+    return layer.subset(np.argsort(distances, kind="stable"))
+
+
+def turns_of(hashes: np.ndarray, seed: int) -> np.ndarray:
+    """Return keyed hashes: in their order samples are drawn.
+
+    They are the contents' hashes, mixed with a key by the finalizer of SplitMix64,
+    which maps no two to the same.
+    """
+    key = np.random.SeedSequence(seed_of_orders(seed)).generate_state(1, np.uint64)
+    mixed = hashes ^ key
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _outputs_after(
+    old: SettledDraw, now: SampleSet, moves: Moves, rules: Rules
+) -> np.ndarray:
+    """Return what the hyperplanes say of all rows; only new ones are encoded."""
+    n = len(now.hashes)
+    if len(moves.after) == n:
+        return old.outputs[moves.before]
+    outputs = np.empty((n, old.outputs.shape[1]), dtype=old.outputs.dtype)
+    outputs[moves.after] = old.outputs[moves.before]
+    new = _others(n, moves.after)
+    codes = old.layer.encode(now.X[new], rules.activation, rules.n_threads)
+    outputs[new] = codes.outputs()
+    return outputs
+
+
+def _others(n: int, places: np.ndarray) -> np.ndarray:
+    """Return the numbers below n that are not among the places."""
+    is_other = np.ones(n, dtype=bool)
+    is_other[places] = False
+    return np.flatnonzero(is_other)
+
+
+def _codes(outputs, layer: HyperplaneLayer, samples: SamplesInMemory, rules: Rules):
+    """Lay out what is kept as the kernels read it."""
+    codes = layer.room(samples.layout.n_positions, rules.activation)
+    codes.put_outputs(samples.positions_of_rows, outputs)
+    return codes.arranged()
+
+
+def _bounds_after(
+    old: SettledDraw,
+    outputs: np.ndarray,
+    before: SampleSet,
+    now: SampleSet,
+    moves: Moves,
+    samples: SamplesInMemory,
+    rules: Rules,
+) -> Bounds:
+    """Return the bounds that are known of the set that is there now."""
+    then, here = before.labels[moves.before], now.labels[moves.after]
+    changed = np.flatnonzero(then != here)
+    gone = np.concatenate(
+        (_others(len(before.hashes), moves.before), moves.before[changed])
+    )
+    come = np.concatenate((_others(len(now.hashes), moves.after), moves.after[changed]))
+    n_classes = len(samples.sizes)
+    left = _ByClass.of(old.outputs[gone], before.labels[gone], n_classes, old, rules)
+    added = _ByClass.of(outputs[come], now.labels[come], n_classes, old, rules)
+    places = np.full(len(before.hashes), -1, dtype=np.intp)
+    places[moves.before[then == here]] = moves.after[then == here]
+    found = {}
+    for number, (rows, bounds) in old.bounds.items():
+        stay = places[rows] >= 0
+        rows, bounds = places[rows[stay]], bounds[stay]
+        masks = _masks(outputs[rows], old.layer, rules)
+        still = left.smallest(masks, number) > bounds
+        rows, bounds, masks = rows[still], bounds[still], masks[still]
+        found[number] = rows, np.minimum(bounds, added.smallest(masks, number))
+    return found
+
+
+def _masks(outputs: np.ndarray, layer: HyperplaneLayer, rules: Rules) -> np.ndarray:
+    """Return u = 1[Phi = 0], packed, of rows by what is kept of them."""
+    codes = layer.room(len(outputs), rules.activation)
+    codes.put_outputs(np.arange(len(outputs)), outputs)
+    return codes.masks(np.arange(len(outputs)))
+
+
+@dataclass(frozen=True)
+class _ByClass:
+    """Some samples, a class after the other in tiles of its own."""
+
+    samples: SamplesInMemory
+    codes: object
+
+    @classmethod
+    def of(cls, outputs, labels, n_classes: int, draw: SettledDraw, rules: Rules):
+        samples = SamplesInMemory.of(None, labels, n_classes)
+        return cls(samples, _codes(outputs, draw.layer, samples, rules))
+
+    def smallest(self, masks: np.ndarray, number: int) -> np.ndarray:
+        """Return the smallest <u, Phi(x)> of a sample of another class."""
+        tiles = self.samples.layout.tiles[number]
+        return self.codes.largest_bounds(masks, tiles)  # type: ignore[attr-defined]
+
+
+def _cover_classes(
+    codes,
+    samples: SamplesInMemory,
+    turns: np.ndarray,
+    rules: Rules,
+    known: Bounds,
+    asked: Bounds,
+) -> list[Cover]:
+    """Cover each class in the order of the turns; note the bounds that were `asked`."""
+    none = np.empty(0, dtype=np.intp), np.empty(0, dtype=np.int64)
+    for number in rules.classes:
+        asked[number] = none  # in this order, whatever the threads do
+
+    def cover(number: int) -> Cover:
+        members = samples.of_class(number)
+        order = np.argsort(turns[members], kind="stable")
+        table = _BoundsOfClass(codes, samples.layout.tiles[number], len(members))
+        rows, bounds = known.get(number, none)
+        table.know(np.searchsorted(members, rows), bounds)
+        strategy = cover_greedily if rules.greedy else cover_in_drawing_order
+        found = strategy(codes, table.tiles, order, table.bounds_of)
+        ranks = np.flatnonzero(table.was_asked)
+        asked[number] = members[ranks], table.bounds[ranks]
+        return found
+
+    return cover_each_class(cover, samples.sizes, rules)
+
+
+class _BoundsOfClass:
+    """Bounds of the samples of a class, told by their ranks; computed once."""
+
+    def __init__(self, codes, tiles: slice, n_samples: int):
+        self.tiles = tiles
+        self.bounds = np.full(n_samples, -1, dtype=np.int64)
+        self.was_asked = np.zeros(n_samples, dtype=bool)
+        self._codes = codes
+        self._compute = partial(codes.largest_bounds, skip=tiles)
+
+    def know(self, ranks: np.ndarray, bounds: np.ndarray) -> None:
+        """Take some bounds as known."""
+        self.bounds[ranks] = bounds
+
+    def bounds_of(self, masks: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+        """Return the bounds of the neurons with these masks, around these samples."""
+        self.was_asked[ranks] = True
+        new = np.flatnonzero(self.bounds[ranks] < 0)
+        if len(new):
+            bounds = self._compute(masks[new])
+            if isinstance(self._codes, BitCodes):
+                # With no other class about, any larger bound is as good.
+                sizes = np.bitwise_count(masks[new]).sum(axis=1, dtype=np.int64)
+                bounds = np.minimum(bounds, sizes + 1)
+            self.bounds[ranks[new]] = bounds
+        return self.bounds[ranks]
