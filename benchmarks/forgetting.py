@@ -2,7 +2,7 @@
 
     python benchmarks/forgetting.py [--samples 60000] [--forget 1 100 1000]
 
-Also times batches of `partial_fit` with a given ball beside those without. MNIST is read
+Also times batches of `partial_fit` with a ball beside those without. MNIST is read
 from $SKLEARN_MEMORIZE_DATA/data/mnist (by default ../shared), or else fetched from
 OpenML. Times are of the processor, and the least of several tries.
 """
@@ -46,7 +46,7 @@ def seconds_of(work, n_times):
 def main():
     options = arguments()
     X, y = load(options.samples)
-    X, classes = X.astype(np.float64), np.unique(y)
+    X, classes = X.astype(np.float32), np.unique(y)
     parameters = {"n_draws": options.draws, "random_state": 0}
 
     def memorized(X, y):

@@ -557,8 +557,14 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             seen.ballots.n_conflicts(),
             seen.ballots,
         )
-        codes = self._grow(before, seen, training, moves, seeds)
-        self._certify(training, codes, _N_CHECKED_EACH_TIME, seen.arrivals)
+        was_certified = before is not None and self.interpolates_
+        codes, changes = self._grow(before, seen, training, moves, seeds)
+        if was_certified and changes is not None and not any(map(len, changes)):
+            # All that is left was recalled before, and nothing new is in its way.
+            self._check_codes(training, training.labels, _N_CHECKED_EACH_TIME)
+            self._record_certificate(training, 0)
+        else:
+            self._certify(training, codes, _N_CHECKED_EACH_TIME, seen.arrivals)
 
     def _grow(
         self,
@@ -567,8 +573,13 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         training: SamplesInMemory,
         moves: Moves,
         seeds: list[int] | None,
-    ) -> list | None:
-        """Update each draw and the fitted attributes; return codes as `_build` does."""
+    ) -> tuple[list | None, list[np.ndarray] | None]:
+        """Update each draw and the fitted attributes; return codes as `_build` does.
+
+        Also returns, for each draw, the rows that are missed, or that neurons of other
+        classes fire at, if nothing but what has changed had to be asked about them.
+        """
+        changes: list[np.ndarray] | None = None
         ball = ball_of(before, seen, self.center, self._given_ball(seen.X.shape[1]))
         if before is None:
             draws: Sequence = self._seeds_of_draws(training.n_samples, seeds)
@@ -581,20 +592,24 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             rules = self._rules(training, survey, len(draws))
             if isinstance(seen, SampleSet):
                 earlier: Any = None if before is None else before.seen
-                pairs = memorize_set(
+                found = memorize_set(
                     draws, earlier, seen, moves, training, ball, rules, self.n_jobs
                 )
+                draws, networks, set_off = zip(*found, strict=True)
+                is_whole = self.keep == "all" or len(draws) == 1
+                if is_whole and all(rows is not None for rows in set_off):
+                    changes = [*set_off, *(network.missed for network in networks)]
             else:
                 labels = None if before is None else before.seen.labels
                 pairs = grow_draws(draws, labels, training, ball, rules, self.n_jobs)
-            draws, networks = zip(*pairs, strict=True)
+                draws, networks = zip(*pairs, strict=True)
             attributes, codes = self._attributes(networks, training, ball, rules)
             indices = attributes["sample_indices_"]
             attributes["sample_indices_"] = seen.arrivals[indices]
         for name, value in attributes.items():
             setattr(self, name, value)
         self._batches = Batches.of(self, seen, ball, draws, survey)
-        return codes
+        return codes, changes
 
     def _seeds_of_draws(self, n_samples: int, before: list[int] | None) -> list[int]:
         """Draw the seeds; the same as before where `random_state` gives others."""

@@ -50,6 +50,7 @@ from ._covers import (
 )
 from ._drawing import Ball
 from ._hyperplane_layer import HyperplaneLayer
+from ._network import Covering
 from ._sample_set import Moves, SampleSet
 from ._samples import SamplesInMemory
 
@@ -63,13 +64,15 @@ class SettledDraw:
 
     `outputs` is what the hyperplanes say of the rows of the set, as in `GrowingCover`.
     `bounds` holds, for each class, rows that were asked whether they can be centers,
-    and the bounds m of their neurons.
+    and the bounds m of their neurons. Those at `centers` are the neurons of the
+    network, unless it has more hyperplanes.
     """
 
     seed: int
     layer: HyperplaneLayer = field(repr=False)
     outputs: np.ndarray = field(repr=False)
     bounds: Bounds = field(repr=False)
+    centers: np.ndarray = field(repr=False)
 
 
 def memorize_set(
@@ -81,11 +84,13 @@ def memorize_set(
     ball: Ball,
     rules: Rules,
     n_jobs: int | None,
-) -> list[tuple[SettledDraw, Memorization]]:
+) -> list[tuple[SettledDraw, Memorization, np.ndarray | None]]:
     """Memorize a set in parallel jobs, given what was found out about another one.
 
     `draws` are seeds where there was no other set `before`; `moves` tells which of its
-    rows are still there. `samples` are those of the set that is there `now`.
+    rows are still there. `samples` are those of the set that is there `now`. Also
+    returns the rows at which neurons of another class fire, if nothing but what has
+    changed had to be asked for that, else None.
     """
     return Parallel(n_jobs=n_jobs, prefer="threads")(
         delayed(_memorize)(draw, before, now, moves, samples, ball, rules)
@@ -101,23 +106,25 @@ def _memorize(
     samples: SamplesInMemory,
     ball: Ball,
     rules: Rules,
-) -> tuple[SettledDraw, Memorization]:
+) -> tuple[SettledDraw, Memorization, np.ndarray | None]:
+    bounds: Bounds = {}
+    change = None
     if isinstance(old, SettledDraw) and before is not None:
         seed, layer = old.seed, old.layer
         outputs = _outputs_after(old, now, moves, rules)
+        codes = _codes(outputs, layer, samples, rules)
+        change = _Change.of(before, now, moves)
+        bounds = change.bounds_after(old, outputs, codes, samples, rules)
     else:
         assert isinstance(old, int)
         seed, layer = old, _nearest_first(old, ball, rules)
         outputs = layer.encode(now.X, rules.activation, rules.n_threads).outputs()
-    codes = _codes(outputs, layer, samples, rules)
-    bounds: Bounds = {}
-    if isinstance(old, SettledDraw) and before is not None:
-        bounds = _bounds_after(old, outputs, before, now, moves, samples, rules)
+        codes = _codes(outputs, layer, samples, rules)
     turns = turns_of(now.hashes, seed)
     asked: Bounds = {}
     covers = _cover_classes(codes, samples, turns, rules, bounds, asked)
-    settled = SettledDraw(seed, layer, outputs, asked)
-    n_rounds = 0
+    settled = partial(SettledDraw, seed, layer, outputs, asked)
+    n_rounds, n_drawn = 0, layer.n_hyperplanes
     while sum(cover.n_missed for cover in covers) and not rules.n_hyperplanes:
         if rules.separates and n_rounds < MOST_ROUNDS:
             n_rounds += 1
@@ -134,7 +141,14 @@ def _memorize(
         covers = _cover_classes(codes, samples, turns, rules, {}, {})
     if rules.prune:
         covers = [without_spare_neurons(cover) for cover in covers]
-    return settled, assemble(layer, codes, covers, samples, rules)
+    found = assemble(layer, codes, covers, samples, rules)
+    if layer.n_hyperplanes > n_drawn:
+        return settled(found.centers[:0]), found, None
+    suspects = None
+    if change is not None and found.codes is not None:
+        assert isinstance(old, SettledDraw)
+        suspects = change.set_off(old, found, samples, rules)
+    return settled(found.centers), found, suspects
 
 
 def _nearest_first(seed: int, ball: Ball, rules: Rules, n=None) -> HyperplaneLayer:
@@ -189,43 +203,99 @@ def _codes(outputs, layer: HyperplaneLayer, samples: SamplesInMemory, rules: Rul
     return codes.arranged()
 
 
-def _bounds_after(
-    old: SettledDraw,
-    outputs: np.ndarray,
-    before: SampleSet,
-    now: SampleSet,
-    moves: Moves,
-    samples: SamplesInMemory,
-    rules: Rules,
-) -> Bounds:
-    """Return the bounds that are known of the set that is there now."""
-    then, here = before.labels[moves.before], now.labels[moves.after]
-    changed = np.flatnonzero(then != here)
-    gone = np.concatenate(
-        (_others(len(before.hashes), moves.before), moves.before[changed])
-    )
-    come = np.concatenate((_others(len(now.hashes), moves.after), moves.after[changed]))
-    n_classes = len(samples.sizes)
-    left = _ByClass.of(old.outputs[gone], before.labels[gone], n_classes, old, rules)
-    added = _ByClass.of(outputs[come], now.labels[come], n_classes, old, rules)
-    places = np.full(len(before.hashes), -1, dtype=np.intp)
-    places[moves.before[then == here]] = moves.after[then == here]
-    found = {}
-    for number, (rows, bounds) in old.bounds.items():
-        stay = places[rows] >= 0
-        rows, bounds = places[rows[stay]], bounds[stay]
-        masks = _masks(outputs[rows], old.layer, rules)
-        still = left.smallest(masks, number) > bounds
-        rows, bounds, masks = rows[still], bounds[still], masks[still]
-        found[number] = rows, np.minimum(bounds, added.smallest(masks, number))
-    return found
+@dataclass(frozen=True)
+class _Change:
+    """Which rows of a set went, and which came.
+
+    A row whose label has changed went with the one and came with the other. `gone` are
+    places in the set before, of labels `left`; `come` are places in the set now.
+    `places` tells where the rows that stay with their label stand now, -1 for others.
+    """
+
+    gone: np.ndarray
+    left: np.ndarray
+    come: np.ndarray
+    places: np.ndarray
+
+    @classmethod
+    def of(cls, before: SampleSet, now: SampleSet, moves: Moves) -> _Change:
+        n_before, n_now = len(before.hashes), len(now.hashes)
+        differs = before.labels[moves.before] != now.labels[moves.after]
+        gone = (_others(n_before, moves.before), moves.before[differs])
+        come = (_others(n_now, moves.after), moves.after[differs])
+        places = np.full(n_before, -1, dtype=np.intp)
+        places[moves.before[~differs]] = moves.after[~differs]
+        rows = np.concatenate(gone)
+        return cls(rows, before.labels[rows], np.concatenate(come), places)
+
+    def bounds_after(
+        self,
+        old: SettledDraw,
+        outputs: np.ndarray,
+        codes,
+        samples: SamplesInMemory,
+        rules: Rules,
+    ) -> Bounds:
+        """Return the bounds of the rows that were asked before, and are still there."""
+        n_classes = len(samples.sizes)
+        labels = samples.labels_of_rows[self.come]
+        left = _ByClass.of(old.outputs[self.gone], self.left, n_classes, old, rules)
+        added = _ByClass.of(outputs[self.come], labels, n_classes, old, rules)
+        found = {}
+        for number, (rows, bounds) in old.bounds.items():
+            stay = self.places[rows] >= 0
+            rows, bounds = self.places[rows[stay]], bounds[stay]
+            masks = codes.masks(samples.positions_of_rows[rows])
+            rises = np.flatnonzero(left.smallest(masks, number) <= bounds)
+            bounds = np.minimum(bounds, added.smallest(masks, number))
+            tiles = samples.layout.tiles[number]
+            bounds[rises] = computed_bounds(codes, masks[rises], tiles)
+            found[number] = rows, bounds
+        return found
+
+    def set_off(
+        self,
+        old: SettledDraw,
+        found: Memorization,
+        samples: SamplesInMemory,
+        rules: Rules,
+    ) -> np.ndarray:
+        """Return the rows at which neurons of another class fire.
+
+        Neurons that were there before, with a bound no lower than now, are asked about
+        rows that came; the others about all rows.
+        """
+        was_center = np.zeros(len(self.places), dtype=bool)
+        was_center[old.centers] = True
+        highest = np.full(len(samples.rows), -1, dtype=np.int64)
+        for rows, bounds in old.bounds.values():
+            stay = was_center[rows] & (self.places[rows] >= 0)
+            highest[self.places[rows[stay]]] = bounds[stay]
+        covering = found.covering
+        renewed = covering.bounds > highest[found.centers]
+        fires = _classes_that_fire(found.codes, covering, renewed)
+        suspects = _wrongly(
+            fires[samples.positions_of_rows], samples.labels_of_rows, rules
+        )
+        if not len(self.come):
+            return suspects
+        come = found.codes.take(samples.positions_of_rows[self.come])
+        fires = _classes_that_fire(come, covering, np.ones(len(renewed), dtype=bool))
+        labels = samples.labels_of_rows[self.come]
+        return np.union1d(suspects, self.come[_wrongly(fires, labels, rules)])
 
 
-def _masks(outputs: np.ndarray, layer: HyperplaneLayer, rules: Rules) -> np.ndarray:
-    """Return u = 1[Phi = 0], packed, of rows by what is kept of them."""
-    codes = layer.room(len(outputs), rules.activation)
-    codes.put_outputs(np.arange(len(outputs)), outputs)
-    return codes.masks(np.arange(len(outputs)))
+def _classes_that_fire(codes, covering: Covering, chosen: np.ndarray) -> np.ndarray:
+    """Return which classes have a chosen neuron that fires, for each sample."""
+    starts = np.concatenate(([0], np.cumsum(chosen)))[covering.starts]
+    masks, bounds = covering.masks[chosen], covering.bounds[chosen]
+    return codes.classes_that_fire(masks, bounds, starts)
+
+
+def _wrongly(fires: np.ndarray, labels: np.ndarray, rules: Rules) -> np.ndarray:
+    """Return the samples at which a class that is not theirs fires."""
+    others = labels[:, np.newaxis] != np.asarray(rules.classes)
+    return np.flatnonzero((fires[: len(labels)] & others).any(axis=1))
 
 
 @dataclass(frozen=True)
@@ -282,7 +352,6 @@ class _BoundsOfClass:
         self.bounds = np.full(n_samples, -1, dtype=np.int64)
         self.was_asked = np.zeros(n_samples, dtype=bool)
         self._codes = codes
-        self._compute = partial(codes.largest_bounds, skip=tiles)
 
     def know(self, ranks: np.ndarray, bounds: np.ndarray) -> None:
         """Take some bounds as known."""
@@ -293,10 +362,17 @@ class _BoundsOfClass:
         self.was_asked[ranks] = True
         new = np.flatnonzero(self.bounds[ranks] < 0)
         if len(new):
-            bounds = self._compute(masks[new])
-            if isinstance(self._codes, BitCodes):
-                # With no other class about, any larger bound is as good.
-                sizes = np.bitwise_count(masks[new]).sum(axis=1, dtype=np.int64)
-                bounds = np.minimum(bounds, sizes + 1)
-            self.bounds[ranks[new]] = bounds
+            self.bounds[ranks[new]] = computed_bounds(
+                self._codes, masks[new], self.tiles
+            )
         return self.bounds[ranks]
+
+
+def computed_bounds(codes, masks: np.ndarray, tiles: slice) -> np.ndarray:
+    """Return the bounds with which no sample outside the tiles is covered."""
+    bounds = codes.largest_bounds(masks, tiles)
+    if not isinstance(codes, BitCodes):
+        return bounds
+    # With no other class about, any larger bound is as good.
+    sizes = np.bitwise_count(masks).sum(axis=1, dtype=np.int64)
+    return np.minimum(bounds, sizes + 1)

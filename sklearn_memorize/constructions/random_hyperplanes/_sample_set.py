@@ -95,8 +95,8 @@ class SampleLog:
 class SampleSet:
     """Distinct rows, sorted by their hashes and then by content, and all samples.
 
-    Rows are kept in double precision, with 0.0 for -0.0, dense or sparse as the first
-    batch was.
+    Rows are kept dense or sparse as the first batch was, with 0.0 for -0.0, and in
+    single precision as long as all batches are.
     """
 
     X: Any = field(repr=False)
@@ -178,11 +178,13 @@ class SampleSet:
 
 
 def _canonical(X):
-    """Return rows in double precision, and 0.0 for -0.0."""
+    """Return a copy of rows, with 0.0 for -0.0."""
     if not sparse.issparse(X):
-        return X.astype(np.float64) + 0.0
-    X = sparse.csr_array(X, dtype=np.float64)
-    return sparse.csr_array((X.data + 0.0, X.indices, X.indptr), shape=X.shape)
+        return X + X.dtype.type(0)
+    X = sparse.csr_array(X)
+    return sparse.csr_array(
+        (X.data + X.dtype.type(0), X.indices, X.indptr), shape=X.shape
+    )
 
 
 def _like(X, other):
@@ -196,7 +198,7 @@ def _merged(X, other, order: np.ndarray, places: np.ndarray):
     """Return the rows of two matrices that stand there in order; equal ones once."""
     if sparse.issparse(X):
         return stacked([X, other])[order]
-    merged = np.empty((len(order), X.shape[1]))
+    merged = np.empty((len(order), X.shape[1]), np.result_type(X, other))
     merged[places[X.shape[0] :]] = other
     merged[places[: X.shape[0]]] = X
     return merged
