@@ -26,6 +26,8 @@ OPTIONS = [
     {"covering": "greedy", "prune": True, "min_hyperplanes": 64},
     {"keep": "best", "min_hyperplanes": 64},
 ]
+# Those that recall samples however close to each other.
+SEPARATING = [options for options in OPTIONS if "separating_hyperplanes" not in options]
 
 
 def memorizing(**options):
@@ -78,7 +80,7 @@ def histories(draw):
 
 
 @settings(max_examples=150, deadline=None)
-@given(history=histories(), options=st.sampled_from(OPTIONS))
+@given(history=histories(), options=st.sampled_from(SEPARATING))
 def test_any_sequence_leads_to_the_state_of_one_call(history, options):
     options = {**options, "ball": {"center": 0.25, "radius": 2.0}}
     model = memorizing(**options)
