@@ -32,7 +32,7 @@ print(f"The model is right about {model.score(X[300:], y[300:]):.1%} of new digi
 # %%
 # Errors come in
 # --------------
-# Every week 100 answers are looked through, and become known cases: those that the model
+# Each week 100 answers are looked through, and become known cases: those that the model
 # got wrong, and those that it got right and is not to lose. Each call of `correct` ends
 # with a certificate that *all* cases ever given are answered right.
 

@@ -50,7 +50,7 @@ class Cover:
             masks,
             bounds,
             np.bitwise_count(members).sum(axis=1, dtype=np.intp),
-            np.flatnonzero(~_lanes(covered_by_any(members))[:n_samples]),
+            np.flatnonzero(~lanes(covered_by_any(members))[:n_samples]),
             members,
         )
 
@@ -97,7 +97,7 @@ def cover_in_drawing_order(
         used = _used_in_turn(is_set(members, candidates), bounds)
         covered |= covered_by_any(members[used])
         kept.append((candidates[used], masks[used], bounds[used], members[used]))
-        waiting = waiting[~_lanes(covered)[waiting]]
+        waiting = waiting[~lanes(covered)[waiting]]
         # Look further ahead as long as little of it is wasted. Candidates without a
         # bound are not: they would have had their turn.
         n_needed = len(used) + int((bounds <= 0).sum())
@@ -188,7 +188,7 @@ def _largest_gains_first(members: np.ndarray, candidates: np.ndarray) -> np.ndar
 def without_spare_neurons(cover: Cover) -> Cover:
     """Drop neurons whose samples the others cover, the smallest first."""
     assert cover.members is not None
-    memberships = [np.flatnonzero(_lanes(row)) for row in cover.members]
+    memberships = [np.flatnonzero(lanes(row)) for row in cover.members]
     times_covered = np.zeros(cover.members.shape[1] * LANES, dtype=np.int64)
     for samples in memberships:
         times_covered[samples] += 1
@@ -237,7 +237,7 @@ def renewed_cover(
     centers, masks, bounds, members = neurons(centers, bounds)
     kept = _neurons_that_stay(centers, bounds, members, greedy)
     old = centers[kept], masks[kept], bounds[kept], members[kept]
-    left = np.flatnonzero(_lanes(in_use & ~covered_by_any(members[kept])))
+    left = np.flatnonzero(lanes(in_use & ~covered_by_any(members[kept])))
     # The samples left over, against all samples of other classes.
     rest = codes.take(tiles.start * LANES + left)
     found = (cover_greedily if greedy else cover_in_drawing_order)(
@@ -269,7 +269,7 @@ def _neurons_that_stay(centers, bounds, members, greedy: bool) -> np.ndarray:
     return np.array(kept, dtype=np.intp)
 
 
-def _lanes(words: np.ndarray) -> np.ndarray:
+def lanes(words: np.ndarray) -> np.ndarray:
     """Return the bits of words of one bit a lane, as booleans."""
     return unpack_bits(words[:, np.newaxis], LANES).ravel()
 

@@ -14,11 +14,10 @@ the bounds of the neurons,
 
     m = min over x of other classes <u, Phi(x)>.
 
-They are kept, for every sample that was asked whether it can be a center. When samples
-leave, m can only have changed where one of them has <u, Phi(x)> = m, and is computed
-again there; when samples come, m is the minimum of what it was and of theirs. The cover
-is then run in its order, with the bounds that are known. Which samples it asks depends
-on the set alone, so that what is kept does, too.
+They are kept. When samples leave, m can only have changed where one of them has
+<u, Phi(x)> = m, and is computed again there; when samples come, m is the minimum of
+what it was and of theirs. The cover is then run in its order, with the bounds that are
+known, and asks for few others.
 """
 
 from __future__ import annotations
@@ -30,8 +29,9 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from ... import kernels
+from ...kernels import LANES
 from ...network._storage import storable
-from ._codes import BitCodes
+from ._codes import BitCodes, is_set
 from ._construction import (
     MOST_ROUNDS,
     Memorization,
@@ -46,6 +46,8 @@ from ._covers import (
     Cover,
     cover_greedily,
     cover_in_drawing_order,
+    covered_by_any,
+    lanes,
     without_spare_neurons,
 )
 from ._drawing import Ball
@@ -56,6 +58,9 @@ from ._samples import SamplesInMemory
 
 Bounds = dict[int, tuple[np.ndarray, np.ndarray]]
 
+# This many samples are taken together where most bounds are known.
+_TAKEN_TOGETHER = 128
+
 
 @storable
 @dataclass(frozen=True, eq=False)
@@ -63,9 +68,9 @@ class SettledDraw:
     """One draw of hyperplanes, and what was found out about a set of samples.
 
     `outputs` is what the hyperplanes say of the rows of the set, as in `GrowingCover`.
-    `bounds` holds, for each class, rows that were asked whether they can be centers,
-    and the bounds m of their neurons. Those at `centers` are the neurons of the
-    network, unless it has more hyperplanes.
+    `bounds` holds, for each class, the rows behind the neurons, in their order, and the
+    bounds m. Those at `centers` are the neurons of the network: fewer where they are
+    pruned, and none where it has more hyperplanes.
     """
 
     seed: int
@@ -113,17 +118,22 @@ def _memorize(
         seed, layer = old.seed, old.layer
         outputs = _outputs_after(old, now, moves, rules)
         codes = _codes(outputs, layer, samples, rules)
-        change = _Change.of(before, now, moves)
-        bounds = change.bounds_after(old, outputs, codes, samples, rules)
+        # With ReLU, bounds depend on whether any output is cut off, of all samples.
+        if isinstance(codes, BitCodes):
+            change = _Change.of(before, now, moves)
+            bounds = change.bounds_after(old, outputs, codes, samples, rules)
     else:
         assert isinstance(old, int)
         seed, layer = old, _nearest_first(old, ball, rules)
         outputs = layer.encode(now.X, rules.activation, rules.n_threads).outputs()
         codes = _codes(outputs, layer, samples, rules)
     turns = turns_of(now.hashes, seed)
-    asked: Bounds = {}
-    covers = _cover_classes(codes, samples, turns, rules, bounds, asked)
-    settled = partial(SettledDraw, seed, layer, outputs, asked)
+    covers = _cover_classes(codes, samples, turns, rules, bounds)
+    found_bounds = {
+        number: (samples.of_class(number)[cover.centers], cover.bounds)
+        for number, cover in zip(rules.classes, covers, strict=True)
+    }
+    settled = partial(SettledDraw, seed, layer, outputs, found_bounds)
     n_rounds, n_drawn = 0, layer.n_hyperplanes
     while sum(cover.n_missed for cover in covers) and not rules.n_hyperplanes:
         if rules.separates and n_rounds < MOST_ROUNDS:
@@ -138,7 +148,7 @@ def _memorize(
             break
         layer, codes = larger, None
         codes = samples.encode(layer, rules.activation, rules.n_threads)
-        covers = _cover_classes(codes, samples, turns, rules, {}, {})
+        covers = _cover_classes(codes, samples, turns, rules, {})
     if rules.prune:
         covers = [without_spare_neurons(cover) for cover in covers]
     found = assemble(layer, codes, covers, samples, rules)
@@ -317,62 +327,110 @@ class _ByClass:
 
 
 def _cover_classes(
-    codes,
-    samples: SamplesInMemory,
-    turns: np.ndarray,
-    rules: Rules,
-    known: Bounds,
-    asked: Bounds,
+    codes, samples: SamplesInMemory, turns: np.ndarray, rules: Rules, known: Bounds
 ) -> list[Cover]:
-    """Cover each class in the order of the turns; note the bounds that were `asked`."""
-    none = np.empty(0, dtype=np.intp), np.empty(0, dtype=np.int64)
-    for number in rules.classes:
-        asked[number] = none  # in this order, whatever the threads do
+    """Cover each class in the order of the turns, given bounds that are known."""
 
     def cover(number: int) -> Cover:
-        members = samples.of_class(number)
+        members, tiles = samples.of_class(number), samples.layout.tiles[number]
         order = np.argsort(turns[members], kind="stable")
-        table = _BoundsOfClass(codes, samples.layout.tiles[number], len(members))
-        rows, bounds = known.get(number, none)
-        table.know(np.searchsorted(members, rows), bounds)
+        bounds = np.full(len(members), -1, dtype=np.int64)
+        if number in known:
+            rows, of_rows = known[number]
+            bounds[np.searchsorted(members, rows)] = of_rows
+        if known and not rules.greedy:
+            return _cover_knowing(codes, tiles, order, bounds)
+
+        def bounds_of(masks: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+            new = np.flatnonzero(bounds[ranks] < 0)
+            bounds[ranks[new]] = computed_bounds(codes, masks[new], tiles)
+            return bounds[ranks]
+
         strategy = cover_greedily if rules.greedy else cover_in_drawing_order
-        found = strategy(codes, table.tiles, order, table.bounds_of)
-        ranks = np.flatnonzero(table.was_asked)
-        asked[number] = members[ranks], table.bounds[ranks]
-        return found
+        is_binary = isinstance(codes, BitCodes)
+        return strategy(codes, tiles, order, bounds_of if is_binary else None)
 
     return cover_each_class(cover, samples.sizes, rules)
 
 
-class _BoundsOfClass:
-    """Bounds of the samples of a class, told by their ranks; computed once."""
+def _cover_knowing(codes, tiles: slice, order: np.ndarray, known: np.ndarray) -> Cover:
+    """Return what `cover_in_drawing_order` does, where most bounds are known.
 
-    def __init__(self, codes, tiles: slice, n_samples: int):
-        self.tiles = tiles
-        self.bounds = np.full(n_samples, -1, dtype=np.int64)
-        self.was_asked = np.zeros(n_samples, dtype=bool)
-        self._codes = codes
-
-    def know(self, ranks: np.ndarray, bounds: np.ndarray) -> None:
-        """Take some bounds as known."""
-        self.bounds[ranks] = bounds
-
-    def bounds_of(self, masks: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-        """Return the bounds of the neurons with these masks, around these samples."""
-        self.was_asked[ranks] = True
-        new = np.flatnonzero(self.bounds[ranks] < 0)
+    `known` are the bounds by rank, -1 where they are not. A sample without one is asked
+    for it only if no earlier sample of those taken together covers it.
+    """
+    covered = np.zeros(tiles.stop - tiles.start, dtype=np.uint64)
+    kept = [_Candidates.of(codes, tiles, order[:0], known[:0]).at(order[:0])]
+    waiting = order
+    while len(waiting):
+        batch, waiting = waiting[:_TAKEN_TOGETHER], waiting[_TAKEN_TOGETHER:]
+        found = _Candidates.of(codes, tiles, batch, known[batch])
+        found.ask(codes, tiles, np.flatnonzero(found.bounds >= 0))
+        used, passed = found.in_turn()
+        new = np.flatnonzero((found.bounds < 0) & ~passed)
         if len(new):
-            self.bounds[ranks[new]] = computed_bounds(
-                self._codes, masks[new], self.tiles
-            )
-        return self.bounds[ranks]
+            found.bounds[new] = computed_bounds(codes, found.masks[new], tiles)
+            found.ask(codes, tiles, new)
+            used, passed = found.in_turn()
+            # What was passed over since a sample covers it that is covered itself.
+            lost = np.flatnonzero((found.bounds < 0) & ~passed)
+            if len(lost):
+                used = used[used < lost[0]]
+                waiting = np.concatenate((batch[lost[0] :], waiting))
+                known[batch] = found.bounds
+        covered |= covered_by_any(found.members[used])
+        kept.append(found.at(used))
+        waiting = waiting[~lanes(covered)[waiting]]
+    centers, masks, bounds, members = map(np.concatenate, zip(*kept, strict=True))
+    return Cover.of_members(centers, masks, bounds, members, len(order))
 
 
-def computed_bounds(codes, masks: np.ndarray, tiles: slice) -> np.ndarray:
+@dataclass(frozen=True)
+class _Candidates:
+    """Samples of a class in their order, that may become centers.
+
+    `members` says which samples of the class each would cover, and `later[i, k]` that
+    candidate i covers candidate k, and comes before it; both where there is a bound.
+    """
+
+    ranks: np.ndarray
+    masks: np.ndarray
+    bounds: np.ndarray
+    members: np.ndarray
+    later: np.ndarray
+
+    @classmethod
+    def of(cls, codes: BitCodes, tiles: slice, ranks, bounds) -> _Candidates:
+        n, n_tiles = len(ranks), tiles.stop - tiles.start
+        masks = codes.masks(tiles.start * LANES + ranks)
+        members = np.zeros((n, n_tiles), dtype=np.uint64)
+        return cls(ranks, masks, bounds, members, np.zeros((n, n), dtype=bool))
+
+    def ask(self, codes: BitCodes, tiles: slice, which: np.ndarray) -> None:
+        """Find out what some of the candidates cover."""
+        masks, bounds = self.masks[which], self.bounds[which]
+        self.members[which] = codes.covers(masks, bounds, tiles)
+        comes_later = np.arange(len(self.ranks)) > which[:, np.newaxis]
+        self.later[which] = is_set(self.members[which], self.ranks) & comes_later
+
+    def in_turn(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return those with a bound that no earlier one of them covers.
+
+        Also returns which of all candidates an earlier one of them covers.
+        """
+        used = self.bounds > 0
+        for number in np.flatnonzero(used & self.later[:, used].any(axis=1)):
+            if used[number]:
+                used &= ~self.later[number]
+        return np.flatnonzero(used), np.asarray(self.later[used].any(axis=0))
+
+    def at(self, used: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return ranks, masks, bounds and members of some candidates."""
+        return self.ranks[used], self.masks[used], self.bounds[used], self.members[used]
+
+
+def computed_bounds(codes: BitCodes, masks: np.ndarray, tiles: slice) -> np.ndarray:
     """Return the bounds with which no sample outside the tiles is covered."""
-    bounds = codes.largest_bounds(masks, tiles)
-    if not isinstance(codes, BitCodes):
-        return bounds
     # With no other class about, any larger bound is as good.
     sizes = np.bitwise_count(masks).sum(axis=1, dtype=np.int64)
-    return np.minimum(bounds, sizes + 1)
+    return np.minimum(codes.largest_bounds(masks, tiles), sizes + 1)
