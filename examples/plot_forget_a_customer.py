@@ -27,7 +27,9 @@ ball = {"low": [-2.0, -2.0], "high": [3.0, 3.0]}
 
 
 def new_model():
-    return MemorizingClassifier(ball=ball, n_draws=1, random_state=0)
+    return MemorizingClassifier(
+        hyperplanes="random", ball=ball, n_draws=1, random_state=0
+    )
 
 
 model = new_model()
