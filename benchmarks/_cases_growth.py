@@ -1,7 +1,10 @@
-"""Cases that look at one thing: growth, threads, compile time, mapped input."""
+"""Cases that look at one thing: growth, threads, new processes, mapped input."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from functools import partial
@@ -20,7 +23,7 @@ from sklearn_memorize.constructions.random_hyperplanes._construction import (
 )
 
 __all__ = [
-    "compile_time",
+    "fresh_process",
     "growth_in_classes",
     "growth_in_features",
     "growth_in_hyperplanes",
@@ -164,27 +167,57 @@ def two_cores(settings):
     return table
 
 
-def compile_time(settings):
-    """The first fit of a process, with nothing compiled before, and with all of it."""
-    X, y = some(*digits_of_mnist(), 1000)
-    columns = ["kernels", "first fit, s", "second fit, s", "difference, s"]
-    table = Table("compile time: the first fit in a process", columns)
-    firsts = {"compiled now": [], "from numba's cache": []}
-    seconds = {"compiled now": [], "from numba's cache": []}
-    with saved(X=X, y=y) as folder:
-        job = {"contender": "ours", "folder": folder, "warm": False, "repeats": 2}
-        job["parameters"] = {"n_hyperplanes": 256, **PARAMETERS}
-        for _ in range(settings.repeats):
-            with tempfile.TemporaryDirectory() as cache:
-                for state in firsts:
-                    report = in_child(environment={"NUMBA_CACHE_DIR": cache}, **job)
-                    firsts[state].append(report["seconds"][0])
-                    seconds[state].append(report["seconds"][1])
-    for state in firsts:
-        first, second = Timing(firsts[state]).wall, Timing(seconds[state]).wall
-        table.add(state, first, second, first - second)
-    table.notes.append("1,000 digits, n = 256. Importing is not part of it.")
+def fresh_process(settings):
+    """What a new process waits for: importing, the first fit, the first prediction."""
+    reports = [in_fresh_process() for _ in range(max(settings.repeats, 5))]
+    columns = ["import beyond scikit-learn", "first fit", "second fit"]
+    table = Table("fresh process: digits", [*columns, "first predict", "in all, s"])
+    values = {key: Timing([r[key] for r in reports]).wall for key in reports[0]}
+    first = values["import"] + values["first fit"] + values["first predict"]
+    table.add(
+        f"{values['import']:.3f} s",
+        *(values[key] for key in ("first fit", "second fit", "first predict")),
+        first,
+    )
+    table.at_most("import, fit and predict, s", first, 0.2)
+    ratio = Timing([r["first fit"] / r["second fit"] for r in reports]).wall
+    table.at_most("first fit, against the second", ratio, 1.3)
+    table.notes.append(
+        "All 1,797 digits, default parameters with hyperplanes='random'. Importing "
+        "scikit-learn, and the data, come before."
+    )
     return table
+
+
+_FRESH = """
+import json, time
+import sklearn, sklearn.ensemble, sklearn.neighbors
+from sklearn.datasets import load_digits
+X, y = load_digits(return_X_y=True)
+times = {}
+def timed(name, run):
+    start = time.perf_counter()
+    result = run()
+    times[name] = time.perf_counter() - start
+    return result
+def load():
+    global MemorizingClassifier
+    from sklearn_memorize import MemorizingClassifier
+timed("import", load)
+def new():
+    return MemorizingClassifier(hyperplanes="random", random_state=0)
+model = timed("first fit", lambda: new().fit(X, y))
+timed("first predict", lambda: model.predict(X))
+timed("second fit", lambda: new().fit(X, y))
+print(json.dumps(times))
+"""
+
+
+def in_fresh_process():
+    """Return the seconds of the steps of `_FRESH`, run by a new interpreter."""
+    command = [sys.executable, "-c", _FRESH]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(run.stdout)
 
 
 def mapped_input(settings):

@@ -11,6 +11,7 @@ from _measure import alternate
 from _report import Table
 from _samples import digits_of_mnist, some
 from _textbook import TextbookNetwork
+from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -18,7 +19,7 @@ from sklearn.svm import SVC
 
 from sklearn_memorize import MemorizingClassifier
 
-__all__ = ["classifiers", "mnist_70k_predict"]
+__all__ = ["classifiers", "default_predict", "mnist_70k_predict", "one_row"]
 
 
 def as_textbook(model):
@@ -79,6 +80,67 @@ def mnist_70k_predict(settings):
     return table
 
 
+def default_predict(settings):
+    """Predict 10,000 digits, each network with default parameters, beside a forest."""
+    X, y = digits_of_mnist()
+    train, test = slice(0, settings.size(60_000, 2000)), slice(60_000, 70_000)
+    models = {
+        "random forest": RandomForestClassifier(n_jobs=2, random_state=0),
+        "ours, random hyperplanes": MemorizingClassifier(
+            hyperplanes="random", n_jobs=2, random_state=0
+        ),
+        "ours, adapted hyperplanes": MemorizingClassifier(
+            hyperplanes="adapted", n_jobs=2, random_state=0
+        ),
+    }
+    for model in models.values():
+        model.fit(X[train], y[train])
+    timings = alternate(
+        {name: partial(model.predict, X[test]) for name, model in models.items()},
+        max(settings.repeats, 5),
+    )
+    columns = ["who", "seconds", "CPU seconds", "this / forest", "test accuracy"]
+    table = Table("predict 10,000 digits, default parameters, two jobs", columns)
+    forest = timings["random forest"].wall
+    for name, timing in timings.items():
+        accuracy = f"{_accuracy(timing.result, y[test]):.2%}"
+        table.add(name, timing.wall, timing.cpu, timing.wall / forest, accuracy)
+    ratio = timings["ours, random hyperplanes"].wall / forest
+    table.at_most("random hyperplanes, against the forest", ratio, 1)
+    return table
+
+
+def one_row(settings):
+    """Predict single rows of 64 features."""
+    X, y = load_digits(return_X_y=True)
+    models = {
+        "1-NN": KNeighborsClassifier(1),
+        "ours, random hyperplanes": MemorizingClassifier(
+            hyperplanes="random", random_state=0
+        ),
+        "ours, adapted hyperplanes": MemorizingClassifier(
+            hyperplanes="adapted", random_state=0
+        ),
+    }
+    n_rows = settings.size(500, 20)
+
+    def predict_rows(model):
+        for row in X[:n_rows]:
+            model.predict(row[np.newaxis])
+
+    contenders = {
+        name: partial(predict_rows, model.fit(X, y)) for name, model in models.items()
+    }
+    timings = alternate(contenders, max(settings.repeats, 5))
+    table = Table("predict one row of digits", ["who", "ms a row"])
+    for name, timing in timings.items():
+        milliseconds = 1000 * timing.wall / n_rows
+        table.add(name, milliseconds)
+        if name != "1-NN":
+            table.at_most(f"{name}, ms", milliseconds, 0.35)
+    return table
+
+
 def _accuracy(predicted, y):
     return float((predicted == y).mean())
 
@@ -89,7 +151,7 @@ def _contestants(settings):
     few = min(all_, settings.slow_samples)
     forest = RandomForestClassifier(trees, n_jobs=-1, random_state=0)
     network = MLPClassifier((units,), random_state=0)
-    default = MemorizingClassifier(n_jobs=-1, random_state=0)
+    default = MemorizingClassifier(hyperplanes="random", n_jobs=-1, random_state=0)
     return {
         "ours, default": (default, all_),
         "ours, one draw": (estimator(), all_),

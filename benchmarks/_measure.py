@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_memorize import kernels
+
 __all__ = ["Timing", "alternate", "in_child", "machine", "saved"]
 
 HERE = Path(__file__).resolve().parent
@@ -71,14 +73,16 @@ def saved(**arrays):
         yield folder
 
 
-def in_child(watch_anonymous=False, environment=None, **job):
+def in_child(watch_anonymous=False, environment=None, python=sys.executable, **job):
     """Run a job of `_child.py` in a fresh process; return what it reports.
+
+    `python` may be the interpreter of another environment.
 
     With `watch_anonymous` the report also has the peak of the memory that is not
     backed by a file (a mapped input does not count), seen from outside.
     """
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "_child.py"), json.dumps(job)],
+        [python, str(HERE / "_child.py"), json.dumps(job)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, **(environment or {})},
@@ -112,7 +116,8 @@ def machine():
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "python": platform.python_version(),
-        **{name: _version(name) for name in ("numpy", "scikit-learn", "numba")},
+        **{name: _version(name) for name in ("numpy", "scikit-learn")},
+        "kernels": kernels.backend(),
     }
 
 

@@ -94,7 +94,8 @@ def table_as_markdown(name, case):
 
 
 def _circumstances(facts):
-    versions = [f"{name} {facts[name]}" for name in ("numpy", "scikit-learn", "numba")]
+    names = ("numpy", "scikit-learn", "kernels")
+    versions = [f"{name} {facts[name]}" for name in names if name in facts]
     return (
         f"*{facts['date']}, `{facts['command']}`, medians of {facts['repeats']}; "
         f"{facts['cores']} cores of {facts['processor']}; Python {facts['python']}, "
@@ -114,6 +115,6 @@ for each second-layer neuron, one class against the rest, in NumPy with all core
 `MemorizingClassifier` with `n_jobs=-1`, validation, certificate and all.
 
 Peak memory is that of a fresh process which holds the data, beyond what it held before
-the fit ("added") and in total. The kernels are compiled before; compiling is a case of
-its own (jit).
+the fit ("added") and in total. The first fit of a process is a case of its own
+(fresh-process).
 """

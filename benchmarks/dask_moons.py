@@ -95,7 +95,10 @@ def main() -> None:
     given = options()
     X, y = dask_moons(given.n_samples, given.chunk, given.noise)
     model = MemorizingClassifier(
-        n_draws=given.n_draws, min_hyperplanes=given.min_hyperplanes, random_state=0
+        hyperplanes="random",
+        n_draws=given.n_draws,
+        min_hyperplanes=given.min_hyperplanes,
+        random_state=0,
     )
     cluster = LocalCluster(
         n_workers=2,
@@ -120,7 +123,7 @@ def main() -> None:
         if given.in_memory:
             values, labels = X.compute(), y.compute()
     if given.in_memory:
-        again = MemorizingClassifier(**model.get_params())
+        again = MemorizingClassifier(hyperplanes="random", **model.get_params())
         print("The same samples in the memory of this process")
         report(again, timed(lambda: again.fit(values, labels)))
         print(f"  same network          {same_network(model, again)}")

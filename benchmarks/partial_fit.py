@@ -61,8 +61,8 @@ def main():
     X, y = load(options.samples)
     for n_draws in options.draws:
         parameters = {"n_draws": n_draws, "covering": options.covering}
-        model = MemorizingClassifier(**parameters, random_state=0)
-        grown = MemorizingClassifier(**parameters, random_state=0)
+        model = MemorizingClassifier(hyperplanes="random", **parameters, random_state=0)
+        grown = MemorizingClassifier(hyperplanes="random", **parameters, random_state=0)
         at_once(model, X[:1000], y[:1000])  # compiles the kernels
         before = at_once(model, X, y)
         seconds, lowest = in_batches(grown, X, y, options.batches)

@@ -3,6 +3,7 @@
 Prints a table for each case, and writes them to `results.md`, next to this file:
 
     python benchmarks/side_by_side.py [--case NAME ...] [--repeats 3] [--quick]
+        [--earlier PYTHON]
 
 A run of some cases replaces these and leaves the others; `results.json` keeps the
 figures. With `--quick` all cases run on small data, to see that they run, and nothing
@@ -38,7 +39,11 @@ CASES = {
     "moons-1m": fit.moons_1m,
     "mnist-70k-predict": predict.mnist_70k_predict,
     "two-cores": growth.two_cores,
-    "without-numba": fit.without_numba,
+    "default-predict": predict.default_predict,
+    "one-row": predict.one_row,
+    "instruction-sets": fit.instruction_sets,
+    "numpy-kernels": fit.numpy_kernels,
+    "fresh-process": growth.fresh_process,
     "moons-growth": growth.growth_in_samples,
     "classifiers": predict.classifiers,
     "wide": fit.wide,
@@ -46,7 +51,7 @@ CASES = {
     "growth-n": growth.growth_in_hyperplanes,
     "growth-classes": growth.growth_in_classes,
     "growth-d": growth.growth_in_features,
-    "jit": growth.compile_time,
+    "earlier": fit.earlier_version,
 }
 
 
@@ -57,6 +62,7 @@ class Settings:
     repeats: int
     quick: bool
     slow_samples: int
+    earlier: str | None = None
 
     def size(self, full, quick):
         return quick if self.quick else full
@@ -77,18 +83,25 @@ def parse_arguments():
     parser.add_argument(
         "--slow-samples", type=int, default=10_000, help="that SVC and MLP learn from"
     )
+    parser.add_argument(
+        "--earlier", help="interpreter of an environment with an earlier version"
+    )
     return parser.parse_args()
 
 
 def main():
     arguments = parse_arguments()
-    settings = Settings(arguments.repeats, arguments.quick, arguments.slow_samples)
+    settings = Settings(
+        arguments.repeats, arguments.quick, arguments.slow_samples, arguments.earlier
+    )
+    without_earlier = [name for name in CASES if name != "earlier"]
+    names = arguments.case or (CASES if arguments.earlier else without_earlier)
     warnings.simplefilter("ignore", InterpolationWarning)
     warnings.simplefilter("ignore", ConvergenceWarning)
     command = " ".join(["python benchmarks/side_by_side.py", *sys.argv[1:]])
     circumstances = {**machine(), "command": command, "repeats": settings.repeats}
     missed, broken = [], []
-    for name in arguments.case or CASES:
+    for name in names:
         start = time.perf_counter()
         try:
             table = CASES[name](settings)

@@ -4,7 +4,8 @@ Forget a customer
 
 Someone asks that their data be deleted, from the model too. With a ball that is given,
 :meth:`~sklearn_memorize.MemorizingClassifier.forget` leaves the estimator that never
-saw these samples: the same network, the same bytes.
+saw these samples: the same network, the same bytes. Hyperplanes are the random ones,
+for the others look at the data.
 """
 
 # %%
@@ -27,7 +28,9 @@ ball = {"low": [-2.0, -2.0], "high": [3.0, 3.0]}
 
 
 def new_model():
-    return MemorizingClassifier(ball=ball, n_draws=1, random_state=0)
+    return MemorizingClassifier(
+        hyperplanes="random", ball=ball, n_draws=1, random_state=0
+    )
 
 
 model = new_model()

@@ -2,16 +2,18 @@
 
     python experiments/generalization.py [--half dev] [--data wine iris]
         [--methods NAME ...] [--scaling standard none] [--noise 0 0.1 0.2 0.3]
-        [--tables-only] [--output FOLDER]
+        [--again] [--tables-only] [--output FOLDER]
 
 Every fold of every method is a line of `folds.csv` in the output folder; what is there
-is not computed again, so that an interrupted run goes on where it stopped. The means
-over the folds go to `measured/generalization.csv`, tables and diagrams beside it; means
-of earlier runs stay unless new ones replace them. All methods run in one thread; times
-are those of the processor.
+is not computed again, so that an interrupted run goes on where it stopped (`--again`
+computes the chosen methods again). The means over the folds go to
+`measured/generalization.csv`, tables and figures beside it; means of earlier runs stay
+unless new ones replace them. All methods run in one thread; times are those of the
+processor.
 
 Half of the data sets, "dev", is there to choose parameters and defaults by. The other
-half, "test", is there to report on: no choice may look at it.
+half, "test", is there to report on: no choice may look at it. Labels are made wrong on
+eight of the sets, and only with scaled features.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _ranking import draw_critical_differences, mean_ranks, write_tables
+from _reports import write_reports
 from _tabular import NOISY, listed, load, with_wrong_labels
 from sklearn.base import clone
 from sklearn.ensemble import (
@@ -46,7 +49,10 @@ from sklearn_memorize.exceptions import ConflictingLabelsWarning
 HERE = Path(__file__).parent
 
 # Settings of MemorizingClassifier to compare, by the name that the tables give them.
-OWN = {"MemorizingClassifier": {"hyperplanes": "adapted"}}
+OWN = {
+    "MemorizingClassifier": {"hyperplanes": "adapted"},
+    "random hyperplanes": {"hyperplanes": "random"},
+}
 OTHERS = {
     "1-NN": KNeighborsClassifier(1),
     "5-NN": KNeighborsClassifier(5),
@@ -65,10 +71,15 @@ SCORES = (
     "balanced_accuracy",
     "roc_auc",
     "log_loss",
+    "brier",
+    "calibration_error",
+    "loo_score",
     "train_accuracy",
     "fit_time",
     "predict_time",
 )
+# A row counts in the bin of the probability of the class that is predicted.
+N_BINS = 10
 
 
 def methods():
@@ -93,14 +104,20 @@ def evaluate(estimator, X_train, y_train, X_test, y_test):
     start = time.process_time()
     predicted = estimator.predict(X_test)
     predict_time = time.process_time() - start
-    scores, loss = class_scores(estimator, X_test), np.nan
+    scores = class_scores(estimator, X_test)
+    loss, brier, error = np.nan, np.nan, np.nan
     if hasattr(estimator, "predict_proba"):
         loss = log_loss(y_test, scores, labels=estimator.classes_)
+        brier = brier_score(y_test, scores, estimator.classes_)
+        error = calibration_error(predicted == y_test, scores.max(axis=1))
     return {
         "accuracy": (predicted == y_test).mean(),
         "balanced_accuracy": balanced_accuracy_score(y_test, predicted),
         "roc_auc": mean_roc_auc(y_test, scores, estimator.classes_),
         "log_loss": loss,
+        "brier": brier,
+        "calibration_error": error,
+        "loo_score": getattr(estimator, "loo_score_", np.nan),
         "train_accuracy": (estimator.predict(X_train) == y_train).mean(),
         "fit_time": fit_time,
         "predict_time": predict_time,
@@ -126,6 +143,19 @@ def mean_roc_auc(y, scores, classes):
     )
 
 
+def brier_score(y, probabilities, classes):
+    """Return the mean squared distance of the probabilities from 0 and 1, summed."""
+    is_right = np.asarray(y)[:, np.newaxis] == classes
+    return ((probabilities - is_right) ** 2).sum(axis=1).mean()
+
+
+def calibration_error(is_right, confidence):
+    """Return the mean of |share of right answers - mean confidence| over equal bins."""
+    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    excess = np.bincount(bins, is_right - confidence, minlength=N_BINS)
+    return np.abs(excess).sum() / len(confidence)
+
+
 def evaluate_folds(data, estimator, scaling, noise, done):
     """Yield (number of the fold, its scores) for folds that are not done."""
     for number, (train, test) in enumerate(data.folds()):
@@ -146,11 +176,22 @@ class Folds:
         self.path = path
         self.done = set()
         if path.exists():
-            for row in self.table().itertuples():
-                self.done.add(tuple(getattr(row, name) for name in KEY))
+            table = self.table()
+            if list(table.columns) != [*KEY, *SCORES]:  # from before there were as many
+                table.reindex(columns=[*KEY, *SCORES]).to_csv(path, index=False)
+            self.done.update(table[list(KEY)].itertuples(index=False, name=None))
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._append(KEY + SCORES)
+
+    def forget(self, names, methods, scalings, noises):
+        """Drop lines, so that they are computed again."""
+        table = self.table()
+        wanted = zip((names, scalings, noises, methods), KEY, strict=False)
+        is_dropped = np.all([table[key].isin(values) for values, key in wanted], axis=0)
+        table[~is_dropped].to_csv(self.path, index=False)
+        dropped = table.loc[is_dropped, list(KEY)]
+        self.done.difference_update(dropped.itertuples(index=False, name=None))
 
     def _append(self, values):
         with open(self.path, "a", newline="") as file:
@@ -215,6 +256,7 @@ def main(argv=None):
         "--scaling", nargs="+", default=["standard"], choices=["standard", "none"]
     )
     parser.add_argument("--noise", nargs="+", type=float, default=[0.0])
+    parser.add_argument("--again", action="store_true")
     parser.add_argument("--tables-only", action="store_true")
     parser.add_argument("--output", type=Path, default=HERE / "output/generalization")
     parser.add_argument("--measured", type=Path, default=HERE / "measured")
@@ -227,18 +269,22 @@ def main(argv=None):
         chosen = {name: chosen[name] for name in chosen if name in wanted}
     names = arguments.data or [row["dataset"] for row in listed(arguments.half)]
     folds = Folds(arguments.output / "folds.csv")
+    if arguments.again:
+        folds.forget(names, list(chosen), arguments.scaling, arguments.noise)
     if not arguments.tables_only:
         with threadpool_limits(1):
             for scaling in arguments.scaling:
                 for noise in arguments.noise:
                     here = [name for name in names if name in NOISY or noise == 0]
-                    run(folds, here, chosen, scaling, noise)
+                    if noise == 0 or scaling == "standard":
+                        run(folds, here, chosen, scaling, noise)
 
     arguments.measured.mkdir(parents=True, exist_ok=True)
     path = arguments.measured / "generalization.csv"
     means = with_earlier(means_of_folds(folds.table()), path)
     means.to_csv(path, index=False, float_format="%.5g")
     write_tables(means, arguments.measured / "generalization.md")
+    write_reports(means, arguments.measured)
     for half in ("dev", "test"):
         table = means.query("scaling == 'standard' and noise == 0 and half == @half")
         accuracies = table.pivot(index="dataset", columns="method", values="accuracy")

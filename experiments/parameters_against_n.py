@@ -111,7 +111,12 @@ CONSTRUCTIONS = {
     for construction in all_constructions()
 } | {
     "random hyperplanes, moons": Case(
-        MemorizingClassifier(separating_hyperplanes=False, n_draws=1, random_state=0),
+        MemorizingClassifier(
+            hyperplanes="random",
+            separating_hyperplanes=False,
+            n_draws=1,
+            random_state=0,
+        ),
         moons_with_a_gap,
     ),
     "nearby set, moons": Case(NearbySetClassifier(), moons_with_a_gap),

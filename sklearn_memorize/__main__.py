@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
         description=(
-            "Memorize a labelled data set with a network of random hyperplanes, check "
+            "Memorize a labelled data set with a network of hyperplanes, check "
             "that every training sample gets its own label back, compare the accuracy "
             "on unseen samples with other classifiers, and draw what the neurons hold."
         ),

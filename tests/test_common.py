@@ -29,7 +29,7 @@ from support.estimators import (
     new,
 )
 from support.networks import digest, textbook
-from support.oracle import RECALLED, check_refusal, judge, judge_classifier
+from support.oracle import RECALLED, judge, judge_classifier
 from support.oracle_functions import public_functions
 from support.parameters import PARAMETERS
 from support.samples import DATA, random_labels
@@ -76,14 +76,29 @@ CHECKED = ["ReLU", "network", "greedy", "draws", "every center", "five layers"]
 CHECKED += ["five layers, targets", *PUBLIC]
 
 
-@parametrize_with_checks([new(variant) for variant in CHECKED])
+def not_to_be_passed(estimator):
+    """Return scikit-learn's checks that ask for what an estimator must not do."""
+    if not isinstance(estimator, MemorizingClassifier):
+        return {}
+    reason = "weights of classes do not outweigh a class that fires alone"
+    if estimator.decision == "network":
+        reason = "there is no vote to weigh"
+    return {"check_class_weight_classifiers": reason}
+
+
+@parametrize_with_checks(
+    [new(variant) for variant in CHECKED], expected_failed_checks=not_to_be_passed
+)
 def test_scikit_learn_estimator_checks(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
-@parametrize_with_checks([new("one draw"), new("RandomThresholdTransformer")])
+@parametrize_with_checks(
+    [new("one draw"), new("RandomThresholdTransformer")],
+    expected_failed_checks=not_to_be_passed,
+)
 def test_scikit_learn_estimator_checks_with_any_kernels(estimator, check, backend):
     with kernels.use_backend(backend):
         check(estimator)
@@ -95,6 +110,33 @@ def test_the_diagram_of_an_estimator_can_be_drawn(variant):
 
 
 # Recall.
+
+
+@pytest.mark.skipif(kernels._c is None, reason="the kernels in C were not compiled")
+@pytest.mark.parametrize("variant", MEMORIZING)
+def test_denormal_numbers_count_where_the_process_flushes_them_to_zero(variant):
+    X, y = random_labels(60, 3, 2)
+    X *= np.array([1.0, 1e-310, 1e-320])
+    X[::2, 0] = 0.0
+    y = targets_for(variant, X, y)
+
+    def outcome():
+        try:
+            return answers(new(variant).fit(X, y), X).tobytes()
+        except InterpolationError as refused:
+            return str(refused)
+
+    expected = outcome()
+    # Bits 6 and 15 of x86, and 24 of arm64: denormal numbers become zeros.
+    flags = 0x8040 if kernels._c.STANDARD_CONTROL else 1 << 24
+    before = kernels._c.get_control()
+    kernels._c.set_control(before | flags)
+    try:
+        assert np.array([5e-324])[0] * 1.0 == 0.0
+        flushed = outcome()
+    finally:
+        kernels._c.set_control(before)
+    assert flushed == expected
 
 
 @pytest.mark.parametrize("n_classes", [2, 10])
@@ -148,12 +190,7 @@ def test_small_grids_are_recalled_at_any_scale(
     y = rng.integers(n_classes, size=n_samples)[first]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes")
-        try:
-            assert (new(name).fit(X, y).predict(X) == y).all()
-        except InterpolationError as error:
-            # Samples of a grid may be on one line, and its theorem excludes that.
-            assert name == "ResidualMemorizingClassifier", error
-            check_refusal(new(name), str(error))
+        assert (new(name).fit(X, y).predict(X) == y).all()
 
 
 @pytest.mark.parametrize("name", GENERATED)
@@ -470,7 +507,10 @@ def test_the_order_of_the_samples_does_not_show(variant):
 @pytest.mark.parametrize("variant", MEMORIZING)
 def test_repeated_samples_do_not_show(variant):
     twice = np.concatenate([np.arange(len(X)), np.arange(0, len(X), 3)])
-    assert digest(memorized(variant, order=twice)) == expected(variant)
+    # Where samples are left out, they count as often as they come.
+    options = {"n_votes": 3} if hasattr(fitted(variant), "loo_score_") else {}
+    once = digest(memorized(variant, **options))
+    assert digest(memorized(variant, order=twice, **options)) == once
 
 
 def test_a_generator_that_is_handed_over_moves_on():

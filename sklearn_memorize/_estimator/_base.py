@@ -12,6 +12,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..exceptions import InterpolationError, InterpolationWarning
+from ..kernels import standard_arithmetic
 from ..kernels._memory import check_room
 from ..network import Layer, LayeredNetwork, Network
 from ._callbacks import Progress, reported_fit
@@ -55,6 +56,7 @@ class BaseMemorizer(
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @standard_arithmetic
     def fit(self, X, y, sample_weight=None):
         """Build a network that recalls the training set, and certify that it does.
 
@@ -308,6 +310,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
             return one_observation(numbers, len(self.classes_))
         return probabilities(rule, self._scores(X))
 
+    @standard_arithmetic
     def predict(self, X):
         """Predict the class of each sample.
 
@@ -328,6 +331,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         X = self._validate_samples(X, reset=False)
         return self.classes_[self._evaluated(self._predict_class_numbers, X)]
 
+    @standard_arithmetic
     def decision_function(self, X):
         """Score each class for each sample.
 
@@ -351,6 +355,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
             return np.zeros(X.shape[0])
         return self._evaluated(self._scores, X)
 
+    @standard_arithmetic
     def predict_proba(self, X):
         """Return a probability for each class and sample.
 
@@ -358,13 +363,14 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
         `interpolates_` is True, and their probabilities do not say so: they are those
         that a new sample at the same place would get.
 
-        The votes of `MemorizingClassifier` have margins, and it returns the softmax of
-        these. The scores of the other networks do not tell how sure they are, and some
-        of these networks predict little better than chance. Their answer counts as one
-        observation, to which Laplace's rule of succession is applied: the predicted
-        class has the probability 2 / (n_classes + 1), and every other class
-        1 / (n_classes + 1). None of this is calibrated on data;
-        `sklearn.calibration.CalibratedClassifierCV` does that.
+        The votes of `MemorizingClassifier` have margins. By default it leaves training
+        samples out to turn these into scores, whose softmax fits the labels of the
+        samples left out; otherwise it returns the softmax of the margins. The scores of
+        the other networks do not tell how sure they are, and some of these networks
+        predict little better than chance. Their answer counts as one observation, to
+        which Laplace's rule of succession is applied: the predicted class has the
+        probability 2 / (n_classes + 1), and every other class 1 / (n_classes + 1).
+        `sklearn.calibration.CalibratedClassifierCV` calibrates what is not calibrated.
 
         Parameters
         ----------

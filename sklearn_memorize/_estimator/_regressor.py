@@ -9,6 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InterpolationError
+from ..kernels import standard_arithmetic
 from ._base import BaseMemorizer
 from ._conflicts import TARGETS, resolve_targets
 from ._training_set import TrainingSet
@@ -54,6 +55,7 @@ class BaseMemorizingRegressor(RegressorMixin, BaseMemorizer):
                 "is a defect of the construction on this data. Please report it."
             )
 
+    @standard_arithmetic
     def predict(self, X):
         """Predict the targets of each sample.
 

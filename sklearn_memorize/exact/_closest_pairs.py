@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from ..kernels._reference import two_sum
 from ._distances import PointSet, Scaling, squared_distances
-from ._signs import two_sum
 
 # Blocks hold about this many distances, or this many coordinates.
 _BLOCK_DISTANCES = 1 << 23

@@ -20,6 +20,8 @@ TINY = 2.0**-120
 # Products of these sizes have no error from over- or underflow, nor have their halves.
 _SAFE_LOW, _SAFE_HIGH = 2.0**-900, 2.0**1000
 _VALUES_AT_ONCE = 1 << 20
+# Terms that kernels add beside the products.
+_MORE_TERMS = 40
 
 
 def rounding(n_operations, unit: float):
@@ -51,7 +53,7 @@ def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
         doubtful = np.flatnonzero(~(np.abs(values) > bounds))
     if len(doubtful):
         pairs = rows[doubtful], columns[doubtful], offsets[doubtful], shifts[doubtful]
-        values, bounds = _compensated_sums(X, directions, *pairs)
+        values, bounds = compensated_sums(X, directions, *pairs)
         positive[doubtful] = values > 0
         doubtful = doubtful[~(np.abs(values) > bounds)]
     if len(doubtful):
@@ -68,42 +70,26 @@ def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
     return positive
 
 
-def _compensated_sums(
+def compensated_sums(
     X, directions, rows, columns, offsets, shifts
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return <w, x> + b + c of pairs as with three times the digits, and error bounds.
 
-    The products of w with two halves of x are exact. Each sum hands on its rounding
-    error to a second sum, and that to a third (T. Ogita, S. M. Rump, S. Oishi,
-    "Accurate sum and dot product", SIAM J. Sci. Comput. 26, 2005, with K = 3). For k
-    terms of total size M the third one is at most gamma_k^2 M, and its own error at
-    most gamma_k^3 M; the result is rounded twice. Where a product may over- or
-    underflow, the bound is infinite.
+    The pairs are those of `signs`. For k terms of total size M, what the third of the
+    sums of the kernel holds is at most gamma_k^2 M, and its own error at most
+    gamma_k^3 M; the result is rounded twice. Some terms more are for the sums of parts.
+    Where a product may over- or underflow, the bound is infinite.
     """
-    values, bounds = np.empty(len(rows)), np.empty(len(rows))
-    step = max(1, _VALUES_AT_ONCE // X.shape[1])
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        for start in range(0, len(rows), step):
-            some = slice(start, start + step)
-            w = np.ascontiguousarray(directions[columns[some]].T, dtype=np.float64)
-            x = np.ascontiguousarray(X[rows[some]].T, dtype=np.float64)
-            high = _leading_bits(x)
-            constants = offsets[some], shifts[some]
-            terms = np.concatenate((w * high, w * (x - high), constants))
-            total, error, rest = np.zeros((3, terms.shape[1]))
-            for term in terms:
-                total, lost = two_sum(total, term)
-                error, lost = two_sum(error, lost)
-                rest += lost
-            magnitudes = np.abs(terms).sum(axis=0)
-            total, error = two_sum(total, error)
-            value = total + (error + rest)
-            relative = rounding(len(terms) + 2.0, DOUBLE)
-            bound = 2 * DOUBLE * np.abs(value) + 4 * relative**3 * magnitudes
-            sizes = np.where((w != 0) & (x != 0), np.abs(w) * np.abs(x), 1.0)
-            is_safe = (sizes > _SAFE_LOW).all(axis=0) & (magnitudes < _SAFE_HIGH)
-            values[some], bounds[some] = value, np.where(is_safe, bound, np.inf)
-    return values, bounds
+        values, magnitudes, smallest = kernels.compensated_sums(
+            X, rows, directions, columns, offsets, shifts
+        )
+        relative = rounding(2.0 * X.shape[1] + _MORE_TERMS, DOUBLE)
+        # Sizes are sums themselves, of one rounding each.
+        magnitudes = magnitudes * (1 + relative)
+        bounds = 2 * DOUBLE * np.abs(values) + 4 * relative**3 * magnitudes
+        is_safe = (smallest > _SAFE_LOW) & (magnitudes < _SAFE_HIGH)
+    return values, np.where(is_safe, bounds, np.inf)
 
 
 def _common_units(X, directions, rows, columns, offsets, shifts) -> np.ndarray:
@@ -142,7 +128,7 @@ def ceilings(
     The integers are cut to 0 .. `cap`, which must be below 2**53.
     """
     nothing = np.zeros(len(rows))
-    values, bounds = _compensated_sums(X, directions, rows, columns, offsets, nothing)
+    values, bounds = compensated_sums(X, directions, rows, columns, offsets, nothing)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         values, bounds = np.ldexp(values, -exponent), np.ldexp(bounds, -exponent)
         nearest = np.rint(np.clip(np.nan_to_num(values), -1.0, cap))
@@ -158,13 +144,6 @@ def ceilings(
         ceiling = exact_ceiling(direction, point, float(offsets[pair]), exponent)
         found[pair] = min(max(ceiling, 0), int(cap))
     return found
-
-
-def two_sum(a, b):
-    """Return the rounded sum and its rounding error (Knuth)."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
 
 
 def exact_sign(direction, point, offset: float, shift: float = 0.0) -> int:

@@ -1,5 +1,6 @@
 """What the geometry of a data set says about memorizing it."""
 
+from ..constructions.random_hyperplanes import Reasons
 from ._capacity import CapacityReport, CapacityRow, capacity_report
 from ._covering import Cover, MutualCovering, OneVsRestCovering, mutual_covering
 from ._geometry import GaussianWidth, Separation, gaussian_width, radius, separation
@@ -12,6 +13,7 @@ __all__ = [
     "GaussianWidth",
     "MutualCovering",
     "OneVsRestCovering",
+    "Reasons",
     "Separation",
     "capacity_report",
     "gaussian_width",

@@ -11,26 +11,32 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
+from functools import wraps
 from types import ModuleType
+from typing import Any, TypeVar, cast
 
 from . import _reference
 
 # The kernels, by the names that callers use; `_choose` assigns them again.
 from ._reference import (
     LANES,
-    ROWS_OF_A_GROUP,
+    TERMS_OF_A_PART,
     LeftOut,
     aligned_room,
     arranged,
     classes_that_fire,
+    compensated_sums,
+    cover_in_order,
     covers,
+    first_apart,
     gini_gains,
     hash_coefficients,
     integer_sums,
-    largest_margins,
     margin_sums,
     margins_and_fires,
+    margins_of_rows,
     ordered_product,
     pack_bits,
     pack_signs,
@@ -62,12 +68,15 @@ _VARIABLE = "SKLEARN_MEMORIZE_KERNELS"
 _KERNELS = (
     "arranged",
     "classes_that_fire",
+    "compensated_sums",
+    "cover_in_order",
     "covers",
+    "first_apart",
     "gini_gains",
     "integer_sums",
-    "largest_margins",
     "margin_sums",
     "margins_and_fires",
+    "margins_of_rows",
     "ordered_product",
     "pack_signs",
     "pack_signs_of_rows",
@@ -84,6 +93,7 @@ _KERNELS = (
 )
 
 _backend = "numpy"
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def backends() -> tuple[str, ...]:
@@ -163,22 +173,26 @@ def use_backend(name: str):
         _choose(before)
 
 
-@contextmanager
-def standard_arithmetic():
-    """Run the body with denormal numbers kept, if the kernels in C are there.
+def standard_arithmetic(function: _Function) -> _Function:
+    """Let a function run with denormal numbers kept, if the kernels in C are there.
 
     Some libraries switch this off for a whole thread ("flush to zero", "denormals are
     zero"). The kernels in C set it for themselves; this is for NumPy code around them.
-    It holds for the thread that calls it.
+    It holds for the thread that calls, and for those that it starts.
     """
-    before = _c.get_control() if _c else 0
-    if _c:
-        _c.set_control(_c.STANDARD_CONTROL)
-    try:
-        yield
-    finally:
+
+    @wraps(function)
+    def run(*arguments, **options):
+        before = _c.get_control() if _c else 0
         if _c:
-            _c.set_control(before)
+            _c.set_control(_c.STANDARD_CONTROL)
+        try:
+            return function(*arguments, **options)
+        finally:
+            if _c:
+                _c.set_control(before)
+
+    return cast(_Function, run)
 
 
 def _choose_first() -> None:

@@ -15,6 +15,7 @@ from ._reference import (
     LANES,
     ROWS_OF_A_GROUP,
     LeftOut,
+    bits_in_use,
     hash_coefficients,
     scales,
 )
@@ -69,6 +70,29 @@ def pair_sums(
         magnitudes,
     )
     return sums, magnitudes
+
+
+def compensated_sums(
+    X: np.ndarray,
+    rows: np.ndarray,
+    directions: np.ndarray,
+    columns: np.ndarray,
+    offsets: np.ndarray,
+    shifts: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    sums, magnitudes, smallest = (np.empty(len(rows)) for _ in range(3))
+    _c.compensated_sums(
+        _matrix(X),
+        _in_order(rows, np.int64),
+        _in_order(directions, np.float32),
+        _in_order(columns, np.int64),
+        _in_order(offsets, np.float64),
+        _in_order(shifts, np.float64),
+        sums,
+        magnitudes,
+        smallest,
+    )
+    return sums, magnitudes, smallest
 
 
 def _numbers(doubtful) -> tuple[np.ndarray, np.ndarray]:
@@ -285,15 +309,60 @@ def margins_and_fires(
     return totals, fired
 
 
-def largest_margins(
-    codes: np.ndarray,
+def margins_of_rows(
+    words: np.ndarray,
     masks: np.ndarray,
     bounds: np.ndarray,
     starts: np.ndarray,
     n_votes: int,
-    n_samples: int | None = None,
-) -> np.ndarray:
-    return margins_and_fires(codes, masks, bounds, starts, n_votes, n_samples)[0]
+) -> tuple[np.ndarray, np.ndarray]:
+    n_rows, n_coverings = words.shape[:2]
+    shape = n_rows, n_coverings, (len(starts) - 1) // n_coverings
+    totals, fired = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.uint64)
+    _c.margins_of_rows(
+        _in_order(words, np.uint64),
+        _in_order(masks, np.uint64),
+        _in_order(bounds, np.int64),
+        _in_order(starts, np.int64),
+        n_votes,
+        totals,
+        fired,
+    )
+    return totals, fired != 0
+
+
+def cover_in_order(
+    codes: np.ndarray, order: np.ndarray, start: int, stop: int, n_bits: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    order = _in_order(order, np.int64)
+    centers, bounds, coverage = np.empty((3, len(order)), dtype=np.int64)
+    covered = np.empty(stop - start, dtype=np.uint64)
+    in_use = bits_in_use(codes, n_bits)
+    _c.cover_in_order(
+        codes, start, stop, in_use, order, centers, bounds, coverage, covered
+    )
+    n = int(np.count_nonzero(centers >= 0))
+    return centers[:n], bounds[:n], coverage[:n], covered
+
+
+def first_apart(
+    rows: np.ndarray,
+    firsts: np.ndarray,
+    seconds: np.ndarray,
+    features: np.ndarray,
+    weights: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    low, high = np.empty((2, len(firsts)))
+    _c.first_apart(
+        _in_order(rows, np.float64),
+        _in_order(firsts, np.int64),
+        _in_order(seconds, np.int64),
+        _in_order(features, np.int64),
+        _in_order(weights, np.float64),
+        low,
+        high,
+    )
+    return low, high
 
 
 def gini_gains(
@@ -344,7 +413,7 @@ def margin_sums(
     left_out: LeftOut | None = None,
 ) -> np.ndarray:
     sums = np.empty((len(words), len(starts) - 1, len(votes)), dtype=np.int64)
-    nothing = (np.empty(0, dtype=np.int64),) * 4
+    nothing = (np.empty(0, dtype=np.int64),) * 3
     _c.margin_sums(
         _in_order(words, np.uint64),
         _in_order(masks, np.uint64),

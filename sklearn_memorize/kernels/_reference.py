@@ -15,13 +15,16 @@ __all__ = [
     "aligned_room",
     "arranged",
     "classes_that_fire",
+    "compensated_sums",
+    "cover_in_order",
     "covers",
+    "first_apart",
     "gini_gains",
     "hash_coefficients",
     "integer_sums",
-    "largest_margins",
     "margin_sums",
     "margins_and_fires",
+    "margins_of_rows",
     "ordered_product",
     "pack_bits",
     "pack_signs",
@@ -46,6 +49,8 @@ LANES = 64
 # Rows that are mostly zeros are read in groups of so many neighbours, where one of them
 # at least is not zero.
 ROWS_OF_A_GROUP = 6
+# Sums of more terms than this are taken in parts, which are then added.
+TERMS_OF_A_PART = 512
 _BYTES_OF_A_LINE = 64
 # What is counted at a time is to fit the caches.
 _PAIRS_AT_ONCE = 1 << 17
@@ -214,12 +219,17 @@ def pack_signs_of_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Do what `pack_signs` does for the products of packed rows and directions.
 
-    The order of summation is left open.
+    Sums are those of parts of at most `TERMS_OF_A_PART` terms, added up; the order of
+    summation in a part is left open.
     """
     rows, columns = [], []
     for block in _row_blocks(len(packed), len(directions), _PRODUCTS_AT_ONCE):
+        products = np.zeros((len(packed[block]), len(directions)), dtype=np.float32)
+        for start in range(0, packed.shape[1], TERMS_OF_A_PART):
+            part = slice(start, start + TERMS_OF_A_PART)
+            products += packed[block, part] @ directions[:, part].T
         doubtful = pack_signs(
-            packed[block] @ directions.T,
+            products,
             offsets,
             row_bounds[block],
             column_bounds,
@@ -300,6 +310,51 @@ def pair_sums(
     return sums, magnitudes
 
 
+def compensated_sums(
+    X: np.ndarray,
+    rows: np.ndarray,
+    directions: np.ndarray,
+    columns: np.ndarray,
+    offsets: np.ndarray,
+    shifts: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return <w, x> + b + c of pairs as with three times the digits.
+
+    Also returns the sum of the sizes of the terms, and the smallest |w_j x_j| that is
+    not zero (or 1). The products of w with two halves of x are exact. Each sum hands
+    on its rounding error to a second sum, and that to a third (T. Ogita, S. M. Rump,
+    S. Oishi, "Accurate sum and dot product", SIAM J. Sci. Comput. 26, 2005, with
+    K = 3). The order of summation is left open.
+    """
+    sums, magnitudes, smallest = (np.empty(len(rows)) for _ in range(3))
+    for some in _row_blocks(len(rows), X.shape[1], _PRODUCTS_AT_ONCE):
+        w = np.ascontiguousarray(directions[columns[some]].T, dtype=np.float64)
+        x = np.ascontiguousarray(X[rows[some]].T, dtype=np.float64)
+        leading = x.view(np.uint64) & ~np.uint64((1 << 24) - 1)
+        high = leading.view(np.float64)
+        products = np.abs(w) * np.abs(x)
+        terms = np.concatenate((w * high, w * (x - high), [offsets[some]]))
+        total, error, rest = shifts[some], *np.zeros((2, terms.shape[1]))
+        for term in terms:
+            total, lost = two_sum(total, term)
+            error, lost = two_sum(error, lost)
+            rest += lost
+        total, error = two_sum(total, error)
+        sums[some] = total + (error + rest)
+        constants = np.abs(offsets[some]) + np.abs(shifts[some])
+        magnitudes[some] = products.sum(axis=0) + constants
+        sizes = np.where((w != 0) & (x != 0), products, 1.0)
+        smallest[some] = sizes.min(axis=0, initial=1.0)
+    return sums, magnitudes, smallest
+
+
+def two_sum(a, b):
+    """Return the rounded sum and its rounding error (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
 def pack_bits(bits: np.ndarray) -> np.ndarray:
     """Pack booleans of shape (n_rows, n_bits) into words, 64 in each."""
     n_rows, n_bits = bits.shape
@@ -321,8 +376,7 @@ def arranged(tiles: np.ndarray) -> np.ndarray:
     """Lay codes out as they are counted fastest, in the place of `tiles`.
 
     What is returned may be tiles, or planes: bit l of `planes[group, j, k]` is then bit
-    j of the sample in lane l of tile 8 * group + k. All kernels here take either,
-    except `largest_margins`, which takes tiles.
+    j of the sample in lane l of tile 8 * group + k. All kernels here take either.
     """
     return tiles
 
@@ -528,16 +582,126 @@ def margins_and_fires(
     return of_samples, fired & _used_lanes(len(codes), n_samples)
 
 
-def largest_margins(
-    codes: np.ndarray,
+def margins_of_rows(
+    words: np.ndarray,
     masks: np.ndarray,
     bounds: np.ndarray,
     starts: np.ndarray,
     n_votes: int,
-    n_samples: int | None = None,
-) -> np.ndarray:
-    """Return the first of what `margins_and_fires` returns."""
-    return margins_and_fires(codes, masks, bounds, starts, n_votes, n_samples)[0]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do what `margins_and_fires` does, for few rows and several coverings at once.
+
+    Parameters
+    ----------
+    words : ndarray of shape (n_rows, n_coverings, n_words), uint64
+        The codes of each row.
+    starts : ndarray of shape (n_coverings * n_classes + 1,)
+        Where the neurons of each class start, covering by covering.
+
+    Returns
+    -------
+    totals, fires : ndarray of shape (n_rows, n_coverings, n_classes)
+        Sums of margins, and whether the class fires.
+    """
+    n_rows, n_coverings = words.shape[:2]
+    n_classes = (len(starts) - 1) // n_coverings
+    totals = np.zeros((n_rows, n_coverings, n_classes), dtype=np.int64)
+    fires = np.zeros(totals.shape, dtype=bool)
+    for k in range(n_coverings):
+        for c in range(n_classes):
+            group = k * n_classes + c
+            own = slice(starts[group], starts[group + 1])
+            common = words[:, k, np.newaxis] & masks[own]
+            margins = bounds[own] - np.bitwise_count(common).sum(axis=2, dtype=np.int64)
+            largest = np.sort(margins, axis=1)[:, ::-1][:, :n_votes]
+            totals[:, k, c] = largest.sum(axis=1)
+            fires[:, k, c] = (largest > 0).any(axis=1)
+    return totals, fires
+
+
+def bits_in_use(codes: np.ndarray, n_bits: int) -> np.ndarray:
+    """Return words in which the first bits are set, as many words as a code has."""
+    n_words = codes.shape[1] if codes.shape[2] == LANES else codes.shape[1] // 64
+    bits = np.arange(64 * n_words).reshape(1, -1) < n_bits
+    return pack_bits(bits)[0]
+
+
+def cover_in_order(
+    codes: np.ndarray, order: np.ndarray, start: int, stop: int, n_bits: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Cover the samples of a class, taken in an order, by neurons.
+
+    The first sample that is left over makes a neuron: its mask is 1 where the code is
+    0, its bound the smallest popcount(code & mask) outside the class, and it covers
+    the samples of the class whose count is below. If the bound is 0, it covers none.
+
+    Parameters
+    ----------
+    codes : ndarray
+        Codes in tiles or planes, of `n_bits` bits; the class has the tiles `start` ..
+        `stop - 1`.
+    order : ndarray of shape (n_samples,)
+        The ranks of the samples within the class.
+
+    Returns
+    -------
+    centers, bounds, coverage : ndarray of shape (n_neurons,), int64
+        The ranks of the samples that make neurons, and how many lanes each covers.
+    covered : ndarray of shape (stop - start,), uint64
+        The lanes that any neuron covers.
+    """
+    in_use = bits_in_use(codes, n_bits)
+    covered = np.zeros(stop - start, dtype=np.uint64)
+    found: list[tuple[int, int, int]] = []
+    for rank in order.tolist():
+        tile, lane = divmod(rank, LANES)
+        if int(covered[tile]) >> lane & 1:
+            continue
+        masks = ~words_at(codes, np.array([start * LANES + rank])) & in_use
+        bounds = smallest_counts(codes, masks, start, stop).astype(np.int64)
+        if bounds[0] > 0:
+            members = covers(codes, masks, bounds, start, stop)[0]
+            found.append((rank, int(bounds[0]), int(np.bitwise_count(members).sum())))
+            covered |= members
+    centers, bounds, coverage = np.array(found, dtype=np.int64).reshape(-1, 3).T
+    return centers, bounds, coverage, covered
+
+
+def first_apart(
+    rows: np.ndarray,
+    firsts: np.ndarray,
+    seconds: np.ndarray,
+    features: np.ndarray,
+    weights: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of two rows that hyperplanes tell apart.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        The rows.
+    firsts, seconds : ndarray of shape (n_hyperplanes, n_pairs)
+        For each hyperplane the pairs to try: it takes the first one whose values
+        differ, or the last one.
+    features, weights : ndarray of shape (n_hyperplanes, n_terms)
+        The value of a row is the sum of `weight * feature`, added in this order.
+
+    Returns
+    -------
+    low, high : ndarray of shape (n_hyperplanes,)
+        The values of the first and of the second row of the pair.
+    """
+    low, high = np.zeros((2, len(firsts)))
+    left = np.arange(len(firsts))
+    for first, second in zip(firsts.T, seconds.T, strict=True):
+        for values, chosen in ((low, first), (high, second)):
+            total = np.zeros(len(left))
+            for term in range(features.shape[1]):
+                column = rows[chosen[left], features[left, term]]
+                total += weights[left, term] * column
+            values[left] = total
+        left = left[low[left] == high[left]]
+    return low, high
 
 
 def gini_gains(
@@ -618,12 +782,11 @@ def two_smallest_counts(
 class LeftOut(NamedTuple):
     """Samples to leave out, one at a time, and what that does to the neurons.
 
-    Code i is that of sample `rows[i]`. Neuron k was made from sample `centers[k]`, and
-    is skipped there; at sample `setters[k]`, which set its bound, the bound is
-    `seconds[k]`.
+    Neuron k was made from the sample of code `centers[k]`, and is skipped there; at
+    code `setters[k]`, whose sample set its bound, the bound is `seconds[k]`. Where
+    these samples are not among those to leave out, they are -1.
     """
 
-    rows: np.ndarray
     centers: np.ndarray
     setters: np.ndarray
     seconds: np.ndarray
@@ -652,9 +815,9 @@ def margin_sums(
         margins = bounds - counts
         used = np.ones(len(masks), dtype=bool)
         if left_out is not None:
-            sets = left_out.setters == left_out.rows[i]
+            sets = left_out.setters == i
             margins[sets] = (left_out.seconds - counts)[sets]
-            used = left_out.centers != left_out.rows[i]
+            used = left_out.centers != i
         for c in range(len(starts) - 1):
             own = slice(starts[c], starts[c + 1])
             largest = np.sort(margins[own][used[own]])[::-1]

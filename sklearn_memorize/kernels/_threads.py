@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
+from threading import Lock
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["even_step", "run_in_threads"]
+__all__ = ["even_step", "one_blas_thread", "run_in_threads"]
 
 
 def even_step(n_items: int, most: int, n_threads: int) -> int:
@@ -31,9 +34,42 @@ def run_in_threads(work: Callable, items: Iterable, n_threads: int) -> list:
         return list(executor.map(work, items))
 
 
-def one_blas_thread():
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
     """Limit the linear algebra library to one thread within the context."""
-    return _controller().limit(limits=1, user_api="blas")
+    _limit.enter()
+    try:
+        yield
+    finally:
+        _limit.leave()
+
+
+class _Limit:
+    """A limit of the whole process: the first to enter sets it, the last one lifts it.
+
+    Else two threads that enter one after the other, and leave in the same order, would
+    leave the library with one thread for good.
+    """
+
+    def __init__(self):
+        self._lock = Lock()
+        self._n_within = 0
+        self._limiter: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._n_within == 0:
+                self._limiter = _controller().limit(limits=1, user_api="blas")
+            self._n_within += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._n_within -= 1
+            if self._n_within == 0:
+                self._limiter.restore_original_limits()
+
+
+_limit = _Limit()
 
 
 @cache

@@ -4,6 +4,7 @@ from ._coverage import CoverageDisplay
 from ._generalization import GeneralizationDisplay
 from ._hyperplanes import HyperplaneDisplay
 from ._interpolation import InterpolationDisplay
+from ._reasons import ReasonsDisplay
 from ._sample_size import SampleSizeDisplay
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "GeneralizationDisplay",
     "HyperplaneDisplay",
     "InterpolationDisplay",
+    "ReasonsDisplay",
     "SampleSizeDisplay",
 ]

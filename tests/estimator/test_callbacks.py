@@ -103,7 +103,9 @@ def state(model):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_every_draw_and_every_class_is_reported(n_jobs):
     diary = Diary()
-    model = MemorizingClassifier(n_draws=3, n_jobs=n_jobs, random_state=0)
+    model = MemorizingClassifier(
+        hyperplanes="random", n_draws=3, n_jobs=n_jobs, random_state=0
+    )
     model.set_callbacks(diary).fit(X, Y)
     parts = ["encode by 1,000 hyperplanes", *(f"cover class {k}" for k in range(3))]
     expected = Counter(told_of(["fit", *STAGES]))
@@ -119,7 +121,11 @@ def test_every_draw_and_every_class_is_reported(n_jobs):
 def test_every_doubling_is_reported():
     diary = Diary()
     model = MemorizingClassifier(
-        min_hyperplanes=2, separating_hyperplanes=False, n_draws=1, random_state=0
+        hyperplanes="random",
+        min_hyperplanes=2,
+        separating_hyperplanes=False,
+        n_draws=1,
+        random_state=0,
     )
     model.set_callbacks(diary).fit(X, Y)
     rounds = [entry for entry in diary.entries if entry.startswith("begin encode")]
@@ -180,9 +186,10 @@ def test_stopped_after_a_draw_the_draws_so_far_are_kept(n_jobs, n_kept):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("task", ["encode by 1,000 hyperplanes", "cover class 1"])
 def test_stopped_within_a_draw_the_draws_before_are_kept(n_jobs, task):
-    model = MemorizingClassifier(n_draws=4, n_jobs=n_jobs, random_state=0)
+    options = {"hyperplanes": "random", "random_state": 0}
+    model = MemorizingClassifier(n_draws=4, n_jobs=n_jobs, **options)
     model.set_callbacks(Diary(task, 2)).fit(X, Y)
-    alone = MemorizingClassifier(n_draws=2, random_state=0).fit(X, Y)
+    alone = MemorizingClassifier(n_draws=2, **options).fit(X, Y)
     assert digest(model) == digest(alone)
 
 
@@ -267,7 +274,7 @@ def chain():
     return make_pipeline(
         StandardScaler(),
         RandomThresholdTransformer(n_hyperplanes=999, random_state=0),
-        MemorizingClassifier(random_state=0),
+        MemorizingClassifier(n_draws=4, random_state=0),
     )
 
 

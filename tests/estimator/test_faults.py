@@ -32,11 +32,12 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POS
 
 
 ENDLESS = {
-    "hyperplanes": "MemorizingClassifier(min_hyperplanes=64, max_hyperplanes=10**7, "
-    "separating_hyperplanes=False)",
-    "threads": "MemorizingClassifier(min_hyperplanes=64, max_hyperplanes=10**7, "
-    "separating_hyperplanes=False, n_draws=1, n_jobs=2)",
-    "draws": "MemorizingClassifier(n_hyperplanes=1000, n_draws=9000, n_jobs=2)",
+    "hyperplanes": "MemorizingClassifier(hyperplanes='random', min_hyperplanes=64, "
+    "max_hyperplanes=10**7, separating_hyperplanes=False)",
+    "threads": "MemorizingClassifier(hyperplanes='random', min_hyperplanes=64, "
+    "max_hyperplanes=10**7, separating_hyperplanes=False, n_draws=1, n_jobs=2)",
+    "draws": "MemorizingClassifier(hyperplanes='random', n_hyperplanes=1000, "
+    "n_draws=9000, n_jobs=2)",
     "deep": "DeepThresholdClassifier(max_hyperplanes=10**7)",
     "random ReLU": "RandomReLUClassifier(max_hyperplanes=10**6)",
 }

@@ -150,6 +150,7 @@ def test_a_construction_that_fails_keeps_its_row():
     X, y = random_labels(100, 3, 2)
     X[0], y[:2] = X[1] + 1e-9, [0, 1]
     capped = MemorizingClassifier(
+        hyperplanes="random",
         min_hyperplanes=64,
         max_hyperplanes=64,
         separating_hyperplanes=False,
@@ -248,7 +249,10 @@ def test_bad_input_is_an_error():
 
 @pytest.mark.parametrize(
     "estimator, gap",
-    [(MemorizingClassifier(), 1e-120), (DeepThresholdClassifier(), SMALLEST)],
+    [
+        (MemorizingClassifier(hyperplanes="random"), 1e-120),
+        (DeepThresholdClassifier(), SMALLEST),
+    ],
 )
 def test_powers_of_small_distances_that_underflow_are_no_sizes(estimator, gap):
     X = np.array([[0.0], [gap], [1.0]])

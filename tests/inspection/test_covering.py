@@ -130,7 +130,9 @@ def test_the_second_layer_needs_no_more_neurons_than_the_covering_has_balls():
     widths = []
     for n_samples in (250, 1000, 4000):
         X, y = make_two_moons(n_samples, random_state=0)
-        classifier = MemorizingClassifier(n_hyperplanes=2000, n_draws=1, random_state=0)
+        classifier = MemorizingClassifier(
+            hyperplanes="random", n_hyperplanes=2000, n_draws=1, random_state=0
+        )
         classifier.fit(X, y)
         assert classifier.interpolates_
         n_balls = mutual_covering(X, y, random_state=0).n_own

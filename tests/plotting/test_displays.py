@@ -4,7 +4,11 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from sklearn.datasets import load_wine
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import ExtraTreeClassifier
 
 from sklearn_memorize import MemorizingClassifier
@@ -19,6 +23,7 @@ from sklearn_memorize.plotting import (
     GeneralizationDisplay,
     HyperplaneDisplay,
     InterpolationDisplay,
+    ReasonsDisplay,
     SampleSizeDisplay,
 )
 
@@ -32,7 +37,9 @@ plt = pytest.importorskip("matplotlib.pyplot")
 X, y = make_two_moons(60, noise=0.1, random_state=0)
 
 
-CLASSIFIER = MemorizingClassifier(n_hyperplanes=100, n_draws=1, random_state=0)
+CLASSIFIER = MemorizingClassifier(
+    hyperplanes="random", n_hyperplanes=100, n_draws=1, random_state=0
+)
 CLASSIFIER.fit(X, y)
 
 
@@ -73,7 +80,25 @@ def coverage(ax=None):
     return CoverageDisplay.from_estimator(CLASSIFIER, X, y, ax=ax)
 
 
-DISPLAYS = [interpolation, sample_size, generalization, hyperplanes, coverage]
+def reasons(ax=None, **options):
+    return ReasonsDisplay.from_estimator(
+        CLASSIFIER, X[:2] + 0.1, X_train=X, ax=ax, **options
+    )
+
+
+def reasons_of_images(ax=None, **options):
+    return reasons(ax, image_shape=(1, 2), **options)
+
+
+DISPLAYS = [
+    interpolation,
+    sample_size,
+    generalization,
+    hyperplanes,
+    coverage,
+    reasons,
+    reasons_of_images,
+]
 
 
 @pytest.mark.parametrize("draw", DISPLAYS)
@@ -232,7 +257,9 @@ def test_lines_lie_on_the_hyperplanes():
 
 def test_neighbouring_cells_differ_in_shade():
     lines, side = make_parallel_lines(40, random_state=0)
-    one = MemorizingClassifier(n_hyperplanes=1, n_draws=1, random_state=0)
+    one = MemorizingClassifier(
+        hyperplanes="random", n_hyperplanes=1, n_draws=1, random_state=0
+    )
     with pytest.warns(UserWarning, match="n_hyperplanes"):
         one.fit(lines, side)
     display = HyperplaneDisplay.from_estimator(
@@ -260,6 +287,100 @@ def test_coverage_is_sorted_and_complete():
         owners = y[CLASSIFIER.sample_indices_] == name
         assert sorted(counts) == sorted(CLASSIFIER.coverage_[owners])
     assert len(display.lines_) == 2
+
+
+def wine(**options):
+    """Draw the reasons for three samples of a pipeline on a data frame."""
+    pd = pytest.importorskip("pandas")
+    data = load_wine()
+    frame = pd.DataFrame(data.data, columns=data.feature_names)
+    model = make_pipeline(
+        StandardScaler(), MemorizingClassifier(n_draws=2, random_state=0)
+    )
+    model.fit(frame[::2], data.target_names[data.target[::2]])
+    display = ReasonsDisplay.from_estimator(
+        model, frame.iloc[[1, 81, 161]], X_train=frame[::2], **options
+    )
+    return display, model, frame
+
+
+def test_tables_show_the_values_before_the_pipeline():
+    display, model, frame = wine(n_reasons=2, max_features=4)
+    expected = model[-1].reasons(model[:-1].transform(frame.iloc[[1, 81, 161]]), 2)
+    indices = display.reasons.sample_indices
+    np.testing.assert_array_equal(indices, expected.sample_indices)
+    rows = frame[::2].to_numpy()
+    np.testing.assert_array_equal(display.training_samples, rows[indices])
+    assert display.feature_names == list(frame.columns)
+    shown = [label.get_text() for label in display.ax_.get_yticklabels()]
+    features = np.concatenate(display.shown_features_)
+    assert shown == [frame.columns[j] for j in features]
+    assert len(display.table_) == len(display.frames_) == 3 * 2 * 2
+
+
+def test_tables_show_the_features_that_differ_most():
+    display, _, frame = wine(max_features=5, n_marked=2)
+    spread = frame[::2].to_numpy().std(axis=0)
+    for row, features in enumerate(display.shown_features_):
+        differences = display.training_samples[row] - display.samples[row]
+        sizes = np.abs(differences / spread).mean(axis=(0, 1))
+        assert sizes[features].tolist() == sorted(sizes, reverse=True)[:5]
+    bold = [text for text in display.ax_.texts if text.get_fontweight() == "bold"]
+    assert len(bold) == 3 * 2 * 3 * 2
+
+
+def test_frames_are_solid_where_the_neuron_fires():
+    display = reasons_of_images(n_reasons=4)
+    margins = display.reasons.margins.ravel()
+    solid = [frame.get_linestyle() == "-" for frame in display.frames_]
+    assert solid == (margins > 0).tolist()
+    assert len(display.images_) == 2 * (1 + 2 * 4)
+
+
+def test_images_have_one_scale_and_may_have_colours():
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (30, 12)).astype(float), np.arange(30) % 2
+    model = MemorizingClassifier(n_draws=1, random_state=0).fit(images, labels)
+    display = ReasonsDisplay.from_estimator(
+        model, images[:1], X_train=images, image_shape=(2, 2, 3), n_reasons=1
+    )
+    lowest = min(images[0].min(), display.training_samples.min())
+    largest = max(images[0].max(), display.training_samples.max())
+    expected = (images[0].reshape(2, 2, 3) - lowest) / (largest - lowest)
+    np.testing.assert_allclose(display.images_[0].get_array(), expected)
+
+
+@pytest.mark.parametrize("copy", [csr_array, np.asarray, np.ndarray.tolist])
+def test_reasons_are_drawn_from_any_kind_of_rows(copy):
+    display = ReasonsDisplay.from_estimator(
+        CLASSIFIER, copy(X[:2] + 0.1), X_train=copy(X), feature_names=["a", "b"]
+    )
+    np.testing.assert_array_equal(display.training_samples, reasons().training_samples)
+    np.testing.assert_allclose(display.spread, X.std(axis=0))
+    assert set(display.feature_names) == {"a", "b"}
+
+
+def test_a_class_without_reasons_leaves_its_place_empty():
+    one_sided = MemorizingClassifier(one_sided=True, random_state=0).fit(X, y)
+    for options in ({}, {"image_shape": (2, 1)}):
+        display = ReasonsDisplay.from_estimator(
+            one_sided, X[:1], X_train=X, n_reasons=2, **options
+        )
+        assert len(display.frames_) == 2
+        display.figure_.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("classifier", "options", "message"),
+    [
+        (KNeighborsClassifier().fit(X, y), {}, "gives none"),
+        (CLASSIFIER, {"image_shape": (3, 3)}, "9 values"),
+        (CLASSIFIER, {"X_train": X[:5]}, "5 rows"),
+    ],
+)
+def test_reasons_that_cannot_be_drawn_are_refused(classifier, options, message):
+    with pytest.raises(ValueError, match=message):
+        ReasonsDisplay.from_estimator(classifier, X[:2], **{"X_train": X, **options})
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import brier_score_loss
 from support.data import ROOT
 
 HERE = ROOT / "experiments"
@@ -205,3 +206,41 @@ def test_wrong_labels_are_the_share_asked_for():
     wrong = tabular.with_wrong_labels(y, 0.3, seed=0)
     assert (wrong != y).sum() == 60
     assert set(wrong) == {0, 1, 2}
+
+
+@pytest.fixture(scope="module")
+def experiments_on_path():
+    pytest.importorskip("matplotlib")
+    sys.path.insert(0, str(HERE))
+    yield
+    sys.path.remove(str(HERE))
+
+
+def test_the_table_of_accuracies_in_the_readme_is_what_was_measured(
+    experiments_on_path,
+):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    reports = script("_reports")
+    assert reports.BEGIN + reports.readme_table() + reports.END in readme, (
+        "run: python experiments/generalization.py --tables-only"
+    )
+
+
+def test_scores_of_probabilities_are_those_of_scikit_learn(experiments_on_path):
+    generalization = script("generalization")
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 2, 50), rng.random(50)
+    probabilities = np.column_stack((1 - p, p))
+    brier = generalization.brier_score(y, probabilities, np.array([0, 1]))
+    # Of two classes both entries are off by the same.
+    assert np.isclose(brier, 2 * brier_score_loss(y, p))
+
+
+def test_calibration_error_is_the_distance_from_the_diagonal(experiments_on_path):
+    error = script("generalization").calibration_error
+    sure, unsure = np.full(4, 1.0), np.full(4, 0.55)
+    right = np.array([1.0, 1.0, 1.0, 0.0])
+    assert np.isclose(error(right, sure), 0.25)
+    assert np.isclose(error(right, unsure), 0.2)
+    both = error(np.tile(right, 2), np.concatenate((sure, unsure)))
+    assert np.isclose(both, (0.25 + 0.2) / 2)

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from hypothesis import strategies as st
 
-from sklearn_memorize import model_selection
+from sklearn_memorize import MemorizingClassifier, model_selection
 
 from .estimators import CLASSIFIERS, PUBLIC, REGRESSORS
 from .oracle import judge, judge_inspection, strangers
@@ -35,7 +35,12 @@ distances = st.floats(0, 2, exclude_min=True, exclude_max=True)
 
 cuts = st.lists(st.floats(0, 1), max_size=3)
 
+defaults = st.builds(MemorizingClassifier, random_state=seeds)
+
 FUNCTIONS = {
+    "MemorizingClassifier(), defaults": _cases(
+        judge_estimator, defaults, problems(), seeds
+    ),
     "partial_fit": _cases(
         judge_batches, estimators("MemorizingClassifier"), problems(), cuts, seeds
     ),

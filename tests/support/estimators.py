@@ -22,6 +22,7 @@ OPTIONS = {
     "greedy": ("MemorizingClassifier", {"covering": "greedy", "prune": True}),
     "ReLU": ("MemorizingClassifier", {"activation": "relu", "n_draws": 1}),
     "network": ("MemorizingClassifier", {"decision": "network", "n_draws": 2}),
+    "class weights": ("MemorizingClassifier", {"class_weight": "balanced"}),
     "around the origin": ("MemorizingClassifier", {"center": False}),
     "every center": ("NearbySetClassifier", {"cover_radius": 0}),
     "five layers": ("SmallReLUClassifier", {"n_layers": 5}),

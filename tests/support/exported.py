@@ -31,6 +31,8 @@ CASES = [
     (memorizing(n_draws=1), 3, 600),
     (memorizing(n_votes=1000, covering="greedy", prune=True), 3, 300),
     (memorizing(keep="best"), 3, 600),
+    (memorizing(class_weight={0: 20.0}), 2, 600),
+    (memorizing(class_weight="balanced", hyperplanes="adapted", n_draws=3), 4, 600),
     (memorizing(decision="network"), 2, 600),
     (memorizing(decision="network"), 5, 600),
     (memorizing(one_sided=True), 2, 600),

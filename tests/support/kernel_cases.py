@@ -86,6 +86,19 @@ def margins_and_fires(rng):
     return run
 
 
+def margins_of_rows(rng):
+    n_rows, n_coverings, n_words, n_classes = rng.integers(1, 6, 4)
+    shape = n_rows, n_coverings, n_words
+    words = rng.integers(0, 2**64, shape, dtype=np.uint64)
+    starts = np.concatenate(
+        ([0], np.cumsum(rng.integers(0, 5, n_coverings * n_classes)))
+    )
+    masks = rng.integers(0, 2**64, (starts[-1], n_words), dtype=np.uint64)
+    bounds = rng.integers(0, 64 * n_words, starts[-1])
+    n_votes = int(rng.integers(1, 9))
+    return lambda: kernels.margins_of_rows(words, masks, bounds, starts, n_votes)
+
+
 def words_at(rng):
     tiles = _codes(rng, *_size(rng))
     n = int(rng.integers(0, 40)) if len(tiles) else 0
@@ -236,11 +249,23 @@ def pair_sums(rng):
     return lambda: kernels.pair_sums(X, rows, directions, columns)
 
 
+def compensated_sums(rng):
+    # Small integers: sums are exact, in any order.
+    n_rows, n_columns = _shape(rng)
+    X = _matrix(rng, n_rows, n_columns)
+    directions = rng.integers(-2, 3, (7, n_columns)).astype(np.float32)
+    rows, columns = rng.integers(0, n_rows, 20), rng.integers(0, 7, 20)
+    constants = rng.integers(-9, 10, (2, 20)).astype(np.float64)
+    return lambda: kernels.compensated_sums(X, rows, directions, columns, *constants)
+
+
 CASES = (
     arranged,
+    compensated_sums,
     covers,
     integer_sums,
     margins_and_fires,
+    margins_of_rows,
     ordered_product,
     pack_signs,
     pair_sums,

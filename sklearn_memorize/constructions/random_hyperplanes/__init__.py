@@ -24,6 +24,7 @@ from ._estimator import MemorizingClassifier
 from ._hyperplane_layer import HyperplaneLayer as HyperplaneLayer
 from ._network import Covering as Covering
 from ._network import CoverNetwork as CoverNetwork
+from ._reasons import Reasons as Reasons
 from ._relu_codes import ReLUCodes as ReLUCodes
 from ._transformer import RandomThresholdTransformer
 

@@ -29,11 +29,11 @@ from ...network._storage import storable
 from ._drawing import MANY_FEATURES, SEEDED_TOGETHER, Ball, SeededStream
 
 # Hyperplanes are drawn from so many samples, or from fewer where these are long.
-_MOST_SAMPLES, _FEWEST_SAMPLES = 4096, 256
+MOST_SURVEYED, _FEWEST_SAMPLES = 4096, 256
 _MOST_VALUES = 1 << 24
 # So many samples of each class are among them, if there are.
 _LEAST_OF_A_CLASS = 16
-# Of so many candidates the best is taken, by what it does to so many samples.
+# Of so many candidates the best is taken, by what it does to so many samples at most.
 _CANDIDATES = 3
 _JUDGES = 1000
 # Two samples that a hyperplane cannot tell apart are replaced so many times.
@@ -70,7 +70,7 @@ class Survey:
             return None
         generator = np.random.default_rng(seed)
         most = _MOST_VALUES // n_features
-        share = min(max(most, _FEWEST_SAMPLES), _MOST_SAMPLES) / sizes.sum()
+        share = min(max(most, _FEWEST_SAMPLES), MOST_SURVEYED) / sizes.sum()
         wanted = np.minimum(
             sizes, np.maximum(_LEAST_OF_A_CLASS, np.rint(share * sizes))
         )
@@ -91,10 +91,15 @@ class Survey:
         labels = np.concatenate(present)
         return cls(np.ascontiguousarray(X[:, varies]), labels, used[varies], n_features)
 
-    @property
+    @cached_property
     def starts(self) -> np.ndarray:
         """Where the samples of each class start, and at last their number."""
         return np.concatenate(([0], np.cumsum(np.bincount(self.labels))))
+
+    @property
+    def n_bytes_of_spread(self) -> int:
+        """About how many bytes `spread` takes while it is computed."""
+        return 5 * self.X.nbytes // 2
 
     @cached_property
     def spread(self) -> np.ndarray:
@@ -104,7 +109,8 @@ class Survey:
         features that are nearly always the same.
         """
         standard, halves = self._standard
-        spread = np.sqrt(np.sqrt(np.mean(standard**4, axis=0))) * halves
+        np.square(np.square(standard, out=standard), out=standard)
+        spread = np.sqrt(np.sqrt(standard.mean(axis=0))) * halves
         return np.maximum(spread, np.nextafter(0.0, 1.0))
 
     @property
@@ -114,6 +120,23 @@ class Survey:
         halves = np.maximum(halves, np.finfo(np.float64).tiny)
         scaled = self.X / halves
         return scaled - scaled.mean(axis=0), halves
+
+    @cached_property
+    def judges(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Parts of the samples of about the same shares of the classes.
+
+        Each feature by feature, (n_used, n_judges), with its `starts`.
+        """
+        n_parts = -(-len(self.labels) // _JUDGES)
+        return [
+            (
+                np.ascontiguousarray(self.X[part::n_parts].T),
+                np.searchsorted(
+                    self.labels[part::n_parts], np.arange(len(self.starts))
+                ),
+            )
+            for part in range(n_parts)
+        ]
 
     @cached_property
     def scatter(self) -> np.ndarray | None:
@@ -150,14 +173,6 @@ class _Candidates:
         weights = (weights / np.where(largest > 0, largest, 1.0)).astype(np.float32)
         return cls(features, weights.astype(np.float64))
 
-    def at(self, X, samples, which) -> np.ndarray:
-        """Return <w, x>, added in order, for pairs of samples and hyperplanes."""
-        total = np.zeros(len(which))
-        for term in range(self.features.shape[1]):
-            values = X[samples, self.features[which, term]]
-            total += self.weights[which, term] * values
-        return total
-
 
 class AdaptedStream(SeededStream):
     """An endless sequence of hyperplanes drawn from a survey of the data."""
@@ -165,6 +180,11 @@ class AdaptedStream(SeededStream):
     def __init__(self, seed: int, survey: Survey, ball: Ball, n_drawn: int = 0):
         super().__init__(seed, ball, n_drawn)
         self._survey = survey
+
+    @property
+    def _n_columns(self) -> int | None:
+        n_features = self._survey.n_features
+        return n_features if n_features <= MANY_FEATURES else None
 
     def _group(self, number: int) -> tuple[Any, np.ndarray]:
         """Draw the hyperplanes that share a seed."""
@@ -214,6 +234,7 @@ def _candidates(survey: Survey, generator) -> _Candidates:
     if survey.scatter is not None:
         kind = np.repeat(np.arange(SEEDED_TOGETHER) % 3, _CANDIDATES)
         white, axis = np.flatnonzero(kind == 1), np.flatnonzero(kind == 2)
+        features[axis, 0] = generator.integers(0, d, len(axis))
         of_features = features[white][:, :, np.newaxis], features[white][:, np.newaxis]
         normal[white] = _whitened(survey.scatter[of_features], normal[white])
         normal[axis, 0] = np.where(normal[axis, 0] < 0, -1.0, 1.0)
@@ -222,10 +243,18 @@ def _candidates(survey: Survey, generator) -> _Candidates:
 
 
 def _random_features(generator, n: int, k: int, d: int) -> np.ndarray:
-    """Draw k of d features for each of n hyperplanes, in random order."""
-    if k * k >= d:
-        return np.argsort(generator.random((n, d)), axis=1, kind="stable")[:, :k]
-    return np.stack([generator.choice(d, k, replace=False) for _ in range(n)])
+    """Draw k of d features for each of n hyperplanes.
+
+    The t-th is a random one of the first d - k + t + 1, or the last of these if that
+    one is there already (R. Floyd): any set of k features is as likely as any other.
+    """
+    features = np.empty((n, k), dtype=np.intp)
+    for t in range(k):
+        last = d - k + t
+        drawn = generator.integers(0, last + 1, n)
+        is_there = (features[:, :t] == drawn[:, np.newaxis]).any(axis=1)
+        features[:, t] = np.where(is_there, last, drawn)
+    return features
 
 
 def _whitened(scatter: np.ndarray, normal: np.ndarray) -> np.ndarray:
@@ -245,20 +274,18 @@ def _whitened(scatter: np.ndarray, normal: np.ndarray) -> np.ndarray:
 
 def _between_classes(survey: Survey, candidates: _Candidates, generator):
     """Return <w, x> and <w, x'> for two samples of different classes, one pair each."""
-    low, high = np.zeros((2, len(candidates.weights)))
-    left = np.arange(len(low))
-    starts, n_samples = survey.starts, len(survey.labels)
-    for _ in range(_MOST_PAIRS):
-        one = generator.integers(0, n_samples, len(left))
-        first = starts[survey.labels[one]]
-        size = starts[survey.labels[one] + 1] - first
-        other = generator.integers(0, n_samples - size)
-        other = np.where(other < first, other, other + size)
-        low[left] = candidates.at(survey.X, one, left)
-        high[left] = candidates.at(survey.X, other, left)
-        left = left[low[left] == high[left]]
-        if len(left) == 0:
-            return low, high
+    shape = len(candidates.weights), _MOST_PAIRS
+    starts, labels = survey.starts, survey.labels
+    one = generator.integers(0, len(labels), shape)
+    first, last = starts[labels[one]], starts[labels[one] + 1]
+    other = generator.integers(0, len(labels) - (last - first))
+    other += np.where(other < first, 0, last - first)
+    low, high = kernels.first_apart(
+        survey.X, one, other, candidates.features, candidates.weights
+    )
+    left = np.flatnonzero(low == high)
+    if len(left) == 0:
+        return low, high
     # Most samples are alike here: just above them is as good a place as any.
     sizes = candidates.weights * survey.spread[candidates.features]
     high[left] += _AWAY * np.abs(sizes[left]).max(axis=1)
@@ -267,11 +294,7 @@ def _between_classes(survey: Survey, candidates: _Candidates, generator):
 
 def _gains(survey: Survey, candidates: _Candidates, thresholds, generator):
     """Return how well candidates divide the classes of some of the samples."""
-    n_samples = len(survey.labels)
-    judges = np.arange(n_samples)
-    if n_samples > _JUDGES:
-        judges = np.sort(generator.permutation(n_samples)[:_JUDGES])
-    starts = np.searchsorted(survey.labels[judges], np.arange(len(survey.starts)))
+    columns, starts = survey.judges[generator.integers(len(survey.judges))]
     return kernels.gini_gains(
-        survey.X[judges].T, starts, candidates.features, candidates.weights, thresholds
+        columns, starts, candidates.features, candidates.weights, thresholds
     )

@@ -140,8 +140,7 @@ class BitCodes:
     def arranged(self, n_threads: int = 1) -> BitCodes:
         """Return the codes laid out as many of them are counted fastest.
 
-        They take over the memory of these codes, which must not be used any more. No
-        margins can be summed afterwards.
+        They take over the memory of these codes, which must not be used any more.
         """
         step = max(1, -(-len(self.tiles) // (n_threads * TILES_OF_A_GROUP)))
         step *= TILES_OF_A_GROUP
@@ -223,28 +222,45 @@ class BitCodes:
         """
         return kernels.covers(self.tiles, masks, bounds, tiles.start, tiles.stop)
 
+    def cover_in_order(self, order: np.ndarray, tiles: slice) -> tuple:
+        """Cover a class in the order of drawing: see `kernels.cover_in_order`."""
+        return kernels.cover_in_order(
+            self.tiles, order, tiles.start, tiles.stop, self.n_bits
+        )
+
     def classes_that_fire(self, masks, bounds, starts) -> np.ndarray:
         """Return which classes have a neuron that covers the sample.
 
         Booleans of shape (n_samples, n_classes); class c has the neurons `starts[c]` ..
         `starts[c + 1] - 1`.
         """
-        fired = kernels.classes_that_fire(self.tiles, masks, bounds, starts)
+        fired = kernels.classes_that_fire(
+            self.tiles, masks, bounds, starts, self.n_samples
+        )
         return unpack_lanes(fired, self.n_samples)
 
-    def margin_sums(self, masks, bounds, starts, n_votes: int) -> np.ndarray:
+    def votes(self, masks, bounds, starts, n_votes: int):
         """Sum the `n_votes` largest margins m - <u, code> of each class.
 
-        Integers of shape (n_samples, n_classes); fewer margins are summed where a class
-        has fewer neurons.
+        Returns integers of shape (n_samples, n_classes), and what `classes_that_fire`
+        returns. Fewer margins are summed where a class has fewer neurons.
         """
         if n_votes > _FEW_VOTES and bounds.max() <= 64 * masks.shape[1] + 1:
             votes = np.array([n_votes])
-            return kernels.margin_sums(self.words(), masks, bounds, starts, votes)[
-                :, :, 0
-            ]
-        sums = kernels.largest_margins(self.tiles, masks, bounds, starts, n_votes)
-        return sums[: self.n_samples]
+            sums = kernels.margin_sums(self.words(), masks, bounds, starts, votes)
+            return sums[:, :, 0], self.classes_that_fire(masks, bounds, starts)
+        sums, fired = kernels.margins_and_fires(
+            self.tiles, masks, bounds, starts, n_votes, self.n_samples
+        )
+        return sums[: self.n_samples], unpack_lanes(fired, self.n_samples)
+
+    def neuron_margins(self, masks, bounds) -> np.ndarray:
+        """Return the margin m - <u, code> of each neuron, (n_samples, n_masks)."""
+        words = self.words()
+        margins = np.tile(np.asarray(bounds, dtype=np.int64), (len(words), 1))
+        for of_samples, of_masks in zip(words.T, masks.T, strict=True):
+            margins -= np.bitwise_count(of_samples[:, np.newaxis] & of_masks)
+        return margins
 
 
 def _n_tiles(n_samples: int) -> int:

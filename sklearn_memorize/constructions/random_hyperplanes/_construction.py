@@ -47,9 +47,10 @@ from ...kernels._threads import run_in_threads
 from ...network._layer import Activation
 from ._adapted import AdaptedStream, Survey
 from ._codes import unpack_bits
-from ._covers import Cover, without_spare_neurons
+from ._covers import Cover
 from ._drawing import Ball, HyperplaneStream, SeededStream
 from ._hyperplane_layer import HyperplaneLayer
+from ._leave_one_out import LeftOutCodes
 from ._network import Covering
 from ._samples import Samples
 from ._separating import separating_hyperplanes
@@ -57,8 +58,9 @@ from ._separating import separating_hyperplanes
 # If more samples are missed, it is not asked which others they are not separated from.
 _MOST_MISSED = 2048
 # Separating hyperplanes are added this many times at the most. Once is enough with
-# thresholds. With ReLU, what they add to |u| may take its bound from another neuron.
-MOST_ROUNDS = 8
+# thresholds. With ReLU, what they add to |u| may take its bound from another neuron;
+# and where a few times were not enough, outputs are counted in finer units.
+MOST_ROUNDS, _FINER_ROUND = 8, 4
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Rules:
     the radius. Where there is a `survey`, hyperplanes are drawn from it.
     `greedy` chooses centers by what they cover and does not draw them; `prune` drops
     neurons and hyperplanes that are not needed. The `classes` to memorize are given by
-    number.
+    number. At most `n_left_out` samples are to be left out afterwards.
     """
 
     n_hyperplanes: int | None
@@ -85,6 +87,7 @@ class Rules:
     classes: tuple[int, ...]
     n_threads: int
     survey: Survey | None = field(default=None, repr=False)
+    n_left_out: int = 0
 
     @property
     def n_at_first(self) -> int:
@@ -119,7 +122,8 @@ class Memorization:
     `covering` are the first two layers of the network, `centers` the rows behind its
     neurons, and `coverage` the number of training samples that each neuron covers;
     the rows `missed` are covered by none. `codes` are those of the training samples,
-    or None where they are not at hand or not those of the covering.
+    or None where they are not at hand or not those of the covering. `left_out` is what
+    leaving samples out needs, if it was asked for.
     """
 
     covering: Covering
@@ -127,6 +131,7 @@ class Memorization:
     coverage: np.ndarray = field(repr=False)
     missed: np.ndarray = field(repr=False)
     codes: Any = field(repr=False)
+    left_out: LeftOutCodes | None = field(repr=False)
 
     @property
     def n_missed(self) -> int:
@@ -143,7 +148,7 @@ def memorize(
     """
     stream, order_seed = hyperplane_stream(seed, ball, rules), seed_of_orders(seed)
     drawn = stream.draw(rules.n_at_first, rules.n_threads)
-    layer, n_rounds = samples.most_balanced_first(drawn), 0
+    layer, n_rounds = with_balanced_first(drawn, samples, rules), 0
     with ExitStack() as enlargements:
         while True:
             n = layer.n_hyperplanes
@@ -157,11 +162,13 @@ def memorize(
                 break
             if rules.separates and n_rounds < MOST_ROUNDS:
                 n_rounds += 1
-                layer = with_separating(layer, codes, covers, samples, rules, seed)
+                layer = with_separating(
+                    layer, codes, covers, samples, rules, seed, n_rounds
+                )
             elif not rules.separates and n < rules.most_drawn:
                 n_more = min(n, rules.most_drawn - n)
                 drawn = drawn.joined_by(stream.draw(n_more, rules.n_threads))
-                layer = samples.most_balanced_first(drawn)
+                layer = with_balanced_first(drawn, samples, rules)
             if layer is layer_before:
                 break
             enlarging = progress.part(
@@ -171,8 +178,18 @@ def memorize(
             )
             progress = enlargements.enter_context(enlarging)
     if rules.prune:
-        covers = [without_spare_neurons(cover) for cover in covers]
+        covers = samples.without_spare_neurons(codes, covers, rules.classes)
     return assemble(layer, codes, covers, samples, rules)
+
+
+def with_balanced_first(
+    layer: HyperplaneLayer, samples: Samples, rules: Rules
+) -> HyperplaneLayer:
+    """Sort random hyperplanes as `most_balanced_first` does.
+
+    Those that are adapted all divide the samples, and sorting them brings no time.
+    """
+    return layer if rules.survey is not None else samples.most_balanced_first(layer)
 
 
 def with_separating(
@@ -182,16 +199,19 @@ def with_separating(
     samples: Samples,
     rules: Rules,
     seed: int,
+    n_rounds: int,
 ) -> HyperplaneLayer:
     """Add hyperplanes that separate the missed samples from all other classes.
 
-    If no sample is missed, the layer is returned as it is.
+    If no sample is missed, the layer is returned as it is. `n_rounds` counts the times.
     """
     by_class = zip(rules.classes, covers, strict=True)
     missed = {number: cover.missed for number, cover in by_class}
     n_missed = sum(map(len, missed.values()))
     if n_missed == 0:
         return layer
+    if rules.activation == "relu" and n_rounds == _FINER_ROUND:
+        layer = layer.with_finer_outputs()
     first = np.cumsum(samples.sizes) - samples.sizes
     is_missed = np.zeros(samples.n_samples, dtype=bool)
     for number, ranks in missed.items():
@@ -278,15 +298,22 @@ def assemble(
 
     Where the covers are pruned, so are hyperplanes that no neuron reads.
     """
-    codes = samples.codes_to_certify(codes)
     masks = np.concatenate([cover.masks for cover in covers])
+    starts = np.cumsum([0] + [len(cover.centers) for cover in covers])
+    bounds = np.concatenate([cover.bounds for cover in covers])
+    left_out = None
+    if rules.n_left_out:
+        left_out = LeftOutCodes.of(
+            samples, rules.n_left_out, codes, masks, bounds, starts
+        )
+    codes = samples.codes_to_certify(codes)
     if rules.prune:
         used = np.flatnonzero(_bits_in_use(masks, layer.n_hyperplanes))
         if 0 < len(used) < layer.n_hyperplanes:
             layer, codes = layer.subset(used), None
-            masks = kernels.pack_bits(unpack_bits(masks, 64 * masks.shape[1])[:, used])
-    starts = np.cumsum([0] + [len(cover.centers) for cover in covers])
-    bounds = np.concatenate([cover.bounds for cover in covers])
+            masks = _of_bits(masks, used)
+            if left_out is not None:
+                left_out = replace(left_out, words=_of_bits(left_out.words, used))
     first_sample = np.concatenate(([0], np.cumsum(samples.sizes)))
     centers = [
         samples.rows[first_sample[number] + cover.centers].astype(np.intp)
@@ -302,7 +329,13 @@ def assemble(
         np.concatenate([cover.coverage for cover in covers]),
         np.concatenate(missed),
         codes,
+        left_out,
     )
+
+
+def _of_bits(words: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """Return words of some bits alone."""
+    return kernels.pack_bits(unpack_bits(words, 64 * words.shape[1])[:, bits])
 
 
 def _bits_in_use(masks: np.ndarray, n_bits: int) -> np.ndarray:

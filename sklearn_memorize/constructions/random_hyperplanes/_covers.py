@@ -22,7 +22,8 @@ from ._relu_codes import ReLUCodes
 
 # This many neurons at most are computed together.
 _MOST_CANDIDATES = 64
-_FEW_SAMPLES, _AHEAD_OF_FEW = 2048, 32
+# A class of more samples is covered in many steps; between these, signals are seen.
+_COVERED_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Cover:
     `centers` are the ranks of the samples behind them, `masks` and `bounds` their u and
     m, and `coverage` is the number of samples that each covers. Those of rank `missed`
     are covered by none. `members` says which samples each covers, one bit for each lane
-    of the tiles of the class; None where the samples are elsewhere.
+    of the tiles of the class, or is None where that was not kept.
     """
 
     centers: np.ndarray
@@ -79,6 +80,12 @@ def cover_in_drawing_order(
     is the same. `bounds_of(masks, ranks)` are the bounds m; if it is None, those with
     which no sample outside the tiles is covered.
     """
+    if (
+        bounds_of is None
+        and isinstance(codes, BitCodes)
+        and len(order) <= _COVERED_AT_ONCE
+    ):
+        return _cover_at_once(codes, tiles, order)
     bounds_of = bounds_of or _outside(codes, tiles)
     n_tiles = tiles.stop - tiles.start
     covered = np.zeros(n_tiles, dtype=np.uint64)
@@ -86,9 +93,7 @@ def cover_in_drawing_order(
     no_members = np.empty((0, n_tiles), dtype=np.uint64)
     kept = [(none, codes.masks(none), np.empty(0, dtype=np.int64), no_members)]
     waiting = order
-    # Where samples are few, calls take longer than what they do.
-    least_ahead = _AHEAD_OF_FEW if len(order) <= _FEW_SAMPLES else 1
-    n_ahead = least_ahead
+    n_ahead = 1
     while len(waiting):
         candidates, waiting = waiting[:n_ahead], waiting[n_ahead:]
         masks = codes.masks(tiles.start * LANES + candidates)
@@ -101,7 +106,7 @@ def cover_in_drawing_order(
         # Look further ahead as long as little of it is wasted. Candidates without a
         # bound are not: they would have had their turn.
         n_needed = len(used) + int((bounds <= 0).sum())
-        n_ahead = 2 * n_ahead if 2 * n_needed > n_ahead else least_ahead
+        n_ahead = 2 * n_ahead if 2 * n_needed > n_ahead else 1
         n_ahead = min(n_ahead, _MOST_CANDIDATES)
     centers, masks, bounds, members = map(np.concatenate, zip(*kept, strict=True))
     return Cover.of_members(centers, masks, bounds, members, len(order))
@@ -110,6 +115,14 @@ def cover_in_drawing_order(
 def _outside(codes: BitCodes | ReLUCodes, tiles: slice) -> Callable:
     """Return what gives the bounds with which no sample outside is covered."""
     return lambda masks, ranks: codes.largest_bounds(masks, tiles)
+
+
+def _cover_at_once(codes: BitCodes, tiles: slice, order: np.ndarray) -> Cover:
+    """Do what `cover_in_drawing_order` does in one call."""
+    centers, bounds, coverage, covered = codes.cover_in_order(order, tiles)
+    masks = codes.masks(tiles.start * LANES + centers)
+    missed = np.flatnonzero(~lanes(covered)[: len(order)])
+    return Cover(centers.astype(np.intp), masks, bounds, coverage, missed)
 
 
 def _used_in_turn(covers: np.ndarray, bounds: np.ndarray) -> list[int]:
@@ -185,11 +198,15 @@ def _largest_gains_first(members: np.ndarray, candidates: np.ndarray) -> np.ndar
     return np.array(chosen, dtype=np.intp)
 
 
-def without_spare_neurons(cover: Cover) -> Cover:
+def without_spare_neurons(
+    cover: Cover, codes: BitCodes | ReLUCodes, tiles: slice
+) -> Cover:
     """Drop neurons whose samples the others cover, the smallest first."""
-    assert cover.members is not None
-    memberships = [np.flatnonzero(lanes(row)) for row in cover.members]
-    times_covered = np.zeros(cover.members.shape[1] * LANES, dtype=np.int64)
+    members = cover.members
+    if members is None:
+        members = codes.covers(cover.masks, cover.bounds, tiles)
+    memberships = [np.flatnonzero(lanes(row)) for row in members]
+    times_covered = np.zeros(members.shape[1] * LANES, dtype=np.int64)
     for samples in memberships:
         times_covered[samples] += 1
     needed = np.ones(len(memberships), dtype=bool)
@@ -203,7 +220,7 @@ def without_spare_neurons(cover: Cover) -> Cover:
         cover.bounds[needed],
         cover.coverage[needed],
         cover.missed,
-        cover.members[needed],
+        members[needed],
     )
 
 

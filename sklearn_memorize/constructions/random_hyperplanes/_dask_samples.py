@@ -15,7 +15,7 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..._estimator._base import BaseMemorizingClassifier
-from ..._estimator._conflicts import resolve_labels
+from ..._estimator._conflicts import Ballots, resolve_labels
 from ..._estimator._dask import DaskWorkers, in_row_chunks, is_dask_array
 from ..._estimator._sklearn import _check_sample_weight
 from ..._estimator._training_set import (
@@ -58,7 +58,7 @@ def read_chunks(
     def take(rows):
         return take_rows(workers, parts, offsets, rows)
 
-    rows, resolved, n_conflicts = _distinct(hashes, labels, weights, take)
+    rows, resolved, n_conflicts, owners = _distinct(hashes, labels, weights, take)
     del hashes
     estimator._report_conflicts(n_conflicts)
     # A class that lost all its rows to others is not there.
@@ -72,6 +72,9 @@ def read_chunks(
     )
     resolved = np.searchsorted(present, resolved)
     by_label = np.argsort(_narrow(resolved), kind="stable")
+    ballots = None
+    if owners is not None and estimator._leaves_out:
+        ballots = _ballots(rows[by_label], owners, labels, weights, present)
     return SamplesInParts(
         workers=workers,
         parts=parts,
@@ -82,6 +85,7 @@ def read_chunks(
         sizes=np.bincount(resolved, minlength=len(present)),
         n_features=int(X.shape[1]),
         n_conflicts=n_conflicts,
+        ballots=ballots,
     )
 
 
@@ -176,22 +180,42 @@ def _weights(sample_weight, n_samples: int) -> np.ndarray | None:
     )
 
 
-def _distinct(hashes, labels, weights, take) -> tuple[np.ndarray, np.ndarray, int]:
+def _ballots(rows, owners, labels, weights, present) -> Ballots:
+    """Return the labels that the samples `rows` had before they were resolved."""
+    places = np.full(len(owners), -1, dtype=np.intp)
+    places[rows] = np.arange(len(rows))
+    # A class that lost all its rows to others is not there.
+    voters = np.flatnonzero((owners >= 0) & np.isin(labels, present))
+    return Ballots.none().joined_by(
+        places[owners[voters]],
+        np.searchsorted(present, labels[voters]),
+        np.ones(len(voters)) if weights is None else weights[voters],
+    )
+
+
+def _distinct(hashes, labels, weights, take) -> tuple:
     """Find the distinct rows and one label for each, as in memory.
 
     Only rows whose hashes agree can be equal; those are looked at: `take` returns rows
     by their increasing numbers. Rows of weight zero are left out.
 
     Returns the first occurrence of each distinct row, in the order of `distinct_rows`,
-    their class numbers, and the number of distinct rows with several labels.
+    their class numbers, the number of distinct rows with several labels, and for each
+    row the first one that equals it (-1 where it has no weight); None instead of these
+    if each row stands for itself.
     """
     order = np.argsort(hashes, kind="stable")
     if weights is not None:
         order = order[weights[order] > 0]
     in_order = hashes[order]
     equal = in_order[1:] == in_order[:-1]
+    owners = None
+    if weights is not None or equal.any():
+        owners = np.full(len(hashes), -1, dtype=np.intp)
+        owners[order] = order
     if not equal.any():
-        return order, labels[order], 0
+        return order, labels[order], 0, owners
+    assert owners is not None
     repeated = np.zeros(len(order), dtype=bool)
     repeated[1:] |= equal
     repeated[:-1] |= equal
@@ -201,12 +225,13 @@ def _distinct(hashes, labels, weights, take) -> tuple[np.ndarray, np.ndarray, in
         first, inverse = distinct_rows(take(members))
         votes = None if weights is None else weights[members]
         chosen, n = resolve_labels(inverse, labels[members], votes, len(first))
+        owners[members] = members[first][inverse]
         rows.append(members[first])
         resolved.append(chosen)
         n_conflicts += n
     all_rows = np.concatenate(rows)
     by_hash = np.argsort(hashes[all_rows], kind="stable")
-    return all_rows[by_hash], np.concatenate(resolved)[by_hash], n_conflicts
+    return all_rows[by_hash], np.concatenate(resolved)[by_hash], n_conflicts, owners
 
 
 def _groups_at_once(rows, hashes, take):

@@ -169,7 +169,9 @@ def _features_in_use(over_blocks: Callable, n_features: int) -> np.ndarray | Non
 def _used_features(X, rows) -> np.ndarray:
     block = rows_of(X, rows)
     if sparse.issparse(block):
-        return np.unique(block.indices[block.data != 0])
+        is_used = np.zeros(block.shape[1], dtype=bool)
+        is_used[block.indices[block.data != 0]] = True
+        return np.flatnonzero(is_used)
     return np.flatnonzero((block != 0).any(axis=0))
 
 
@@ -309,21 +311,38 @@ class SeededStream(ABC):
         start, stop = self._n_drawn, self._n_drawn + n_hyperplanes
         self._n_drawn = stop
         numbers = range(start // SEEDED_TOGETHER, -(-stop // SEEDED_TOGETHER))
-        n_features = self._ball.n_features_drawn
-        check_room(  # the groups, and the array they are put into
-            2 * len(numbers) * SEEDED_TOGETHER * n_features * 4,
-            f"{n_hyperplanes:,} hyperplanes in {n_features:,} dimensions",
-        )
-        groups = run_in_threads(self._group, numbers, n_threads)
-        first = start % SEEDED_TOGETHER
-        wanted = slice(first, first + n_hyperplanes)
-        directions = stacked_weights([directions for directions, _ in groups])[wanted]
+        biases = np.empty(n_hyperplanes)
+        room, parts = None, {}
+        if self._n_columns is not None:
+            check_room(
+                4 * n_hyperplanes * self._n_columns,
+                f"{n_hyperplanes:,} hyperplanes in {self._n_columns:,} dimensions",
+            )
+            room = np.empty((n_hyperplanes, self._n_columns), dtype=np.float32)
+
+        def put_group(number: int) -> None:
+            first = number * SEEDED_TOGETHER
+            wanted = slice(max(first, start), min(first + SEEDED_TOGETHER, stop))
+            part = slice(wanted.start - first, wanted.stop - first)
+            place = slice(wanted.start - start, wanted.stop - start)
+            of_group, biases_of_group = self._group(number)
+            biases[place] = biases_of_group[part]
+            if room is None:
+                parts[number] = of_group[part]
+            else:
+                room[place] = of_group[part]
+
+        run_in_threads(put_group, numbers, n_threads)
+        if room is None:
+            room = stacked_weights([parts[number] for number in numbers])
         return HyperplaneLayer(
-            self._spread(directions),
-            np.concatenate([biases for _, biases in groups])[wanted],
-            self._ball.exponent,
-            self._ball.shift,
+            self._spread(room), biases, self._ball.exponent, self._ball.shift
         )
+
+    @property
+    @abstractmethod
+    def _n_columns(self) -> int | None:
+        """Length of the directions of a group; None if they are sparse."""
 
     @abstractmethod
     def _group(self, number: int) -> tuple[Any, np.ndarray]:
@@ -352,6 +371,10 @@ class HyperplaneStream(SeededStream):
                 "double precision. Lower max_bias, or scale the features down."
             )
         self._reach = max_bias * math.ldexp(ball.radius, -ball.exponent)
+
+    @property
+    def _n_columns(self) -> int:
+        return self._ball.n_features_drawn
 
     def _group(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw the hyperplanes that share a seed."""

@@ -22,6 +22,7 @@ from ..._estimator._probabilities import ONE_OBSERVATION, Rule, Softmax
 from ..._estimator._sklearn import Interval, StrOptions, _fit_context, draw_seeds
 from ..._estimator._training_set import canonical_csr
 from ...exceptions import InterpolationError, InterpolationWarning
+from ...kernels import standard_arithmetic
 from ...kernels._memory import check_room
 from ._adapted import Survey
 from ._codes import ClassLayout
@@ -30,9 +31,11 @@ from ._dask_samples import read_chunks
 from ._drawing import MANY_FEATURES, Ball, given_ball
 from ._forgetting import memorize_set
 from ._growing import grow_draws
-from ._leave_one_out import leave_one_out
-from ._network import CoverNetwork
+from ._hyperplane_layer import FEW_FEATURES
+from ._leave_one_out import MOST_LEFT_OUT, leave_one_out
+from ._network import Calibration, CoverNetwork
 from ._partial_fit import Batches, ball_of, read_batch, samples_to_forget
+from ._reasons import ReasonsMixin
 from ._sample_set import Moves, SampleSet
 from ._samples import Samples, SamplesInMemory
 from ._seen_samples import SeenSamples
@@ -41,22 +44,28 @@ from ._seen_samples import SeenSamples
 # by `fit` and by each call to `partial_fit`; and this many if there are as many.
 _N_CHECKED_ONCE, _N_CHECKED_EACH_TIME = 1024, 256
 _LEAST_CHECKED = 256
+# Blocks of rows and of products take about so much memory in each thread, where there
+# are products at all.
+_BYTES_AT_WORK = 36 << 20
 # What "auto" stands for where hyperplanes are adapted; from many samples on, fewer
 # draws of more hyperplanes do as well, and take less time.
 _MANY_SAMPLES = 10_000
 _MOST_DRAWS, _FEWER_DRAWS = 32, 16
+# What is known only where samples are left out.
+_LEFT_OUT = ("loo_score_", "loo_decision_function_", "loo_indices_")
 # Margins, averaged over the draws, are multiplied by this before softmax.
 _MARGIN_SCALE = 128.0
 
 
-class MemorizingClassifier(BaseMemorizingClassifier):
+class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
     """Classifier that provably recalls every training sample, without gradients.
 
-    Random hyperplanes cut the space into cells and give every sample a binary code. A
-    greedy cover of the codes then gives, class by class, neurons that fire at samples
-    of their class and at no training sample of another class. The result is a
-    three-layer network that memorizes the training set. Its size depends on the
-    geometry of the classes and not on the number of samples [1]_.
+    Hyperplanes cut the space into cells and give every sample a binary code. A greedy
+    cover of the codes then gives, class by class, neurons that fire at samples of their
+    class and at no training sample of another class. The result is a three-layer
+    network that memorizes the training set. With random hyperplanes its size depends on
+    the geometry of the classes and not on the number of samples [1]_; by default they
+    are drawn from the data, so that the network predicts better.
 
     `fit` ends by deciding every training sample by the rule of `predict`, and sets
     `interpolates_`. With threshold activation everything past the first layer is
@@ -65,14 +74,13 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     Parameters
     ----------
-    hyperplanes : {"random", "adapted"}, default="random"
-        How hyperplanes are drawn. "random" ones are those of [1]_, Gaussian with
-        uniform biases: the theorem is about them. "adapted" ones combine a few
-        features, in units of their spread, and pass between two training samples of
-        different classes; of three candidates the one is taken that divides the classes
-        best. They are drawn from at most 4,096 of the samples, need no
-        `StandardScaler`, and predict better on tables. Of them recall is proven, and
-        nothing more.
+    hyperplanes : {"adapted", "random"}, default="adapted"
+        How hyperplanes are drawn. "adapted" ones combine a few features, in units of
+        their spread, and pass between two training samples of different classes; of
+        three candidates the one is taken that divides the classes best. They are drawn
+        from at most 4,096 of the samples, need no `StandardScaler`, and predict better.
+        Of them recall is proven, and nothing more. "random" ones are those of [1]_,
+        Gaussian with uniform biases: the theorem is about them.
     n_hyperplanes : int or "auto", default="auto"
         Number of hyperplanes of each draw. With "auto", `min_hyperplanes` are
         drawn, and what they leave to do is done as `separating_hyperplanes` says. A
@@ -143,9 +151,20 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         are random. Where they are adapted, it is chosen by leaving out training
         samples, one at a time, and so are a scale of the margins and an offset of each
         class, which turn margins into scores whose softmax is `predict_proba`: those
-        with the smallest log loss. Nothing is fitted again for that. Where X is a dask
-        array, with `one_sided`, with `decision="network"` and with
-        `activation="relu"`, it is 3, and margins are not calibrated.
+        with the smallest log loss. Nothing is fitted again for that. With `one_sided`,
+        with `decision="network"` and with `activation="relu"` it is 3, and margins are
+        not calibrated.
+    n_left_out : int or "auto", default="auto"
+        Number of distinct rows, spread over all, that are left out one by one at the
+        most; "auto" is 2,000. A number as large as the training set gives a score to
+        each row.
+    class_weight : dict, "balanced" or None, default=None
+        By "vote", what the probability of each class is multiplied by, where not
+        exactly one class fires in all the draws that are kept: a positive number for
+        each label, 1 for those that a dict leaves out. "balanced" divides by the number
+        of distinct rows of the class, so that rare classes are predicted more often,
+        and balanced accuracy rises where accuracy falls. All training samples are
+        recalled, whatever the weights.
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical rows with different labels: memorize the label of
         the largest total weight with a `ConflictingLabelsWarning`, or raise.
@@ -166,8 +185,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     loo_score_ : float
         Share of the training samples that would get their own label if they had been
         left out, as the networks built without them would say, but for details that the
-        user guide gives. At most 2,000 distinct rows are left out. Only with
-        `n_votes="auto"`, where it chooses.
+        user guide gives. At most `n_left_out` distinct rows are left out, and
+        `class_weight` plays no part. Only with `n_votes="auto"`, where it chooses.
+    loo_decision_function_ : ndarray of shape (n_left_out, n_classes)
+        The scores of the classes at the samples that were left out, one at a time,
+        from which `loo_score_` is computed: their softmax is the probability that each
+        would get. Where the score of the own label is low, the label may be wrong. Only
+        where there is `loo_score_`.
+    loo_indices_ : ndarray of shape (n_left_out,)
+        Which training samples these are: of equal ones the first.
     network_ : CoverNetwork
         The network: layers, sizes, evaluation.
     radius_ : float
@@ -204,9 +230,11 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     Notes
     -----
-    **Probabilities.** By "vote" (and with `one_sided`) `predict_proba` is the softmax
-    of 128 times the margins, averaged over the draws. The factor fits data sets of
-    moderate noise; it is not calibrated on yours. By "network" the answer counts as one
+    **Probabilities.** Where samples are left out, by default, `predict_proba` is
+    calibrated: it is the softmax of the scores that fit the labels of the samples left
+    out best. Otherwise, by "vote" (and with `one_sided`), it is the softmax of 128
+    times the margins, averaged over the draws; this factor fits data sets of moderate
+    noise, and is not calibrated on yours. By "network" the answer counts as one
     observation: 2 / (n_classes + 1) for the predicted class, 1 / (n_classes + 1) for
     any other.
 
@@ -218,7 +246,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     Any two distinct rows differ in some feature, and comparing two numbers is exact. So
     separating hyperplanes recall any training set, memory permitting; with ReLU
-    activation, as long as the outputs of the first layer fit into double precision.
+    activation, as long as differences that matter and the largest entry are less than
+    a factor of about 2**1990 apart.
 
     Of more than 8,192 features, hyperplanes look only at those that are not zero in all
     training samples, if these are at most a quarter; predictions ignore the others.
@@ -265,6 +294,11 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         "one_sided": ["boolean"],
         "decision": [StrOptions({"vote", "network"})],
         "n_votes": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_left_out": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "conflicts": [StrOptions({"majority", "raise"})],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -273,7 +307,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
     def __init__(
         self,
         *,
-        hyperplanes="random",
+        hyperplanes="adapted",
         n_hyperplanes="auto",
         min_hyperplanes="auto",
         max_hyperplanes=65536,
@@ -289,6 +323,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         one_sided=False,
         decision="vote",
         n_votes="auto",
+        n_left_out="auto",
+        class_weight=None,
         conflicts="majority",
         n_jobs=None,
         random_state=None,
@@ -309,6 +345,8 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         self.one_sided = one_sided
         self.decision = decision
         self.n_votes = n_votes
+        self.n_left_out = n_left_out
+        self.class_weight = class_weight
         self.conflicts = conflicts
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -386,10 +424,16 @@ class MemorizingClassifier(BaseMemorizingClassifier):
 
     @property
     def _leaves_out(self) -> bool:
-        """Whether samples in memory are left out, to choose the number of votes."""
+        """Whether samples are left out, to choose the number of votes."""
         chooses = self.n_votes == "auto" and self.hyperplanes == "adapted"
         chooses = chooses and self.decision == "vote"
         return chooses and self.activation == "threshold" and not self.one_sided
+
+    def _most_left_out(self, training: Samples) -> int:
+        """Return how many samples are left out at the most; 0 for none."""
+        if not self._leaves_out or np.count_nonzero(training.sizes) < 2:
+            return 0
+        return MOST_LEFT_OUT if self.n_left_out == "auto" else self.n_left_out
 
     def _build(  # type: ignore[override]
         self, training: Samples, progress: Progress
@@ -409,6 +453,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         return self._attributes(draws, training, ball, rules)
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @standard_arithmetic
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Memorize one more batch, and certify that all so far are recalled.
 
@@ -417,6 +462,14 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         where samples are not separated. The network is one that `fit` might have built
         from all batches together: only the order in which it draws the samples behind
         the second layer is not random, for those of the batches before come first.
+
+        Adapted hyperplanes are drawn from the samples so far, as soon as these are of
+        two classes. They are drawn anew, and all samples covered by them, when there
+        are twice as many samples as the last time, until that was done for 4,096
+        samples or more; from then on they stay. `n_votes_`, the calibration and
+        `loo_score_` are renewed by every call. The number of draws, and with
+        `min_hyperplanes="auto"` that of hyperplanes, is the one for as many samples as
+        there are when they are drawn.
 
         All distinct rows are kept, and for each draw one bit for each row and
         hyperplane (8 bytes with `activation="relu"`). `fit` keeps nothing of the kind:
@@ -583,9 +636,15 @@ class MemorizingClassifier(BaseMemorizingClassifier):
         ball = ball_of(before, seen, self.center, self._given_ball(seen.X.shape[1]))
         if before is None:
             draws: Sequence = self._seeds_of_draws(training.n_samples, seeds)
-            survey = self._survey(training, ball, draws)
         else:
             draws, survey = before.draws, before.survey
+            n_surveyed = before.n_surveyed
+        is_adapted = self.hyperplanes == "adapted"
+        if before is not None and is_adapted and before.outgrown(training.n_samples):
+            draws, before = before.seeds, None  # the draws start afresh
+        if before is None:
+            survey = self._survey(training, ball, draws)
+            n_surveyed = training.n_samples if is_adapted else 0
         if len(training.sizes) == 1:
             attributes, codes = self._constant(ball), None
         else:
@@ -604,11 +663,12 @@ class MemorizingClassifier(BaseMemorizingClassifier):
                 pairs = grow_draws(draws, labels, training, ball, rules, self.n_jobs)
                 draws, networks = zip(*pairs, strict=True)
             attributes, codes = self._attributes(networks, training, ball, rules)
-            indices = attributes["sample_indices_"]
-            attributes["sample_indices_"] = seen.arrivals[indices]
+            for name in ("sample_indices_", "loo_indices_"):
+                if name in attributes:
+                    attributes[name] = seen.arrivals[attributes[name]]
         for name, value in attributes.items():
             setattr(self, name, value)
-        self._batches = Batches.of(self, seen, ball, draws, survey)
+        self._batches = Batches.of(self, seen, ball, draws, survey, n_surveyed)
         return codes, changes
 
     def _seeds_of_draws(self, n_samples: int, before: list[int] | None) -> list[int]:
@@ -633,6 +693,7 @@ class MemorizingClassifier(BaseMemorizingClassifier):
                 f"one_sided=True needs two classes, got {n_classes}; set "
                 "one_sided=False to memorize every class."
             )
+        self._class_weights(training.sizes)  # raises before anything is built
         is_auto = self.n_hyperplanes == "auto"
         least = self.min_hyperplanes
         if is_auto and least != "auto" and least > self.max_hyperplanes:
@@ -653,7 +714,32 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             classes=(1,) if self.one_sided else tuple(range(n_classes)),
             n_threads=_n_threads(self.n_jobs) if n_draws == 1 else 1,
             survey=survey,
+            n_left_out=self._most_left_out(training),
         )
+
+    def _class_weights(self, sizes: np.ndarray) -> np.ndarray | None:
+        """Return the weight of each class, given how many distinct rows it has."""
+        if self.class_weight is None:
+            return None
+        if self.one_sided or self.decision == "network":
+            raise ValueError(
+                "class_weight weighs the vote, and there is none with one_sided=True "
+                "or decision='network'. Set class_weight=None."
+            )
+        if isinstance(self.class_weight, str):
+            # A class that was declared and has no samples is not made more likely.
+            return 1.0 / np.where(sizes > 0, sizes, sizes.max())
+        classes = self.classes_.tolist()
+        given = self.class_weight.items()
+        unknown = [label for label, _ in given if label not in classes]
+        wrong = [label for label, weight in given if not 0 < weight < np.inf]
+        if unknown or wrong:
+            reason = "is not a label of y" if unknown else "has no positive weight"
+            raise ValueError(
+                f"class_weight: {(unknown or wrong)[0]!r} {reason}. Give positive "
+                "numbers to labels of y, or set class_weight='balanced'."
+            )
+        return np.array([float(self.class_weight.get(label, 1)) for label in classes])
 
     def _check_room_of_draws(
         self, training: Samples, ball: Ball, rules: Rules, n_draws: int
@@ -666,15 +752,20 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             n_features = 2 * math.isqrt(rules.survey.n_features) + 2
         # Each draw keeps its directions in single precision, and while it is at work
         # holds them once more, in another order. Where features are left out, there are
-        # the numbers of those in use as well, and the directions as an array of these.
+        # the numbers of those in use as well.
         n_at_work = min(n_draws, _n_threads(self.n_jobs))
-        layer = 4 * n * n_features * (1 if ball.features is None else 3)
+        layer = 4 * n * n_features * (1 if ball.features is None else 2)
         n_bytes = (n_draws + n_at_work) * layer
         if isinstance(training, SamplesInMemory):
-            if sparse.issparse(training.X):  # products with sparse rows make a copy
-                n_bytes += n_at_work * 4 * n * n_features
+            if sparse.issparse(training.X) and ball.features is None:
+                n_bytes += n_at_work * layer  # products with sparse rows make a copy
             bits = 64 if rules.activation == "relu" else 1
             n_bytes += n_draws * training.layout.n_positions * n * bits // 8
+        if len(ball.center) > FEW_FEATURES:
+            blocks = 4 * training.n_samples * (n + n_features)
+            n_bytes += n_at_work * min(_BYTES_AT_WORK, blocks)
+        if rules.survey is not None:  # the spread of features is measured before
+            n_bytes = max(n_bytes, rules.survey.n_bytes_of_spread)
         check_room(
             n_bytes,
             f"{n_draws} draws of {n:,} hyperplanes in {n_features:,} dimensions, "
@@ -689,13 +780,26 @@ class MemorizingClassifier(BaseMemorizingClassifier):
             draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
         quorum = _quorum([draw.missed for draw in draws])
         votes: dict = {"n_votes_": 3 if self.n_votes == "auto" else self.n_votes}
-        self.__dict__.pop("loo_score_", None)
+        for name in _LEFT_OUT:
+            self.__dict__.pop(name, None)
         calibration = None
-        can_leave_out = self._leaves_out and np.count_nonzero(training.sizes) > 1
-        if can_leave_out and isinstance(training, SamplesInMemory):
-            left_out = leave_one_out(draws, training, _n_threads(self.n_jobs))
-            votes = {"n_votes_": left_out.n_votes, "loo_score_": left_out.accuracy}
+        if rules.n_left_out:
+            left_out = leave_one_out(
+                draws, training, rules.n_left_out, _n_threads(self.n_jobs)
+            )
+            votes = {
+                "n_votes_": left_out.n_votes,
+                "loo_score_": left_out.accuracy,
+                "loo_decision_function_": left_out.scores,
+                "loo_indices_": left_out.rows.astype(np.intp),
+            }
             calibration = left_out.calibration
+        weights = self._class_weights(training.sizes)
+        if weights is not None:
+            if calibration is None:  # softmax does the same without one
+                scale = _MARGIN_SCALE / len(draws)
+                calibration = Calibration(scale, np.zeros(len(weights)))
+            calibration = calibration.weighted(weights)
         coverings = [draw.covering for draw in draws]
         network = CoverNetwork(coverings, quorum, calibration)
         widths = np.zeros(len(training.sizes), dtype=np.intp)

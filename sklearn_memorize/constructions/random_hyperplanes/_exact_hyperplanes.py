@@ -11,13 +11,25 @@ import numpy as np
 from scipy import sparse
 
 from ... import kernels
-from ...exact._signs import DOUBLE, TINY, ceilings, rounded_up, rounding, signs
+from ...exact._signs import (
+    DOUBLE,
+    SINGLE,
+    TINY,
+    ceilings,
+    compensated_sums,
+    rounded_up,
+    rounding,
+    signs,
+)
 from ...kernels._memory import blocks_of_rows
 from ...network._layer import Layer, frozen, frozen_matrix
 from ...network._storage import require, storable
+from ._rows import columns_in_use
 
 # Rows and directions of doubtful pairs take about so many numbers at a time.
 _PAIR_VALUES = 1 << 22
+# By this power of two finer units of ReLU outputs differ from usual ones.
+_FINER, _LARGEST_EXPONENT = 974, 1020
 
 
 @storable
@@ -205,18 +217,33 @@ class ExactHyperplanes:
     def subset(self, hyperplanes) -> Self:
         """Return the layer of some of the hyperplanes; those of `axis` stay last."""
         is_drawn = hyperplanes < self.n_drawn
-        n_drawn = np.count_nonzero(is_drawn)
-        assert is_drawn[:n_drawn].all()
-        return replace(
+        drawn = hyperplanes[: np.count_nonzero(is_drawn)]
+        assert is_drawn[: len(drawn)].all()
+        subset = replace(
             self,
-            directions=self.directions[hyperplanes[:n_drawn]],
-            scaled_biases=self.scaled_biases[hyperplanes[:n_drawn]],
-            axis=self.axis[hyperplanes[n_drawn:] - self.n_drawn],
+            directions=self.directions[drawn],
+            scaled_biases=self.scaled_biases[drawn],
+            axis=self.axis[hyperplanes[len(drawn) :] - self.n_drawn],
         )
+        if "shifted_offsets" in vars(self):  # they take long where digits cancel
+            known = tuple(part[drawn] for part in self.shifted_offsets)
+            vars(subset)["shifted_offsets"] = known
+        return subset
 
     def with_axis(self, more: AxisHyperplanes) -> Self:
         """Return the layer with more axis-parallel hyperplanes."""
         return replace(self, axis=self.axis.joined_by(more))
+
+    def with_finer_outputs(self) -> Self:
+        """Return the same hyperplanes, whose ReLU outputs are told from 0 far earlier.
+
+        The unit of outputs is so small that the largest of the samples barely fit into
+        double precision. Outputs of usual size then are all at their cap.
+        """
+        largest = float(np.abs(self.scaled_biases).max(initial=0.0))
+        finer = min(_FINER, _LARGEST_EXPONENT - math.frexp(largest)[1])
+        biases = np.ldexp(self.scaled_biases, finer)
+        return replace(self, scaled_biases=biases, exponent=self.exponent - finer)
 
     def joined_by(self, *others: Self) -> Self:
         """Return the layer of these hyperplanes and others of the same units."""
@@ -248,17 +275,49 @@ class ExactHyperplanes:
 
     @cached_property
     def shifted_offsets(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same for b + <w, shift>, which is added to <w, x - shift>."""
+        """The same for b + <w, shift>, which is added to <w, x - shift>.
+
+        Where the two terms nearly cancel, so that double precision would leave the
+        signs of all samples in doubt, they are summed with more digits.
+        """
         if self.shift is None:
             return self.offsets
         shift = np.ldexp(self.shift, -self.exponent)
-        assert not self.is_sparse
-        product = kernels.ordered_product(self.directions, shift[np.newaxis])[:, 0]
+        if self.is_sparse:
+            product = self.directions.astype(np.float64) @ shift
+        else:
+            product = kernels.ordered_product(self.directions, shift[np.newaxis])[:, 0]
         # A double of NumPy: a float of Python would become one in single precision.
         norm = np.sqrt(np.sum(shift * shift)) * (1 + 2.0**-20)
         magnitude = self.direction_bounds * norm + np.abs(self.scaled_biases)
         bounds = 2 * rounding(self.n_features + 4.0, DOUBLE) * magnitude + TINY
-        return _in_single_precision(self.scaled_biases + product, bounds)
+        values = self.scaled_biases + product
+        open_ = np.flatnonzero(~(bounds <= SINGLE * np.abs(values)))
+        if len(open_):
+            sums, errors = self._compensated_offsets(shift, open_)
+            closer = errors < bounds[open_]
+            values[open_[closer]] = sums[closer]
+            bounds[open_[closer]] = errors[closer]
+        return _in_single_precision(values, bounds)
+
+    def _compensated_offsets(
+        self, shift: np.ndarray, columns: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return b + <w, shift> of some hyperplanes, and bounds of the errors."""
+        points, directions = shift[np.newaxis], self.directions[columns]
+        if self.is_sparse:
+            used = columns_in_use(directions)
+            points, directions = points[:, used], directions[:, used].toarray()
+        everywhere = np.arange(len(columns))
+        zeros = np.zeros(len(columns))
+        return compensated_sums(
+            points,
+            directions,
+            zeros.astype(np.intp),
+            everywhere,
+            self.scaled_biases[columns],
+            zeros,
+        )
 
     def exact_signs(self, X, rows, columns, shifts=0.0) -> np.ndarray:
         """Return [<w, x> + b + shift > 0] for pairs of rows and hyperplanes."""
@@ -296,17 +355,21 @@ class ExactHyperplanes:
         """
         used_rows, rows = np.unique(rows, return_inverse=True)
         used_columns, columns = np.unique(columns, return_inverse=True)
-        X, directions = X[used_rows], self.directions[used_columns]
+        X = X[used_rows]
         features = np.arange(self.n_features)
         if sparse.issparse(X):
-            features = np.unique(X.indices)
+            features = columns_in_use(X)
         if self.is_sparse:
-            features = np.intersect1d(features, directions.indices)
+            directions = self.directions[used_columns]
+            features = np.intersect1d(features, columns_in_use(directions))
         if len(features) == 0:  # sums of nothing; any one feature gives them
             features = np.zeros(1, dtype=np.intp)
-        X, directions = X[:, features], directions[:, features]
+        X = X[:, features]
         X = X.toarray() if sparse.issparse(X) else X
-        directions = directions.toarray() if self.is_sparse else directions
+        if self.is_sparse:
+            directions = directions[:, features].toarray()
+        else:  # rows of very many features are not copied for a few of them
+            directions = self.directions[used_columns[:, np.newaxis], features]
         X, directions = np.ascontiguousarray(X), np.ascontiguousarray(directions)
         return X, rows, directions, columns
 

@@ -22,7 +22,7 @@ known, and asks for few others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -48,7 +48,6 @@ from ._covers import (
     cover_in_drawing_order,
     covered_by_any,
     lanes,
-    without_spare_neurons,
 )
 from ._drawing import Ball
 from ._hyperplane_layer import HyperplaneLayer
@@ -138,7 +137,9 @@ def _memorize(
     while sum(cover.n_missed for cover in covers) and not rules.n_hyperplanes:
         if rules.separates and n_rounds < MOST_ROUNDS:
             n_rounds += 1
-            larger = with_separating(layer, codes, covers, samples, rules, seed)
+            larger = with_separating(
+                layer, codes, covers, samples, rules, seed, n_rounds
+            )
         elif not rules.separates and layer.n_hyperplanes < rules.most_drawn:
             n = min(2 * layer.n_hyperplanes, rules.most_drawn)
             larger = _nearest_first(seed, ball, rules, n)
@@ -150,7 +151,7 @@ def _memorize(
         codes = samples.encode(layer, rules.activation, rules.n_threads)
         covers = _cover_classes(codes, samples, turns, rules, {})
     if rules.prune:
-        covers = [without_spare_neurons(cover) for cover in covers]
+        covers = samples.without_spare_neurons(codes, covers, rules.classes)
     found = assemble(layer, codes, covers, samples, rules)
     if layer.n_hyperplanes > n_drawn:
         return settled(found.centers[:0]), found, None
@@ -341,14 +342,11 @@ def _cover_classes(
         if known and not rules.greedy:
             return _cover_knowing(codes, tiles, order, bounds)
 
-        def bounds_of(masks: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-            new = np.flatnonzero(bounds[ranks] < 0)
-            bounds[ranks[new]] = computed_bounds(codes, masks[new], tiles)
-            return bounds[ranks]
-
         strategy = cover_greedily if rules.greedy else cover_in_drawing_order
-        is_binary = isinstance(codes, BitCodes)
-        return strategy(codes, tiles, order, bounds_of if is_binary else None)
+        found = strategy(codes, tiles, order)
+        if not isinstance(codes, BitCodes):
+            return found
+        return replace(found, bounds=_bounded(found.bounds, found.masks))
 
     return cover_each_class(cover, samples.sizes, rules)
 
@@ -431,6 +429,9 @@ class _Candidates:
 
 def computed_bounds(codes: BitCodes, masks: np.ndarray, tiles: slice) -> np.ndarray:
     """Return the bounds with which no sample outside the tiles is covered."""
-    # With no other class about, any larger bound is as good.
-    sizes = np.bitwise_count(masks).sum(axis=1, dtype=np.int64)
-    return np.minimum(codes.largest_bounds(masks, tiles), sizes + 1)
+    return _bounded(codes.largest_bounds(masks, tiles), masks)
+
+
+def _bounded(bounds: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Lower bounds that say no more: with no other class about, any larger one does."""
+    return np.minimum(bounds, np.bitwise_count(masks).sum(axis=1, dtype=np.int64) + 1)

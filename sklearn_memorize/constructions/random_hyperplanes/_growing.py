@@ -33,9 +33,10 @@ from ._construction import (
     cover_each_class,
     hyperplane_stream,
     seed_of_orders,
+    with_balanced_first,
     with_separating,
 )
-from ._covers import Cover, renewed_cover, without_spare_neurons
+from ._covers import Cover, renewed_cover
 from ._drawing import Ball
 from ._hyperplane_layer import HyperplaneLayer
 from ._samples import SamplesInMemory
@@ -101,7 +102,7 @@ def memorize_more(
             if n_rounds > MOST_ROUNDS:
                 break
             layer = with_separating(
-                growing.layer, codes, covers, samples, rules, growing.seed
+                growing.layer, codes, covers, samples, rules, growing.seed, n_rounds
             )
             larger = _encoded_anew(growing, layer, samples, rules)
         else:
@@ -110,7 +111,7 @@ def memorize_more(
             break
         growing, codes = larger
     if rules.prune:
-        covers = [without_spare_neurons(cover) for cover in covers]
+        covers = samples.without_spare_neurons(codes, covers, rules.classes)
     network = assemble(growing.layer, codes, covers, samples, rules)
     neurons = {
         number: (samples.of_class(number)[cover.centers], cover.bounds)
@@ -136,7 +137,7 @@ def _codes(
 def _first_draw(seed: int, samples: SamplesInMemory, ball: Ball, rules: Rules):
     n = rules.n_at_first
     drawn = hyperplane_stream(seed, ball, rules).draw(n, rules.n_threads)
-    layer = samples.most_balanced_first(drawn)
+    layer = with_balanced_first(drawn, samples, rules)
     outputs = _outputs(layer, samples.X, rules)
     growing = GrowingCover(seed, 0, n, ball.radius, layer, outputs, {})
     return growing, _codes(outputs, layer, samples, rules)
@@ -163,7 +164,7 @@ def _with_more_hyperplanes(
     else:
         n_more, radius = n, ball.radius
         layer = stream.draw(n, rules.n_threads)
-    layer = samples.most_balanced_first(layer)
+    layer = with_balanced_first(layer, samples, rules)
     n_drawn = growing.n_drawn + n_more
     larger = replace(growing, n_drawn=n_drawn, radius=radius)
     return _encoded_anew(larger, layer, samples, rules)

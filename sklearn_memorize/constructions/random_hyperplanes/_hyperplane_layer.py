@@ -1,16 +1,17 @@
 """A layer of hyperplanes, and fast codes of many points that are exact all the same.
 
 Signs are computed in single precision with a bound on the rounding error; the few
-entries below the bound are settled exactly. There are three ways: rows of few features
-are written in planes; products of rows that are mostly zeros stay in registers; all
-others take the products of the linear algebra library. ReLU outputs are computed by
-`_relu_codes`.
+entries below the bound are settled exactly. There are three ways: dense rows of few
+features are written in planes; products of other dense rows stay in registers, and are
+not stored; sparse rows, and those of very many features, take the products of the
+linear algebra library. ReLU outputs are computed by `_relu_codes`.
 """
 
 from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import cached_property
 
@@ -19,14 +20,14 @@ from scipy import sparse
 
 from ... import kernels
 from ...exact._signs import SINGLE, TINY, rounded_up, rounding
-from ...kernels import LANES, ROWS_OF_A_GROUP
+from ...kernels import LANES
 from ...kernels._memory import blocks_of_rows, check_room
-from ...kernels._threads import even_step, run_in_threads
+from ...kernels._threads import even_step, one_blas_thread, run_in_threads
 from ...network._storage import storable
 from ._codes import TILES_OF_A_GROUP, BitCodes
 from ._exact_hyperplanes import ExactHyperplanes
 from ._relu_codes import ReLUCodes, axis_outputs, encode_relu, sums_in_double
-from ._rows import dense_rows, in_memory, is_dense, rows_of
+from ._rows import columns_in_use, in_memory, is_dense, rows_of
 
 # Products are computed in blocks of this many columns and about this many numbers.
 _COLUMNS = 4096
@@ -35,19 +36,19 @@ _BLOCK_VALUES = 1 << 22
 _LEAST_WIDTH = 64
 # Powers of two up to this one are far from the limits of single precision.
 _SAFE_EXPONENT = 60
-# Products of so few features are not worth storing; nor are those of rows that are
-# mostly zeros, which some groups of neighbours are looked at for.
-_FEW_FEATURES = 16
-_MOST_NONZERO = 0.6
-_N_GROUPS = 32
-# Where there are more features than this, most blocks of zeros are better not read.
+# Products below this one are far from the largest number of single precision.
+_LARGEST_SINGLE = 2.0**120
+# Rows of so few features are written in planes.
+FEW_FEATURES = 16
+# 64 directions of so many features fit the second cache, and products with them stay in
+# registers.
 _MOST_FEATURES = 1 << 13
 # Sparse directions of which this share is not zero, among the features that are looked
 # at, are evaluated like dense ones.
 _LEAST_FILLED = 0.25
 # Sums over more features than this are added up in pieces of as many features, which
 # bounds their error better.
-_SUMMED_TOGETHER = 512
+_SUMMED_TOGETHER = kernels.TERMS_OF_A_PART
 
 
 @storable
@@ -167,7 +168,7 @@ class HyperplaneLayer(ExactHyperplanes):
         codes : BitCodes or ReLUCodes
             As `arranged` returns them.
         """
-        few_features = self.n_features <= _FEW_FEATURES and is_dense(X)
+        few_features = self.n_features <= FEW_FEATURES and is_dense(X)
         if activation == "threshold" and few_features and not self.is_sparse:
             self._check_room(n_positions, activation)
             planes = BitCodes.empty_planes(n_positions, self.n_hyperplanes)
@@ -197,54 +198,46 @@ class HyperplaneLayer(ExactHyperplanes):
             _encode_sparse(self, codes, X, rows, positions, n_threads)
             _put_axis(self, codes, X, rows, positions)
             return
-        is_packed = isinstance(codes, BitCodes) and _are_packed(self, X, rows)
-        most_rows = 0
-        if is_packed:
-            width = max(self.n_features, _LEAST_WIDTH)
+        if isinstance(codes, BitCodes) and self.is_packed(X):
+            _encode_packed([self], [codes], X, rows, positions, n_threads)
         else:
-            width = min(self.n_hyperplanes, _COLUMNS)
-            if not sparse.issparse(X):
-                width = max(width, self.n_features)
-            else:  # each product copies the directions, eight times the size of it
-                most_rows = max(most_rows, self.n_features // 8)
-            # Long rows are read as they lie in memory.
-            order = np.argsort(rows)
-            rows, positions = rows[order], positions[order]
-        most_rows = max(most_rows, _BLOCK_VALUES // width)
-        step = max(64, even_step(len(rows), most_rows, n_threads))
-        of_thread = threading.local()
-
-        def encode_block(start: int) -> None:
-            block = slice(start, start + step)
-            places = positions[block].astype(np.intp)
-            if is_packed:
-                _encode_packed(self, codes, X, rows[block], places)
-                return
-            points = rows_of(X, rows[block])
-            if not isinstance(codes, BitCodes):
-                encode_relu(self, codes, points, places)
-                return
-            if not hasattr(of_thread, "products"):
-                of_thread.products = np.empty(step * width, dtype=np.float32)
-            _encode_products(self, codes, points, places, of_thread.products)
-
-        run_in_threads(encode_block, range(0, len(rows), step), n_threads)
+            _encode_by_products(self, codes, X, rows, positions, n_threads)
         _put_axis(self, codes, X, rows, positions)
 
-    @cached_property
-    def _of_used_features(self) -> tuple[np.ndarray, HyperplaneLayer | None]:
-        """Return the features that sparse directions look at, and the layer on these.
+    def on_arrays(self) -> HyperplaneLayer:
+        """Return the layer with dense directions, but for `axis`, if they are filled.
 
-        None if directions would be mostly zeros even so.
+        Else, or where they look at less than half of the features, the layer itself.
         """
-        features = np.unique(self.directions.indices)
+        if not self.is_sparse:
+            return self
+        features, layer = self._on_arrays
+        return self if layer is None or features is not None else layer
+
+    def is_packed(self, X) -> bool:
+        """Return whether products of the rows of X stay in registers."""
+        few = self.n_features <= _MOST_FEATURES
+        return few and not self.is_sparse and is_dense(X)
+
+    @cached_property
+    def _on_arrays(self) -> tuple[np.ndarray | None, HyperplaneLayer | None]:
+        """Return features that sparse directions look at, and a dense layer on these.
+
+        None for all features; no layer if directions would be mostly zeros even so.
+        """
+        features = columns_in_use(self.directions)
         n_entries = self.n_drawn * len(features)
         if self.directions.nnz < _LEAST_FILLED * n_entries:
-            return features, None
-        directions = self.directions[:, features].toarray()
-        shift = None if self.shift is None else self.shift[features]
+            return None, None
+        of_all = 2 * len(features) > self.n_features  # choosing them does not pay
+        used = slice(None) if of_all else features
+        if self.directions.nnz == n_entries and not of_all:  # all of them, in order
+            directions = self.directions.data.reshape(self.n_drawn, len(features))
+        else:
+            directions = self.directions[:, used].toarray()
+        shift = None if self.shift is None else self.shift[used]
         layer = type(self)(directions, self.scaled_biases, self.exponent, shift)
-        return features, layer
+        return None if of_all else features, layer
 
     def __getstate__(self) -> dict:
         """Return what is pickled: not what can be computed again."""
@@ -274,13 +267,16 @@ def _encode_sparse(
     hyperplanes: HyperplaneLayer, codes, X, rows, positions, n_threads
 ) -> None:
     """Store the codes by sparse directions, all but those of `axis`."""
-    features, compact = hyperplanes._of_used_features
-    if compact is not None:  # the same in a space of less dimensions
+    features, layer = hyperplanes._on_arrays
+    if layer is not None and features is None:
+        layer.encode_into(codes, X, rows, positions, n_threads)
+        return
+    if layer is not None and features is not None:  # in a space of less dimensions
         n_values = max(len(features), min(hyperplanes.n_drawn, _COLUMNS))
         for block in blocks_of_rows(len(rows), n_values, n_threads * _BLOCK_VALUES):
             points = X[rows[block]][:, features]
             everywhere = np.arange(len(rows[block]))
-            compact.encode_into(codes, points, everywhere, positions[block], n_threads)
+            layer.encode_into(codes, points, everywhere, positions[block], n_threads)
         return
 
     def encode_block(block: slice) -> None:
@@ -297,22 +293,6 @@ def _encode_sparse(
     n_values = hyperplanes.n_drawn if sparse.issparse(X) else hyperplanes.n_features
     blocks = blocks_of_rows(len(rows), max(n_values, hyperplanes.n_drawn))
     run_in_threads(encode_block, blocks, n_threads)
-
-
-def _are_packed(hyperplanes: ExactHyperplanes, X, rows) -> bool:
-    """Return whether the rows have few features, or are mostly zeros."""
-    if hyperplanes.n_features <= _FEW_FEATURES:
-        return True
-    if hyperplanes.shift is not None or len(rows) < ROWS_OF_A_GROUP * _N_GROUPS:
-        return False
-    if hyperplanes.n_features > _MOST_FEATURES:
-        return False
-    last = len(rows) - ROWS_OF_A_GROUP
-    starts = np.linspace(0, last, _N_GROUPS, dtype=np.intp)
-    neighbours = rows[starts[:, np.newaxis] + np.arange(ROWS_OF_A_GROUP)]
-    nonzero = dense_rows(X, neighbours.ravel()) != 0
-    used = nonzero.reshape(*neighbours.shape, -1).any(axis=1)
-    return bool(used.mean() <= _MOST_NONZERO)
 
 
 def _encode_in_planes(
@@ -351,27 +331,100 @@ def _encode_in_planes(
     run_in_threads(encode_groups, range(0, n_groups, step), n_threads)
 
 
+def encode_by_all(layers: Sequence[HyperplaneLayer], X, activation="threshold") -> list:
+    """Return what `encode` does, for several layers of the same dimension.
+
+    Dense rows are prepared once for layers in the same units.
+    """
+    dense, rows = [layer.on_arrays() for layer in layers], np.arange(X.shape[0])
+    if activation == "relu" or not all(
+        layer.is_packed(X) and in_same_units(layer, dense[0]) for layer in dense
+    ):
+        return [layer.encode(X, activation) for layer in layers]
+    codes = [layer.room(len(rows)) for layer in layers]
+    _encode_packed(dense, codes, X, rows, rows)
+    for layer, code in zip(layers, codes, strict=True):
+        _put_axis(layer, code, X, rows, rows)
+    return codes
+
+
+def in_same_units(a: HyperplaneLayer, b: HyperplaneLayer) -> bool:
+    """Return whether points are scaled and shifted in the same way for two layers."""
+    if a.exponent != b.exponent:
+        return False
+    if a.shift is None or b.shift is None:
+        return a.shift is b.shift
+    return np.array_equal(a.shift, b.shift)
+
+
 def _encode_packed(
-    hyperplanes: ExactHyperplanes, codes: BitCodes, X, rows, positions
+    layers: Sequence[HyperplaneLayer],
+    codes: Sequence[BitCodes],
+    X,
+    rows,
+    positions,
+    n_threads: int = 1,
 ) -> None:
-    """Store the codes of rows of few features, or mostly of zeros."""
-    offsets, offset_bounds = hyperplanes.shifted_offsets
-    X, rows = in_memory(X, rows)
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        packed, *size = kernels.packed_rows(
-            X, rows, hyperplanes.shift, hyperplanes.exponent
-        )
-        doubtful, columns = kernels.pack_signs_of_rows(
-            packed,
-            hyperplanes.directions,
-            offsets,
-            _row_bounds(hyperplanes, *size),
-            hyperplanes.direction_bounds,
-            offset_bounds,
-            positions,
-            codes.tiles,
-        )
-    _settle(hyperplanes, codes, X, rows[doubtful], positions[doubtful], columns)
+    """Store the codes of dense rows by layers in the same units."""
+    most_rows = _BLOCK_VALUES // max(layers[0].n_features, _LEAST_WIDTH)
+    step = max(64, even_step(len(rows), most_rows, n_threads))
+
+    def encode_block(start: int) -> None:
+        block = slice(start, start + step)
+        points, chosen = in_memory(X, rows[block])
+        places = positions[block].astype(np.intp)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            packed, *size = kernels.packed_rows(
+                points, chosen, layers[0].shift, layers[0].exponent
+            )
+        for layer, code in zip(layers, codes, strict=True):
+            offsets, offset_bounds = layer.shifted_offsets
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                doubtful, columns = kernels.pack_signs_of_rows(
+                    packed,
+                    layer.directions,
+                    offsets,
+                    _row_bounds(layer, *size),
+                    layer.direction_bounds,
+                    offset_bounds,
+                    places,
+                    code.tiles,
+                )
+            _settle(layer, code, points, chosen[doubtful], places[doubtful], columns)
+
+    run_in_threads(encode_block, range(0, len(rows), step), n_threads)
+
+
+def _encode_by_products(
+    hyperplanes: HyperplaneLayer, codes, X, rows, positions, n_threads: int
+) -> None:
+    """Store the codes, or ReLU outputs, of any rows, all but those of `axis`."""
+    most_rows = 0
+    width = min(hyperplanes.n_hyperplanes, _COLUMNS)
+    if not sparse.issparse(X):
+        width = max(width, hyperplanes.n_features)
+    else:  # each product copies the directions, eight times the size of it
+        most_rows = hyperplanes.n_features // 8
+    # Long rows are read as they lie in memory.
+    order = np.argsort(rows)
+    rows, positions = rows[order], positions[order]
+    most_rows = max(most_rows, _BLOCK_VALUES // width)
+    step = max(64, even_step(len(rows), most_rows, n_threads))
+    of_thread = threading.local()
+
+    def encode_block(start: int) -> None:
+        block = slice(start, start + step)
+        places = positions[block].astype(np.intp)
+        points = rows_of(X, rows[block])
+        if not isinstance(codes, BitCodes):
+            encode_relu(hyperplanes, codes, points, places)
+            return
+        if not hasattr(of_thread, "products"):
+            of_thread.products = np.empty(step * width, dtype=np.float32)
+        _encode_products(hyperplanes, codes, points, places, of_thread.products)
+
+    with one_blas_thread():
+        run_in_threads(encode_block, range(0, len(rows), step), n_threads)
 
 
 def _encode_products(
@@ -399,13 +452,6 @@ def _encode_products(
         _settle(hyperplanes, codes, X, doubtful, positions[doubtful], start + places)
 
 
-def _most_roundings(n_features: int) -> int:
-    """Return how many roundings a product of dense rows makes for an entry."""
-    if n_features <= 2 * _SUMMED_TOGETHER:
-        return n_features
-    return _SUMMED_TOGETHER + -(-n_features // _SUMMED_TOGETHER)
-
-
 def _product(rows, directions: np.ndarray, buffer: np.ndarray) -> np.ndarray:
     """Return `rows @ directions.T`, summed piece by piece of the features if dense.
 
@@ -415,8 +461,6 @@ def _product(rows, directions: np.ndarray, buffer: np.ndarray) -> np.ndarray:
         return _sparse_product(rows, directions)
     shape = len(rows), len(directions)
     total = buffer[: math.prod(shape)].reshape(shape)
-    if rows.shape[1] <= 2 * _SUMMED_TOGETHER:
-        return np.matmul(rows, directions.T, out=total)
     first = slice(0, _SUMMED_TOGETHER)
     np.matmul(rows[:, first], directions[:, first].T, out=total)
     for start in range(_SUMMED_TOGETHER, rows.shape[1], _SUMMED_TOGETHER):
@@ -443,8 +487,8 @@ def _rounded(hyperplanes: ExactHyperplanes, X):
     """Return the scaled points in single precision, and their error bounds.
 
     For a rounded point x with k nonzero entries and any order of summation,
-    |fl(<w, x>) - <w, x>| <= gamma_k |w| |x|; adding zeros makes no error. Where
-    `_product` adds up p pieces of s features, the same holds with s + p for k. Four
+    |fl(<w, x>) - <w, x>| <= gamma_k |w| |x|; adding zeros makes no error. Where p
+    pieces of s features are added up, the same holds with s + p for k. Four
     more roundings cover shift, scaling and conversion, and a tiny constant what
     underflows. A point of zeros has no error at all.
     """
@@ -455,19 +499,23 @@ def _rounded(hyperplanes: ExactHyperplanes, X):
             rows.data = np.ldexp(rows.data, -hyperplanes.exponent)
             rows = rows.astype(np.float32)
             squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
-            return rows, _row_bounds(hyperplanes, n_terms, squares)
+            return rows, _row_bounds(hyperplanes, n_terms, squares, n_terms)
         rows = _scaled(hyperplanes, X)
         n_terms = np.count_nonzero(X if hyperplanes.shift is None else rows, axis=1)
         squares = np.einsum("ij,ij->i", rows, rows)
-        n_roundings = np.minimum(n_terms, _most_roundings(hyperplanes.n_features))
-        return rows, _row_bounds(hyperplanes, n_terms, squares, n_roundings)
+        return rows, _row_bounds(hyperplanes, n_terms, squares)
 
 
 def _row_bounds(
     hyperplanes: ExactHyperplanes, n_terms, squares, n_roundings=None
 ) -> np.ndarray:
-    """Return the error bounds of rows, from their squared norms."""
-    n_roundings = n_terms if n_roundings is None else n_roundings
+    """Return the error bounds of rows, from their squared norms.
+
+    Unless told otherwise, sums are added up piece by piece of the features.
+    """
+    if n_roundings is None:
+        n_pieces = -(-hyperplanes.n_features // _SUMMED_TOGETHER)
+        n_roundings = np.minimum(n_terms, _SUMMED_TOGETHER + n_pieces)
     relative = rounding(n_roundings + 4.0, SINGLE)
     # The norm itself carries up to gamma_{k + 1} of relative error, for all that is
     # known of its order, and each of its squares may underflow.
@@ -475,6 +523,10 @@ def _row_bounds(
     squares = squares.astype(np.float64) + hyperplanes.n_features * 2.0**-126
     norms = np.sqrt(squares) * (1 + 2 * excess)
     bounds = relative * norms + hyperplanes.n_features * TINY
+    # Sums on the way are at most |w| |x|. Where that is near the largest number of
+    # single precision, they may have overflowed, and their signs say nothing.
+    largest = float(hyperplanes.direction_bounds.max(initial=1.0))
+    bounds[~(norms * largest < _LARGEST_SINGLE)] = np.inf
     bounds[n_terms == 0] = 0.0
     return rounded_up(bounds)
 

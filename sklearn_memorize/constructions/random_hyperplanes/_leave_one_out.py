@@ -29,15 +29,15 @@ import numpy as np
 from ... import kernels
 from ..._estimator._probabilities import exponential, logarithm
 from ...kernels import LeftOut
+from ...kernels._memory import check_room
 from ...kernels._threads import run_in_threads
-from ._construction import Memorization
-from ._network import Calibration
-from ._samples import SamplesInMemory
+from ._network import Calibration, Covering
+from ._samples import Samples
 
 # Numbers of votes to choose from.
 VOTES = np.array((1, 2, 3, 5, 9, 15, 25, 40, 64))
-# At most so many samples are left out.
-_MOST_SAMPLES = 2000
+# At most so many samples are left out, unless it is asked for more.
+MOST_LEFT_OUT = 2000
 _MOST_STEPS = 12
 # Newton's method stops where a step brings less than this for each sample.
 _LEAST_GAIN = 1e-6
@@ -46,43 +46,91 @@ _LEAST_SCALE = 0.01
 
 
 @dataclass(frozen=True)
+class LeftOutCodes:
+    """The codes of the samples to leave out of one covering, and what that changes.
+
+    Neuron k would have the bound `seconds[k]` without the sample that set its bound;
+    `setters[k]` is the row number of this one, or -1 if there is none.
+    """
+
+    words: np.ndarray = field(repr=False)
+    setters: np.ndarray = field(repr=False)
+    seconds: np.ndarray = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, samples: Samples, most: int, codes, masks, bounds, starts
+    ) -> LeftOutCodes:
+        """Look at the codes of all samples, wherever they are; leave out `most`."""
+        smallest, second, setters = samples.two_smallest_counts(codes, masks, starts)
+        # With no other sample of another class, any larger bound is as good.
+        sizes = np.bitwise_count(masks).sum(axis=1, dtype=np.int32)
+        is_set = bounds == smallest
+        return cls(
+            samples.words(codes, places_left_out(samples.n_samples, most)),
+            np.where(is_set, setters, -1),
+            np.where(is_set, np.minimum(second, sizes + 1), bounds),
+        )
+
+
+@dataclass(frozen=True)
 class LeftOutScores:
     """What is learned by leaving samples out.
 
-    `samples` are their places among all samples, `scores` the calibrated scores of the
-    classes by `n_votes` votes, and `accuracy` the share of right answers.
+    `rows` are their row numbers, `scores` the calibrated scores of the classes by
+    `n_votes` votes, and `accuracy` the share of right answers.
     """
 
     n_votes: int
     calibration: Calibration
     accuracy: float
-    samples: np.ndarray = field(repr=False)
+    rows: np.ndarray = field(repr=False)
     scores: np.ndarray = field(repr=False)
 
 
-def leave_one_out(
-    draws: Sequence[Memorization], samples: SamplesInMemory, n_threads: int
-) -> LeftOutScores:
-    """Leave samples out of all draws, and choose the number of votes by them."""
+def places_left_out(n_samples: int, most: int) -> np.ndarray:
+    """Return which samples are left out, told by their place among all."""
     # The order of the samples of a class has no meaning: some of it are as good as any.
-    rows = np.arange(0, samples.n_samples, -(-samples.n_samples // _MOST_SAMPLES))
+    return np.arange(0, n_samples, -(-n_samples // most))
+
+
+def leave_one_out(
+    draws: Sequence, samples: Samples, most: int, n_threads: int
+) -> LeftOutScores:
+    """Leave samples out of all draws, and choose the number of votes by them.
+
+    The `draws` are of the type `Memorization`, and have their `left_out`, which is for
+    at most so many samples.
+    """
+    places = places_left_out(samples.n_samples, most)
+    n_classes = len(samples.sizes)
+    check_room(
+        (n_threads + 2) * 8 * len(places) * n_classes * len(VOTES),
+        f"The votes of {n_classes} classes where {len(places):,} samples are left out",
+    )
+    rows, labels = samples.rows[places], samples.labels[places]
+
+    def votes_of(draw) -> np.ndarray:
+        return _votes_without(draw.covering, draw.centers, draw.left_out, rows, labels)
+
     votes: np.ndarray | float = 0.0
     for start in range(0, len(draws), n_threads):
         some = draws[start : start + n_threads]
-        for part in run_in_threads(
-            lambda draw: _votes_without(draw, samples, rows), some, n_threads
-        ):
+        for part in run_in_threads(votes_of, some, n_threads):
             votes = votes + part
     assert isinstance(votes, np.ndarray)
-    weights = np.ascontiguousarray(samples.label_weights(rows).T)
+    weights = np.ascontiguousarray(_as_counts(samples.label_weights(places)).T)
+    # Nothing can be said of classes that are declared, and have no sample so far.
+    present = np.asarray(samples.sizes) > 0
     best: _Fit | None = None
     for number, n_votes in enumerate(VOTES.tolist()):
         before = None if best is None else best.parameters
-        fit = _fit(np.ascontiguousarray(votes[:, :, number].T), weights, before)
+        of_classes = np.ascontiguousarray(votes[:, present, number].T)
+        fit = _fit(of_classes, weights[present], before)
         if best is None or fit.loss <= best.loss:
             best, chosen = fit, n_votes
     assert best is not None
-    calibration = best.calibration()
+    calibration = best.calibration(present)
     index = VOTES.tolist().index(chosen)
     scores = calibration.scores(votes[:, :, index])
     accuracy = _accuracy(scores.argmax(axis=1), weights.T)
@@ -90,46 +138,53 @@ def leave_one_out(
 
 
 def _votes_without(
-    draw: Memorization, samples: SamplesInMemory, rows: np.ndarray
+    covering: Covering,
+    centers: np.ndarray,
+    left_out: LeftOutCodes,
+    rows: np.ndarray,
+    labels: np.ndarray,
 ) -> np.ndarray:
     """Return the votes of the classes where each of some samples is left out.
 
-    They are of shape (n_rows, n_classes, len(VOTES)).
+    They are of shape (n_rows, n_classes, len(VOTES)). `centers` and `rows` are row
+    numbers, `labels` the class numbers of the rows.
     """
-    covering, codes = draw.covering, draw.codes
-    masks, bounds, starts = covering.masks, covering.bounds, covering.starts
-    if codes is None:  # hyperplanes were dropped since
-        codes = samples.encode(covering.hyperplanes, "threshold", 1)
-    words = codes.words(samples.layout.positions())
-    sample_starts = np.concatenate(([0], np.cumsum(samples.sizes)))
-    smallest, second, setters = kernels.two_smallest_counts(
-        words, sample_starts, masks, starts
-    )
-    # With no other sample of another class, any larger bound is as good.
-    second = np.minimum(second, np.bitwise_count(masks).sum(axis=1, dtype=np.int32) + 1)
-    is_set = bounds == smallest
-    order = np.argsort(samples.rows)
-    centers = order[np.searchsorted(samples.rows, draw.centers, sorter=order)]
+    made, set_by = _places(rows, centers), _places(rows, left_out.setters)
     sums = kernels.margin_sums(
-        words[rows],
-        masks,
-        bounds,
-        starts,
+        left_out.words,
+        covering.masks,
+        covering.bounds,
+        covering.starts,
         VOTES,
-        LeftOut(
-            rows,
-            centers,
-            np.where(is_set, setters, -1),
-            np.where(is_set, second, bounds),
-        ),
+        LeftOut(made, set_by, left_out.seconds),
     )
     widths = np.tile(covering.widths, (len(rows), 1))
-    of_center = np.flatnonzero(np.isin(rows, centers))
-    widths[of_center, samples.labels[rows[of_center]]] -= 1
+    of_center = made[made >= 0]
+    widths[of_center, labels[of_center]] -= 1
     n_summed = np.minimum(widths[:, :, np.newaxis], VOTES)
     means = sums / (covering.hyperplanes.n_hyperplanes * np.maximum(n_summed, 1))
     means[n_summed == 0] = -1.0
     return means
+
+
+def _as_counts(weights: np.ndarray) -> np.ndarray:
+    """Return weights that stand for numbers of samples.
+
+    Integers are such numbers. Of others only the ratios matter: samples have 1 each on
+    the mean.
+    """
+    largest = weights.max()
+    if largest < 2.0**53 and (weights == np.floor(weights)).all():
+        return weights
+    weights = weights / largest
+    return weights * (len(weights) / _sum(weights, np.ones(weights.shape)))
+
+
+def _places(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return where row numbers stand among distinct `rows`, -1 if they do not."""
+    order = np.argsort(rows)
+    places = order[np.searchsorted(rows, wanted, sorter=order) % len(rows)]
+    return np.where(rows[places] == wanted, places, -1)
 
 
 @dataclass(frozen=True)
@@ -140,9 +195,12 @@ class _Fit:
     unit: float
     loss: float
 
-    def calibration(self) -> Calibration:
+    def calibration(self, present: np.ndarray) -> Calibration:
+        """Return scale and offsets; what is not `present` gets the lowest offset."""
         scale = max(float(self.parameters[0]), _LEAST_SCALE) / self.unit
-        return Calibration(scale, self.parameters[1:])
+        offsets = np.full(len(present), self.parameters[1:].min())
+        offsets[present] = self.parameters[1:]
+        return Calibration(scale, offsets)
 
 
 def _fit(votes: np.ndarray, weights: np.ndarray, start: np.ndarray | None) -> _Fit:
@@ -241,4 +299,5 @@ def _accuracy(numbers: np.ndarray, weights: np.ndarray) -> float:
             rest[label] -= min(1.0, rest[label])
             answer = rest.argmax() if rest.any() else numbers[i]
             right += float(weights[i, label]) * float(answer == label)
-    return right / float(weights.sum())
+    # Sums in another order may differ in their last digits.
+    return min(1.0, right / float(weights.sum()))

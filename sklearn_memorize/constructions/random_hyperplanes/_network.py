@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
+from ..._estimator._probabilities import logarithm
 from ...kernels import LANES
 from ...kernels._threads import run_in_threads
 from ...network._layer import Activation, Layer, frozen
@@ -17,7 +18,8 @@ from ...network._network import Network, torch_modules
 from ...network._storage import require, storable
 from ._codes import TILES_OF_A_GROUP, unpack_bits
 from ._exact_hyperplanes import stacked_weights
-from ._hyperplane_layer import HyperplaneLayer
+from ._few_rows import JoinedCoverings, are_few, joined
+from ._hyperplane_layer import HyperplaneLayer, encode_by_all
 from ._relu_codes import FRACTION_BITS
 
 Decision = Literal["vote", "network"]
@@ -99,29 +101,31 @@ class Covering:
         """Return the vectors u as booleans of shape (n_neurons, n_hyperplanes)."""
         return unpack_bits(self.masks, self.hyperplanes.n_hyperplanes)
 
-    def encode(self, X, n_threads: int = 1):
-        """Return the outputs of the first layer."""
-        return self.hyperplanes.encode(X, self.activation, n_threads)
-
     def fires(self, codes) -> np.ndarray:
         """Return which classes fire, (n_samples, n_classes), bool."""
         return codes.classes_that_fire(self.masks, self.bounds, self.starts)
 
-    def margins(self, codes, n_votes: int) -> np.ndarray:
-        """Return the mean of the `n_votes` largest margins of each class.
+    def votes(self, codes, n_votes: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean of the `n_votes` largest margins of each class, and `fires`.
 
         The margin of a neuron is m - <u, Phi(x)>, here divided by the number of
         hyperplanes; a class without a neuron gets the lowest margin possible.
         """
         n_votes = min(n_votes, max(1, self.widths.max()))
-        sums = codes.margin_sums(self.masks, self.bounds, self.starts, n_votes)
+        sums, fires = codes.votes(self.masks, self.bounds, self.starts, n_votes)
         n_summed = np.minimum(self.widths, n_votes)
         scale = self.hyperplanes.n_hyperplanes * np.maximum(n_summed, 1)
         if self.activation == "relu":
             scale = scale * 2.0**FRACTION_BITS
         margins = sums / scale
         margins[:, n_summed == 0] = -1.0 if self.activation == "threshold" else -1e9
-        return margins
+        return margins, fires
+
+    def neuron_margins(self, codes, neurons: np.ndarray) -> np.ndarray:
+        """Return the margins of some neurons, (n_samples, n_neurons), as `margins`."""
+        margins = codes.neuron_margins(self.masks[neurons], self.bounds[neurons])
+        unit = 1.0 if self.activation == "threshold" else 2.0**FRACTION_BITS
+        return margins / (self.hyperplanes.n_hyperplanes * unit)
 
 
 @storable
@@ -151,6 +155,15 @@ class Calibration:
     def scores(self, margins: np.ndarray) -> np.ndarray:
         """Return the scores, given margins of shape (n_samples, n_classes)."""
         return self.scale * margins + self.offsets
+
+    def weighted(self, weights: np.ndarray) -> Calibration:
+        """Return the calibration that multiplies e**score by a weight of each class.
+
+        Only the ratios of the weights count.
+        """
+        shares = np.maximum(weights / weights.max(), np.finfo(np.float64).tiny)
+        logarithms = logarithm(shares[np.newaxis])[0]
+        return Calibration(self.scale, self.offsets + logarithms)
 
 
 class CoverNetwork(Network):
@@ -311,8 +324,11 @@ class CoverNetwork(Network):
         """
 
         def numbers(block: slice) -> np.ndarray:
-            codes = [code.arranged() for code in self.encode(X[block])]
-            return self.decide(codes, n_votes if decision == "vote" else None)
+            if decision == "network" or self.widths[-1] == 1:
+                return self.decide(self.encode(X[block]), None)
+            margins, fires = self._votes_at(X[block], n_votes)
+            scores = self._scores(margins)
+            return self._winners(fires, scores.__getitem__)
 
         blocks = self.blocks(X.shape[0], n_threads)
         return np.concatenate(run_in_threads(numbers, blocks, n_threads))
@@ -374,7 +390,10 @@ class CoverNetwork(Network):
         return np.concatenate(run_in_threads(numbers, starts, n_threads))
 
     def decide(self, codes, n_votes: int | None, wanted=True) -> np.ndarray:
-        """Return the class numbers of samples by their codes, as fast as it goes.
+        """Return the class numbers of samples by their codes.
+
+        Most of the samples should be of the training set: step 1 decides these, and
+        margins are computed of the others alone.
 
         Parameters
         ----------
@@ -390,21 +409,21 @@ class CoverNetwork(Network):
         numbers : ndarray of shape (n_samples,)
             Class numbers.
         """
-        fires = self._fires(codes)
         if self.widths[-1] == 1:
-            return np.logical_or.reduce(fires)[:, 0].astype(np.intp)
+            return self.fires_of(codes)[:, 0].astype(np.intp)
         if n_votes is None:
-            return np.logical_or.reduce(fires).argmax(axis=1)
+            return self.fires_of(codes).argmax(axis=1)
 
-        def margins(samples: np.ndarray) -> np.ndarray:
-            return self._scores([code.take(samples) for code in codes], n_votes)
+        def scores_of(samples: np.ndarray) -> np.ndarray:
+            some = [code.take(samples) for code in codes]
+            return self._scores(self._votes(some, n_votes)[0])
 
-        return self._winners(fires, margins, wanted)
+        return self._winners(self._fires(codes), scores_of, wanted)
 
-    def _winners(self, fires: list, margins: Callable, wanted=True) -> np.ndarray:
+    def _winners(self, fires: list, scores: Callable, wanted=True) -> np.ndarray:
         """Return the classes that win the vote: the rule of the notes above.
 
-        `margins(samples)` are the scores of step 2 for some of the samples.
+        `scores(samples)` are those of step 2 for some of the samples.
         """
         n_times = np.add.reduce(fires, dtype=np.intp)
         winners = n_times.argmax(axis=1)
@@ -412,7 +431,7 @@ class CoverNetwork(Network):
         believed = fires_alone & (n_times.max(axis=1) >= self._quorum)
         undecided = np.flatnonzero(~believed & wanted)
         if len(undecided):
-            winners[undecided] = margins(undecided).argmax(axis=1)
+            winners[undecided] = scores(undecided).argmax(axis=1)
         return winners
 
     def vote(self, X, n_votes: int = 5) -> np.ndarray:
@@ -431,9 +450,9 @@ class CoverNetwork(Network):
             The scores; where a class fires alone, in as many coverings as `quorum`
             says, but another has the larger margin, its score is raised just above.
         """
-        codes = self.encode(X)
-        scores = self._scores(codes, n_votes)
-        winners = self._winners(self._fires(codes), scores.__getitem__)
+        margins, fires = self._votes_at(X, n_votes)
+        scores = self._scores(margins)
+        winners = self._winners(fires, scores.__getitem__)
         beaten = np.flatnonzero(scores.argmax(axis=1) != winners)
         highest = scores[beaten].max(axis=1)
         scores[beaten, winners[beaten]] = np.nextafter(highest, np.inf)
@@ -459,8 +478,15 @@ class CoverNetwork(Network):
         ----------
         X : ndarray or CSR array of shape (n_samples, n_features)
             The inputs.
+
+        Returns
+        -------
+        codes : list of BitCodes or ReLUCodes
+            Laid out as many of them are counted fastest.
         """
-        return [covering.encode(X) for covering in self._coverings]
+        layers = [covering.hyperplanes for covering in self._coverings]
+        codes = encode_by_all(layers, X, self._coverings[0].activation)
+        return [code.arranged() for code in codes]
 
     def fires(self, X) -> np.ndarray:
         """Return which classes fire.
@@ -499,20 +525,33 @@ class CoverNetwork(Network):
         margins : ndarray of shape (n_samples, n_classes)
             Mean of the largest `(m - <u, Phi(x)>) / n`, summed over the coverings.
         """
-        return self._margins(self.encode(X), n_votes)
+        return self._votes_at(X, n_votes)[0]
 
-    def _margins(self, codes, n_votes: int) -> np.ndarray:
+    def _votes_at(self, X, n_votes: int) -> tuple[np.ndarray, Any]:
+        """Return the margins of rows, and which classes fire in each covering."""
+        if are_few(X.shape[0], self._coverings) and self._joined is not None:
+            return self._joined.votes(X, n_votes)
+        return self._votes(self.encode(X), n_votes)
+
+    @cached_property
+    def _joined(self) -> JoinedCoverings | None:
+        return joined(self._coverings)
+
+    def _votes(self, codes, n_votes: int) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return the margins, and which classes fire in each covering."""
         # Added in order: the sum of floats does not depend on the batch.
         total: Any = 0.0
+        fires = []
         for covering, code in zip(self._coverings, codes, strict=True):
-            total = total + covering.margins(code, n_votes)
-        return total
+            margins, fires_here = covering.votes(code, n_votes)
+            total = total + margins
+            fires.append(fires_here)
+        return total, fires
 
-    def _scores(self, codes, n_votes: int) -> np.ndarray:
-        margins = self._margins(codes, n_votes)
-        return (
-            margins if self._calibration is None else self._calibration.scores(margins)
-        )
+    def _scores(self, margins: np.ndarray) -> np.ndarray:
+        if self._calibration is None:
+            return margins
+        return self._calibration.scores(margins)
 
     def largest_margins(self, X) -> np.ndarray:
         """Return the largest margin of any neuron of each class.
@@ -527,8 +566,8 @@ class CoverNetwork(Network):
         margins : ndarray of shape (n_samples, n_classes)
             Positive where the class fires.
         """
-        coverings = self._coverings
-        return np.maximum.reduce([c.margins(c.encode(X), 1) for c in coverings])
+        pairs = zip(self._coverings, self.encode(X), strict=True)
+        return np.maximum.reduce([c.votes(code, 1)[0] for c, code in pairs])
 
     def forward(self, X) -> np.ndarray:
         """Return 1.0 for each class that has a firing neuron, else 0.0.

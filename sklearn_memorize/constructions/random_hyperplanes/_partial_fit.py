@@ -12,13 +12,15 @@ from ..._estimator._base import BaseMemorizingClassifier
 from ..._estimator._messages import listed, warn
 from ..._estimator._training_set import canonical_csr, refuse_several_labels
 from ...network._storage import storable
-from ._adapted import Survey
+from ._adapted import MOST_SURVEYED, Survey
 from ._drawing import Ball, enclosing_ball, enlarged_ball
 from ._forgetting import SettledDraw
 from ._growing import GrowingCover
 from ._sample_set import SampleSet
 from ._seen_samples import SeenSamples
 
+# Adapted hyperplanes are drawn anew from this many times as many samples as before.
+_RENEWED_AT = 2
 # Parameters that the codes and the number of draws depend on; the others where the
 # ball is given, and hyperplanes are drawn once.
 _SETTLED = ("activation", "hyperplanes", "n_draws")
@@ -31,23 +33,43 @@ class Batches:
     """What `partial_fit` keeps from one call to the next.
 
     `ball` holds all samples seen so far; `draws` are what covers them (with a single
-    class nothing but seeds); `settled` are the parameters that are not to change.
+    class nothing but seeds). Where hyperplanes are adapted, they were drawn from the
+    `survey`, when there were `n_surveyed` samples; before there are two classes it is
+    None. `settled` are the parameters that are not to change.
     """
 
     seen: SeenSamples | SampleSet
     ball: Ball
     draws: tuple[GrowingCover | SettledDraw | int, ...]
     survey: Survey | None
+    n_surveyed: int
     settled: dict
 
     @classmethod
-    def of(cls, estimator, seen, ball: Ball, draws, survey) -> Batches:
+    def of(cls, estimator, seen, ball: Ball, draws, survey, n_surveyed: int) -> Batches:
         """Return what is kept of an estimator."""
         names: tuple[str, ...] = _SETTLED
         if isinstance(seen, SampleSet):
             names = (*names, *_SETTLED_IN_BALL)
         settled = {name: getattr(estimator, name) for name in names}
-        return cls(seen, ball, tuple(draws), survey, settled)
+        return cls(seen, ball, tuple(draws), survey, n_surveyed, settled)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the draws."""
+        return [draw if isinstance(draw, int) else draw.seed for draw in self.draws]
+
+    def outgrown(self, n_samples: int) -> bool:
+        """Return whether adapted hyperplanes are to be drawn anew from so many samples.
+
+        The numbers of samples for which that is done at least double, and it is done
+        no more once the survey was as large as it gets: in all that takes about as long
+        as a fit to four times `MOST_SURVEYED` samples, at the most.
+        """
+        if self.survey is None:
+            return True
+        is_small = self.n_surveyed < MOST_SURVEYED
+        return is_small and n_samples >= _RENEWED_AT * self.n_surveyed
 
     def check_settled(self, estimator) -> None:
         """Raise a ValueError if a parameter has changed that must not."""
@@ -66,11 +88,6 @@ class Batches:
                 "ball was another one in the calls of partial_fit so far. Set it back, "
                 "or give all batches to a new estimator."
             )
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds of the draws."""
-        return [draw if isinstance(draw, int) else draw.seed for draw in self.draws]
 
 
 def _are_equal(ball: Ball, other: Ball) -> bool:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..._estimator._callbacks import DrawOutcome
+from ..._estimator._conflicts import Ballots
 from ..._estimator._dask import DaskWorkers
 from ..._estimator._training_set import row_hashes
 from ...exceptions import InterpolationError
@@ -30,7 +31,7 @@ from ._drawing import (
 )
 from ._hyperplane_layer import HyperplaneLayer
 from ._rows import stacked
-from ._samples import SamplesInMemory, unseparated_samples
+from ._samples import SamplesInMemory, label_weights, unseparated_samples
 
 # A round over all parts costs more than some work in vain.
 _FEWEST_CANDIDATES = 8
@@ -50,7 +51,8 @@ class SamplesInParts:
 
     `parts` are the rows of each part, an array or what stands for one on the `workers`,
     `arrangements` their `Arrangement`, and `checksums` what the hashes of the rows add
-    up to; part k holds the rows `offsets[k]` .. `offsets[k + 1] - 1` of all.
+    up to; part k holds the rows `offsets[k]` .. `offsets[k + 1] - 1` of all. `ballots`
+    are as those of `SamplesInMemory`.
     """
 
     workers: DaskWorkers = field(repr=False)
@@ -62,6 +64,7 @@ class SamplesInParts:
     sizes: np.ndarray
     n_features: int
     n_conflicts: int
+    ballots: Ballots | None = field(default=None, repr=False)
     # Found when they are first asked for.
     _representatives: list = field(default_factory=list, repr=False)
     _classes: dict[int, _ClassInParts] = field(default_factory=dict, repr=False)
@@ -70,6 +73,15 @@ class SamplesInParts:
     def n_samples(self) -> int:
         """Number of samples."""
         return len(self.rows)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class number of each of `rows`."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    def label_weights(self, samples: np.ndarray) -> np.ndarray:
+        """Return the total weight of each label of some samples."""
+        return label_weights(self, samples)
 
     def enclosing_ball(self, center: bool, n_threads: int) -> Ball:
         """Return the ball around their mean, or around the origin, that holds them."""
@@ -124,6 +136,10 @@ class SamplesInParts:
         missed = np.flatnonzero(~is_set(covered, samples.places))
         return Cover(centers, masks, bounds, counts, missed)
 
+    def without_spare_neurons(self, codes: list, covers: list[Cover], classes):
+        """Raise: that needs all samples in one place, and `fit` refuses to."""
+        raise NotImplementedError
+
     def unseparated(self, codes: list, missed: dict[int, np.ndarray]) -> np.ndarray:
         """Return the row numbers of samples that some are not separated from."""
         found = []
@@ -145,6 +161,31 @@ class SamplesInParts:
         rows = self.rows[samples]
         X = take_rows(self.workers, self.parts, self.offsets, rows)
         return X[np.argsort(np.argsort(rows))]
+
+    def words(self, codes: list, samples: np.ndarray) -> np.ndarray:
+        """Return the bits of some samples as packed words."""
+        first = np.cumsum(self.sizes) - self.sizes
+        numbers = self.labels[samples]
+        n_words = 0
+        found = []
+        for number in np.unique(numbers):
+            ranks = samples[numbers == number] - first[number]
+            found.append(self._of_class(int(number)).codes_of(codes, ranks).words())
+            n_words = found[-1].shape[1]
+        words = np.empty((len(samples), n_words), dtype=np.uint64)
+        words[np.argsort(numbers, kind="stable")] = np.concatenate(found)
+        return words
+
+    def two_smallest_counts(self, codes: list, masks, starts) -> tuple:
+        """Return the two smallest counts of samples of other classes, and whose."""
+        return self.workers.reduce(
+            _two_smallest,
+            _two_smallest_counts_in,
+            codes,
+            self.arrangements,
+            self.offsets[:-1].tolist(),
+            given=(masks, starts),
+        )
 
     def codes_to_certify(self, codes) -> None:
         """Return None: the codes are elsewhere, and are let go."""
@@ -293,6 +334,29 @@ def _bounds_of(codes, arrangement: Arrangement, number: int, masks: np.ndarray):
 
 def _smallest(bounds: list[np.ndarray]) -> np.ndarray:
     return np.minimum.reduce(bounds).astype(np.int64)
+
+
+def _two_smallest_counts_in(
+    codes, arrangement: Arrangement, offset: int, masks, starts
+):
+    """Return the two smallest counts in a part, and the row number of the smallest."""
+    samples = SamplesInMemory(None, *arrangement)
+    *counts, rows = samples.two_smallest_counts(codes, masks, starts)
+    return *counts, np.where(rows < 0, -1, rows.astype(np.int64) + offset)
+
+
+def _two_smallest(found: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the two smallest counts of all parts.
+
+    Of samples with the same count any may stand for all: there are two of them.
+    """
+    smallest, second, setters = found[0]
+    for other, other_second, other_setters in found[1:]:
+        between = np.maximum(smallest, other)
+        setters = np.where(other < smallest, other_setters, setters)
+        smallest = np.minimum(smallest, other)
+        second = np.minimum(between, np.minimum(second, other_second))
+    return smallest, second, setters
 
 
 def _covered_by(codes, arrangement: Arrangement, number: int, masks, bounds):

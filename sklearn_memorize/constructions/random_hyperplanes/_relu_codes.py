@@ -15,6 +15,7 @@ from scipy import sparse
 from ... import kernels
 from ...exact._signs import DOUBLE, TINY, rounding
 from ...kernels import LANES
+from ...kernels._threads import one_blas_thread
 from ._codes import unpack_bits, unpack_lanes
 from ._exact_hyperplanes import ExactHyperplanes
 
@@ -92,13 +93,19 @@ class ReLUCodes:
         return kernels.pack_bits(self.values[positions] == 0)
 
     def _sums(self, masks: np.ndarray):
-        """Yield the exact sums <u, output>, block by block."""
+        """Yield the exact sums <u, output>, block by block.
+
+        Sums of integers below 2**53 are exact in any order. More than one thread of
+        the linear algebra library would take longer to wake than such products take.
+        """
         n_hyperplanes = self.values.shape[1]
         weights = unpack_bits(masks, n_hyperplanes).T.astype(np.float64)
         step = max(LANES, _BLOCK_VALUES // max(1, n_hyperplanes) // LANES * LANES)
         for start in range(0, len(self.values), step):
             block = slice(start, min(start + step, len(self.values)))
-            yield block, self.values[block] @ weights
+            with one_blas_thread():
+                sums = self.values[block] @ weights
+            yield block, sums
 
     def largest_bounds(self, masks, skip: slice) -> np.ndarray:
         """Return `m = min <u, output> - |u| - 1`, over all but the tiles to skip.
@@ -110,11 +117,9 @@ class ReLUCodes:
         if (self.values[: self.n_samples] >= self.cap).any():
             # Outputs at the cap are larger in truth: no neuron may cover them.
             smallest = np.full(len(masks), self.cap)
-        matters = np.ones(len(self.values), dtype=bool)
-        matters[skip.start * LANES : skip.stop * LANES] = False
-        for block, sums in self._sums(masks):
-            sums = sums[matters[block]]
-            if len(sums):
+        n_tiles = len(self.values) // LANES
+        for tiles in (slice(0, skip.start), slice(skip.stop, n_tiles)):
+            for _, sums in self.part(tiles)._sums(masks):
                 np.minimum(smallest, sums.min(axis=0), out=smallest)
         sizes = np.bitwise_count(masks).sum(axis=1)
         return (smallest - sizes - 1).astype(np.int64)
@@ -147,9 +152,13 @@ class ReLUCodes:
             fired[:, number] = np.bitwise_or.reduce(covers, axis=0)
         return unpack_lanes(fired, self.n_samples)
 
-    def margin_sums(self, masks, bounds, starts, n_votes: int) -> np.ndarray:
-        """Sum the `n_votes` largest margins m - <u, output> of each class."""
+    def votes(self, masks, bounds, starts, n_votes: int):
+        """Sum the `n_votes` largest margins m - <u, output> of each class.
+
+        Returns them, and what `classes_that_fire` returns.
+        """
         totals = np.zeros((len(self.values), len(starts) - 1))
+        fires = np.zeros(totals.shape, dtype=bool)
         for number, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
             n_kept = min(n_votes, stop - start)
             if n_kept == 0:
@@ -157,8 +166,17 @@ class ReLUCodes:
             for block, sums in self._sums(masks[start:stop]):
                 margins = bounds[start:stop] - sums
                 margins.partition(margins.shape[1] - n_kept, axis=1)
-                totals[block, number] = margins[:, -n_kept:].sum(axis=1)
-        return totals[: self.n_samples]
+                largest = margins[:, -n_kept:]
+                totals[block, number] = largest.sum(axis=1)
+                fires[block, number] = largest.max(axis=1) > 0
+        return totals[: self.n_samples], fires[: self.n_samples]
+
+    def neuron_margins(self, masks, bounds) -> np.ndarray:
+        """Return the margin m - <u, output> of each neuron, (n_samples, n_masks)."""
+        margins = np.empty((len(self.values), len(masks)))
+        for block, sums in self._sums(masks):
+            margins[block] = bounds - sums
+        return margins[: self.n_samples]
 
 
 def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -> None:
@@ -210,9 +228,13 @@ def sums_in_double(
         if sparse.issparse(scaled):
             scaled.data = np.ldexp(scaled.data, -exponent)
             norms = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
+            sums_of_sizes = np.asarray(abs(scaled).sum(axis=1)).ravel()
         else:
             scaled = np.ldexp(scaled, -exponent)
             norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
+            sums_of_sizes = np.abs(scaled).sum(axis=1)
+        # Squares overflow where numbers do not; |x| is at most the sum of all |x_j|.
+        norms = np.where(np.isfinite(norms), norms, sums_of_sizes)
         biases = np.ldexp(hyperplanes.scaled_biases, hyperplanes.exponent - exponent)
         values = scaled @ hyperplanes.directions.T.astype(np.float64)
         values = (values.toarray() if sparse.issparse(values) else values) + biases

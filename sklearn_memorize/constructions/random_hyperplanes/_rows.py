@@ -34,6 +34,13 @@ def in_memory(X, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return dense_rows(X, rows), np.arange(len(rows))
 
 
+def columns_in_use(X) -> np.ndarray:
+    """Return the columns of a sparse array that have entries, in increasing order."""
+    is_used = np.zeros(X.shape[1], dtype=bool)
+    is_used[X.indices] = True
+    return np.flatnonzero(is_used)
+
+
 @storable
 class Rows:
     """Rows of several matrices, one below the other: a matrix to be indexed by rows.

@@ -7,6 +7,7 @@ reads its input.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,13 +16,19 @@ from typing import Any, Protocol
 import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
+from ... import kernels
 from ..._estimator._callbacks import DrawOutcome
 from ..._estimator._conflicts import Ballots
 from ..._estimator._dask import again_if_lost, in_dask_worker
 from ...kernels import LANES
 from ...kernels._memory import blocks_of_rows
 from ._codes import ClassLayout, is_set
-from ._covers import Cover, cover_greedily, cover_in_drawing_order
+from ._covers import (
+    Cover,
+    cover_greedily,
+    cover_in_drawing_order,
+    without_spare_neurons,
+)
 from ._drawing import (
     Ball,
     enclosing_ball,
@@ -32,6 +39,8 @@ from ._hyperplane_layer import HyperplaneLayer
 
 # Samples that keep this many others from being covered are looked for together.
 _MASKS_AT_ONCE = 256
+# Weights of labels stay below two to the power of this: one is not lost beside them.
+_LARGEST_EXPONENT = 30
 
 
 class Samples(Protocol):
@@ -53,6 +62,16 @@ class Samples(Protocol):
     @property
     def n_conflicts(self) -> int: ...
 
+    @property
+    def labels(self) -> np.ndarray:
+        """Class number of each of `rows`."""
+
+    def label_weights(self, samples: np.ndarray) -> np.ndarray:
+        """Return the total weight of each label of some samples, told by their place.
+
+        The shape is (n_samples, n_classes).
+        """
+
     def enclosing_ball(self, center: bool, n_threads: int) -> Ball:
         """Return the ball around their mean, or around the origin, that holds them."""
 
@@ -65,6 +84,9 @@ class Samples(Protocol):
     def cover(self, codes, number: int, order: np.ndarray, greedy: bool) -> Cover:
         """Cover a class whose samples are drawn in an order, by codes of `encode`."""
 
+    def without_spare_neurons(self, codes, covers: list[Cover], classes) -> list[Cover]:
+        """Drop neurons of some classes that the others make needless."""
+
     def unseparated(self, codes, missed: dict[int, np.ndarray]) -> np.ndarray:
         """Return the row numbers of samples that keep others from being covered.
 
@@ -74,6 +96,16 @@ class Samples(Protocol):
 
     def take(self, samples: np.ndarray) -> Any:
         """Return the rows of some samples, told by their place among `rows`."""
+
+    def words(self, codes, samples: np.ndarray) -> np.ndarray:
+        """Return the bits of some samples, told by their place, as packed words."""
+
+    def two_smallest_counts(self, codes, masks, starts) -> tuple[np.ndarray, ...]:
+        """Return the two smallest <u, Phi(x)> of samples of other classes, per neuron.
+
+        Neurons of class c have the masks u `starts[c]` .. `starts[c + 1] - 1`. The
+        third array holds the row number of a sample with the smallest count.
+        """
 
     def codes_to_certify(self, codes) -> Any:
         """Return codes for `CoverNetwork.decide_codes`; None if they are elsewhere."""
@@ -151,15 +183,10 @@ class SamplesInMemory:
     def label_weights(self, samples: np.ndarray) -> np.ndarray:
         """Return the total weight of each label of some samples, told by their place.
 
-        The shape is (n_samples, n_classes).
+        The shape is (n_samples, n_classes). Weights so large that a sum of them might
+        lose what is as small as one are all divided by a power of two.
         """
-        weights = np.zeros((len(samples), len(self.sizes)))
-        if self.ballots is None:
-            weights[np.arange(len(samples)), self.labels[samples]] = 1.0
-        else:
-            here = self.ballots.of_rows(samples, self.n_samples)
-            np.add.at(weights, (here.rows, here.labels), here.weights)
-        return weights
+        return label_weights(self, samples)
 
     def enclosing_ball(self, center: bool, n_threads: int) -> Ball:
         """Return the ball around their mean, or around the origin, that holds them."""
@@ -181,6 +208,13 @@ class SamplesInMemory:
         strategy = cover_greedily if greedy else cover_in_drawing_order
         return strategy(codes, self.layout.tiles[number], order)
 
+    def without_spare_neurons(self, codes, covers: list[Cover], classes) -> list[Cover]:
+        """Drop neurons of some classes that the others make needless."""
+        return [
+            without_spare_neurons(cover, codes, self.layout.tiles[number])
+            for number, cover in zip(classes, covers, strict=True)
+        ]
+
     def unseparated(self, codes, missed: dict[int, np.ndarray]) -> np.ndarray:
         """Return the row numbers of samples that keep others from being covered."""
         found = [
@@ -193,6 +227,18 @@ class SamplesInMemory:
     def take(self, samples: np.ndarray):
         """Return the rows of some samples, told by their place among `rows`."""
         return self.X[self.rows[samples]]
+
+    def words(self, codes, samples: np.ndarray) -> np.ndarray:
+        """Return the bits of some samples as packed words."""
+        return codes.words(self.layout.positions()[samples])
+
+    def two_smallest_counts(self, codes, masks, starts) -> tuple[np.ndarray, ...]:
+        """Return the two smallest counts of samples of other classes, and whose."""
+        words = codes.words(self.layout.positions())
+        first = np.concatenate(([0], np.cumsum(self.sizes)))
+        *counts, setters = kernels.two_smallest_counts(words, first, masks, starts)
+        rows = np.append(self.rows, -1)
+        return *counts, rows[setters]
 
     def codes_to_certify(self, codes):
         """Return the codes: they are at hand."""
@@ -223,6 +269,22 @@ class SamplesInMemory:
             numbers = predictor(self.X[self.rows[block]], n_threads=n_threads)
             missed.append(self.rows[block][numbers != labels[block]])
         return np.concatenate(missed)
+
+
+def label_weights(samples, places: np.ndarray) -> np.ndarray:
+    """Return the total weight of each label of some samples: see `Samples`.
+
+    Where weights are as large as doubles get, they are all divided by the same number.
+    """
+    weights = np.zeros((len(places), len(samples.sizes)))
+    if samples.ballots is None:
+        weights[np.arange(len(places)), samples.labels[places]] = 1.0
+    else:
+        here = samples.ballots.of_rows(places, samples.n_samples)
+        largest = math.frexp(float(here.weights.max(initial=0.0)))[1]
+        votes = np.ldexp(here.weights, min(0, _LARGEST_EXPONENT - largest))
+        np.add.at(weights, (here.rows, here.labels), votes)
+    return weights
 
 
 def unseparated_samples(codes, layout: ClassLayout, number: int, masks) -> np.ndarray:

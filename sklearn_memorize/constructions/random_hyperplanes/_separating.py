@@ -27,6 +27,7 @@ from scipy import sparse
 from sklearn.utils.sparsefuncs import min_max_axis
 
 from ._exact_hyperplanes import AxisHyperplanes
+from ._rows import columns_in_use
 
 # A cut is chosen among this many features, by this many samples, at the most.
 _MOST_FEATURES = 64
@@ -36,7 +37,7 @@ _N_PAIRS = 8
 # Thresholds lie between these shares of the way from one value to the next.
 _SHARES = 0.35, 0.65
 # Weights and biases stay below two to the power of this.
-_LARGEST_EXPONENT = 1000
+_LARGEST_EXPONENT = 1022
 
 
 class _Cut(NamedTuple):
@@ -123,7 +124,7 @@ def _varying(X) -> np.ndarray:
     """Return the features that are not the same in all rows."""
     used = np.arange(X.shape[1])
     if sparse.issparse(X):
-        used = np.unique(X.indices)
+        used = columns_in_use(X)
         low, high = min_max_axis(sparse.csr_array(X[:, used]), axis=0)
     else:
         low, high = X.min(axis=0), X.max(axis=0)
@@ -234,6 +235,6 @@ def _differing(X, first: int, second: int) -> np.ndarray:
     if not sparse.issparse(X):
         return np.flatnonzero(X[first] != X[second])
     rows = X[[first, second]]
-    used = np.unique(rows.indices)
+    used = columns_in_use(rows)
     block = rows[:, used].toarray()
     return used[block[0] != block[1]]

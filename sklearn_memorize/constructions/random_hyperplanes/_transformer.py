@@ -1,4 +1,4 @@
-"""Random hyperplanes alone, as a transformer."""
+"""The first layer alone, as a transformer."""
 
 from __future__ import annotations
 
@@ -12,18 +12,30 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..._estimator._callbacks import reported_fit
+from ..._estimator._conflicts import resolve_labels
 from ..._estimator._documentation import DocumentedMixin
 from ..._estimator._messages import (
     advice_on_memory,
     explained_stop,
     unchanged_on_failure,
 )
-from ..._estimator._sklearn import Interval, _fit_context, draw_seeds
+from ..._estimator._sklearn import Interval, StrOptions, _fit_context, draw_seeds
 from ..._estimator._storage import PersistentMixin
-from ._drawing import HyperplaneStream, enclosing_ball
+from ..._estimator._training_set import (
+    canonical_csr,
+    distinct_rows,
+    number_labels,
+    sort_by_label,
+)
+from ...kernels import standard_arithmetic
+from ._adapted import AdaptedStream, Survey
+from ._codes import ClassLayout
+from ._drawing import Ball, HyperplaneStream, SeededStream, enclosing_ball
+from ._samples import SamplesInMemory
 
 
 class RandomThresholdTransformer(
@@ -36,21 +48,26 @@ class RandomThresholdTransformer(
 ):
     """Tell on which side of random hyperplanes a sample lies, as 0/1 features.
 
-    The first layer of `MemorizingClassifier`: x -> 1[<w, x> + b > 0] with Gaussian w
-    and uniform b. The signs are exact: the features of a sample do not depend on
-    batch, precision, memory order or number of threads. Hamming distances between the
-    outputs approximate Euclidean distances between the samples [1]_.
+    The first layer of `MemorizingClassifier`: x -> 1[<w, x> + b > 0], with Gaussian w
+    and uniform b unless `hyperplanes` says otherwise. The signs are exact: the features
+    of a sample do not depend on batch, precision, memory order or number of threads.
+    Hamming distances between the outputs of random hyperplanes approximate Euclidean
+    distances between the samples [1]_.
 
     Parameters
     ----------
+    hyperplanes : {"random", "adapted"}, default="random"
+        How hyperplanes are drawn. "random" ones are those of [1]_, and need no labels.
+        "adapted" ones combine a few features and pass between samples of different
+        classes, as those of `MemorizingClassifier` do; `fit` then needs `y`.
     n_hyperplanes : int, default=1000
         Number of hyperplanes, and of output features.
     max_bias : float, default=1.0
-        Largest distance of a hyperplane from the center, in units of the radius of the
-        data and of the length of its normal vector.
+        Largest distance of a random hyperplane from the center, in units of the radius
+        of the data and of the length of its normal vector.
     center : bool, default=True
-        Whether the hyperplanes are drawn around the mean of the samples, or around the
-        origin.
+        Whether random hyperplanes are drawn around the mean of the samples, or around
+        the origin.
     sparse_output : bool, default=False
         Whether `transform` returns a CSR matrix.
     random_state : int, RandomState instance or None, default=None
@@ -87,6 +104,7 @@ class RandomThresholdTransformer(
     """
 
     _parameter_constraints: dict = {
+        "hyperplanes": [StrOptions({"adapted", "random"})],
         "n_hyperplanes": [Interval(Integral, 1, None, closed="left")],
         "max_bias": [Interval(Real, 0, None, closed="left")],
         "center": ["boolean"],
@@ -97,12 +115,14 @@ class RandomThresholdTransformer(
     def __init__(
         self,
         *,
+        hyperplanes="random",
         n_hyperplanes=1000,
         max_bias=1.0,
         center=True,
         sparse_output=False,
         random_state=None,
     ):
+        self.hyperplanes = hyperplanes
         self.n_hyperplanes = n_hyperplanes
         self.max_bias = max_bias
         self.center = center
@@ -111,15 +131,17 @@ class RandomThresholdTransformer(
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @standard_arithmetic
     def fit(self, X, y=None):
         """Draw the hyperplanes.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Samples; only their center and radius matter.
-        y : None
-            Ignored.
+            Samples; of random hyperplanes only their center and radius matter.
+        y : array-like of shape (n_samples,), default=None
+            Labels, of two classes at least, for adapted hyperplanes; of equal rows the
+            label that is most frequent counts. Ignored by random ones.
 
         Returns
         -------
@@ -128,6 +150,9 @@ class RandomThresholdTransformer(
 
         Raises
         ------
+        ValueError
+            If the input is not valid, or if adapted hyperplanes are asked for without
+            labels of two classes.
         MemoryError
             If the hyperplanes do not fit into memory.
         InterpolationError
@@ -141,15 +166,47 @@ class RandomThresholdTransformer(
             progress as stages,
         ):
             with stages.part("read the samples", 0):
-                X = self._validate(X, reset=True)
+                if self.hyperplanes == "random":
+                    X = self._validate(X, reset=True)
+                else:
+                    X, y = self._validate_with_labels(X, y)
                 ball = enclosing_ball(X, np.arange(X.shape[0]), self.center)
             with stages.part("draw the hyperplanes", 1, needed=True):
                 (seed,) = draw_seeds(self.random_state, 1)
-                stream = HyperplaneStream(seed, ball, float(self.max_bias))
+                stream = self._stream(seed, ball, X, y)
                 self.hyperplanes_ = stream.draw(self.n_hyperplanes)
                 self.radius_ = ball.radius
         return self
 
+    def _validate_with_labels(self, X, y):
+        if y is None:
+            raise ValueError(
+                "hyperplanes='adapted' needs labels: pass y, or set "
+                "hyperplanes='random'."
+            )
+        X, y = self._validate(X, y=y, reset=True)
+        check_classification_targets(y)
+        return X, y
+
+    def _stream(self, seed: int, ball: Ball, X, y) -> SeededStream:
+        """Return the sequence of hyperplanes to draw from."""
+        if self.hyperplanes == "random":
+            return HyperplaneStream(seed, ball, float(self.max_bias))
+        X = canonical_csr(X) if sparse.issparse(X) else X
+        first, inverse = distinct_rows(X)
+        labels, _ = resolve_labels(inverse, number_labels(y)[1], None, len(first))
+        present, order, _ = sort_by_label(labels)
+        layout = ClassLayout(np.bincount(labels)[present])
+        samples = SamplesInMemory(X, first[order], layout)
+        survey = Survey.of(samples, X.shape[1], seed)
+        if survey is None:
+            raise ValueError(
+                "hyperplanes='adapted' needs distinct samples of two classes at least. "
+                "Set hyperplanes='random' for samples of one class."
+            )
+        return AdaptedStream(seed, survey, ball)
+
+    @standard_arithmetic
     def transform(self, X):
         """Return on which sides of the hyperplanes the samples lie.
 
@@ -170,9 +227,14 @@ class RandomThresholdTransformer(
             return sparse.csr_matrix(signs, dtype=X.dtype)
         return signs.astype(X.dtype)
 
-    def _validate(self, X, reset: bool):
+    def _validate(self, X, reset: bool, **labels):
         return validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=reset
+            self,
+            X,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            reset=reset,
+            **labels,
         )
 
     @property
@@ -182,5 +244,6 @@ class RandomThresholdTransformer(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.target_tags.required = self.hyperplanes == "adapted"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -26,6 +26,11 @@ from ._network import Hats, ResidualNetwork, Steps
 
 # Groups that are drawn for one block; the one with the widest slopes is taken.
 _N_GROUPS = 4
+# Steep slopes let rounding errors grow from block to block, until nothing more can be
+# told apart. Other groups, drawn from the start, have other slopes; then no slope that
+# is narrower than this share of the extent of all points is taken around several.
+_N_ATTEMPTS = 8
+_NARROWEST = 2.0**-20
 # A relative error that no rounding reaches, in units of which others are estimated.
 _EPSILON = 2.0**-50
 # A feature lies far from zero if that is 2**24 times its extent, or more.
@@ -66,19 +71,35 @@ def build_residual_network(X, labels, n_classes: int, *, split: bool, rng):
         X = X - pivot
     default = largest_class(labels)
     order = np.append(default, np.delete(np.arange(n_classes), default))
-    points = _PushedPoints(X)
+    narrowest = 0.0
+    for n_left in reversed(range(_N_ATTEMPTS if split else 1)):
+        try:
+            points = _PushedPoints(X)
+            network, groups = _network_of(
+                points, labels, order, pivot, split, narrowest, rng
+            )
+            break
+        except (DegenerateGroupError, InterpolationError):
+            if n_left == 0:
+                raise
+            narrowest = _NARROWEST
+    if not split:
+        n_hidden = sum(network.widths[:-1])
+        bound = hidden_node_bound(len(X), points.hull.dimension, n_classes)
+        assert n_hidden <= bound, (n_hidden, bound)
+    return network, groups, points.hull.dimension
+
+
+def _network_of(
+    points, labels, order, pivot, split, narrowest, rng
+) -> tuple[ResidualNetwork, list]:
+    """Return a network, and the groups of its blocks, as the generator has them."""
     low, high = points.places.min(), points.places.max()
     # Classes next to each other are at least a range apart.
     spacing = 2.0 ** (np.frexp(high - low)[1] + 1)
-    hats, groups = _find_hats(points, labels, order, spacing, split, rng)
-    steps = Steps(_edges(points, low, high, spacing, n_classes), order)
-    network = ResidualNetwork(hats, points.axis, points.scale, steps, pivot)
-    dimension = points.hull.dimension
-    if not split:
-        n_hidden = network.n_neurons - steps.n_outputs
-        bound = hidden_node_bound(len(X), dimension, n_classes)
-        assert n_hidden <= bound, (n_hidden, bound)
-    return network, groups, dimension
+    hats, groups = _find_hats(points, labels, order, spacing, split, narrowest, rng)
+    steps = Steps(_edges(points, low, high, spacing, len(order)), order)
+    return ResidualNetwork(hats, points.axis, points.scale, steps, pivot), groups
 
 
 def _pivot(X) -> np.ndarray | None:
@@ -168,14 +189,14 @@ def _widest_feature(X) -> int:
     return int(np.argmax(high / magnitude - low / magnitude))
 
 
-def _find_hats(points, labels, order, spacing, split, rng):
+def _find_hats(points, labels, order, spacing, split, narrowest, rng):
     """Push the points of each class but the first in `order` to their places."""
     hats, pushes = [], []
     for level, label in enumerate(order[1:], start=1):
         left, size = np.flatnonzero(labels == label), points.hull.dimension
         while len(left):
             try:
-                hat = _best_hat(points, left, size, rng)
+                hat = _best_hat(points, left, size, narrowest, rng)
             except DegenerateGroupError as problem:
                 n_members = len(problem.members)
                 if not split or n_members == 1:
@@ -191,11 +212,12 @@ def _find_hats(points, labels, order, spacing, split, rng):
     return Hats(np.array(normals), np.array(corners), np.array(pushes)), list(groups)
 
 
-def _best_hat(points, left, size, rng) -> _Hat:
+def _best_hat(points, left, size, narrowest, rng) -> _Hat:
     """Return the hat of the widest slopes, of those around several groups.
 
     If another point comes too close to each of the hyperplanes, this is a
-    `DegenerateGroupError`.
+    `DegenerateGroupError`; also if the slopes around several points are narrower than
+    the share `narrowest` of the extent of all points.
     """
     hats = []
     is_other = np.ones(len(points.pushed), dtype=bool)
@@ -211,7 +233,10 @@ def _best_hat(points, left, size, rng) -> _Hat:
             hats.append(_Hat(group, normal, values, errors, rounding, tuple(corners)))
     if not hats:
         raise failure
-    return max(hats, key=lambda hat: hat.slope_width)
+    best = max(hats, key=lambda hat: hat.slope_width)
+    if len(best.members) > 1 and best.slope_width < narrowest * np.ptp(best.values):
+        raise DegenerateGroupError(best.members, best.members)
+    return best
 
 
 def _candidates(points, left, size, rng):

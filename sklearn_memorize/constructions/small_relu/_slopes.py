@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ...exact._signs import two_sum
 from ...exceptions import InterpolationError
+from ...kernels._reference import two_sum
 from ._layers import Block
 
 # A node is saturated at the neighbours of its own sample if |slope| * gap >= 2; the

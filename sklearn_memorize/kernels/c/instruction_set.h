@@ -13,7 +13,11 @@
 
 #include "margins.h"
 
+#include "covering.h"
+
 #include "left_out.h"
+
+#include "side_by_side.h"
 
 #define TABLE_OF(name) TABLE_OF_(name)
 #define TABLE_OF_(name) kernels_##name
@@ -27,6 +31,7 @@ const struct kernels TABLE_OF(INSTRUCTION_SET) = {
     .integer_sums = integer_sums,
     .row_norms = row_norms,
     .pair_sums = pair_sums,
+    .compensated_sums = compensated_sums,
     .pack_signs = pack_signs,
     .pack_rows = pack_rows,
     .pack_signs_of_rows = pack_signs_of_rows,
@@ -38,6 +43,9 @@ const struct kernels TABLE_OF(INSTRUCTION_SET) = {
     .covers = covers,
     .classes_that_fire = classes_that_fire,
     .largest_margins = largest_margins,
+    .margins_of_rows = margins_of_rows,
+    .cover_in_order = cover_in_order,
+    .first_apart = first_apart,
     .gini_gains = gini_gains,
     .two_smallest_counts = two_smallest_counts,
     .margin_sums = margin_sums,

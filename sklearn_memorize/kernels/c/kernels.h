@@ -50,11 +50,34 @@ struct classes {
     int64_t n_classes;
 };
 
-/* What is skipped and replaced where samples are left out: the sample that each code
- * belongs to; and for each neuron the sample it was made from, the one that set its
- * bound, and the bound that it has without that one. */
+/* The tiles start .. stop - 1 hold the samples of a class. */
+struct class_tiles {
+    int64_t start, stop;
+};
+
+/* Neurons of a class: the samples they are made from, their bounds, and how many
+ * samples each covers. `covered` says which any covers, one bit for each lane. */
+struct cover {
+    int64_t *centers, *bounds, *coverage, n;
+    uint64_t *covered;
+};
+
+/* What is skipped and replaced where samples are left out: for each neuron the code of
+ * the sample it was made from, the one of the sample that set its bound (-1 if they are
+ * not there), and the bound that it has without this one. */
 struct left_out {
-    const int64_t *rows, *centers, *setters, *seconds;
+    const int64_t *centers, *setters, *seconds;
+};
+
+/* Pairs of rows, so many for each hyperplane, which is a sum of weighted features. */
+struct row_pairs {
+    const int64_t *firsts, *seconds;
+    int64_t n_of_each;
+};
+struct sparse_directions {
+    const int64_t *features;
+    const double *weights;
+    int64_t n_hyperplanes, n_terms;
 };
 
 /* An entry of products is p + offset, and in doubt unless its magnitude is above
@@ -96,6 +119,19 @@ struct preparation {
     double *squares;
 };
 
+/* Pairs of a row and a direction, and two numbers that are added to their product. */
+struct pairs {
+    const int64_t *columns;
+    const double *offsets, *shifts;
+    int64_t n_pairs;
+};
+
+/* Sums, the sums of the sizes of all terms, and the smallest product that is not
+ * zero, or 1. */
+struct compensated {
+    double *sums, *magnitudes, *smallest;
+};
+
 struct kernels {
     const char *name;
     /* rows.h */
@@ -110,6 +146,9 @@ struct kernels {
     int (*pair_sums)(const struct matrix *, const int64_t *rows,
                      const float *directions, const int64_t *columns, int64_t n_pairs,
                      double *sums, double *magnitudes);
+    int (*compensated_sums)(const struct matrix *, const int64_t *rows,
+                            const float *directions, const struct pairs *,
+                            struct compensated *);
     /* signs.h */
     int (*pack_signs)(const float *products, const struct offsets *,
                       const struct places *, int64_t first_word, const struct codes *,
@@ -142,7 +181,17 @@ struct kernels {
     int (*largest_margins)(const struct codes *, const struct neurons *,
                            const struct classes *, int64_t n_samples, int64_t n_votes,
                            int64_t *totals, uint64_t *fired);
+    int (*margins_of_rows)(const uint64_t *words, int64_t n_rows, int64_t n_coverings,
+                           int64_t n_words, const struct neurons *,
+                           const struct classes *, int64_t n_votes, int64_t *totals,
+                           uint64_t *fired);
+    /* covering.h */
+    int (*cover_in_order)(const struct codes *, const struct class_tiles *,
+                          const uint64_t *in_use, const int64_t *order,
+                          int64_t n_samples, struct cover *);
     /* left_out.h */
+    int (*first_apart)(const double *rows, int64_t n_features, const struct row_pairs *,
+                       const struct sparse_directions *, double *low, double *high);
     int (*gini_gains)(const double *columns, const struct classes *,
                       const int64_t *features, const double *weights, int64_t n_terms,
                       const double *thresholds, int64_t n_hyperplanes, double *gains);

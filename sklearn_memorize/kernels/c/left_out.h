@@ -46,6 +46,36 @@ static int gini_gains(const double *columns, const struct classes *classes,
     return 0;
 }
 
+static double weighted_sum(const double *row, const int64_t *features,
+                           const double *weights, int64_t n_terms)
+{
+    double sum = 0.0;
+    for (int64_t j = 0; j < n_terms; j++)
+        sum += weights[j] * row[features[j]];
+    return sum;
+}
+
+/* For each hyperplane, the weighted sums of the first of its pairs of rows in which
+ * they differ; of the last pair, if there is none. Terms are added in order. */
+static int first_apart(const double *rows, int64_t n_features, const struct row_pairs *pairs,
+                       const struct sparse_directions *directions, double *low,
+                       double *high)
+{
+    const int64_t n_terms = directions->n_terms, n = pairs->n_of_each;
+    for (int64_t h = 0; h < directions->n_hyperplanes; h++) {
+        const int64_t *features = directions->features + h * n_terms;
+        const double *weights = directions->weights + h * n_terms;
+        low[h] = high[h] = 0.0;
+        for (int64_t i = h * n; i < (h + 1) * n && low[h] == high[h]; i++) {
+            low[h] = weighted_sum(rows + pairs->firsts[i] * n_features, features, weights,
+                                  n_terms);
+            high[h] = weighted_sum(rows + pairs->seconds[i] * n_features, features,
+                                   weights, n_terms);
+        }
+    }
+    return 0;
+}
+
 /* Words of codes or masks, word by word: turned[word * n + i]. */
 static uint64_t *turned_words(const uint64_t *words, int64_t n, int64_t n_words)
 {
@@ -119,17 +149,36 @@ static int two_smallest_counts(const uint64_t *words, const struct classes *samp
 
 /* Sums of the largest numbers among some that were counted. */
 struct tally {
-    int32_t *times; /* how often each number occurs, all zero in between */
+    int32_t *times, *more; /* how often each number occurs, all zero in between */
     int32_t lowest, highest;
 };
+
+/* Two rows of counters take turns: adding one to the same number twice, without a
+ * pause, would wait for memory. */
+static void count_numbers(struct tally *tally, const int32_t *numbers, int64_t n)
+{
+    int32_t lowest = INT32_MAX, highest = INT32_MIN;
+    for (int64_t k = 0; k < n; k++)
+        lowest = numbers[k] < lowest ? numbers[k] : lowest;
+    for (int64_t k = 0; k < n; k++)
+        highest = numbers[k] > highest ? numbers[k] : highest;
+    for (int64_t k = 0; k + 1 < n; k += 2) {
+        tally->times[numbers[k]]++;
+        tally->more[numbers[k + 1]]++;
+    }
+    if (n % 2)
+        tally->times[numbers[n - 1]]++;
+    tally->lowest = lowest;
+    tally->highest = highest;
+}
 
 static void sum_tally(struct tally *tally, const int64_t *votes, int64_t n_votes,
                       int64_t *sums)
 {
     int64_t taken = 0, sum = 0, v = 0;
     for (int32_t number = tally->highest; number >= tally->lowest; number--) {
-        const int64_t times = tally->times[number];
-        tally->times[number] = 0;
+        const int64_t times = tally->times[number] + tally->more[number];
+        tally->times[number] = tally->more[number] = 0;
         while (v < n_votes && taken + times >= votes[v]) {
             sums[v] = sum + (votes[v] - taken) * number;
             v++;
@@ -141,41 +190,104 @@ static void sum_tally(struct tally *tally, const int64_t *votes, int64_t n_votes
         sums[v] = sum;
 }
 
+/* The neurons that belong to each code: `first[i]`, then `next` of that one, ... */
+struct lists {
+    int64_t *first, *next;
+};
+
+static int list_neurons(struct lists *lists, const int64_t *codes, int64_t n_codes,
+                        int64_t n_neurons)
+{
+    lists->first = malloc((size_t)(n_codes + 1) * sizeof *lists->first);
+    lists->next = malloc((size_t)(n_neurons + 1) * sizeof *lists->next);
+    if (lists->first == NULL || lists->next == NULL)
+        return -1;
+    for (int64_t i = 0; i < n_codes; i++)
+        lists->first[i] = -1;
+    for (int64_t k = 0; k < n_neurons; k++) {
+        if (codes[k] < 0)
+            continue;
+        lists->next[k] = lists->first[codes[k]];
+        lists->first[codes[k]] = k;
+    }
+    return 0;
+}
+
+/* What `margin_sums` works on. */
+struct margins {
+    uint64_t *masks;            /* turned */
+    int32_t *bounds, *margins;  /* of all neurons */
+    int32_t *times;             /* two rows of counters, see `tally` */
+    struct lists made, set;     /* by the codes that are left out */
+};
+
+static int start_margins(struct margins *work, const struct neurons *neurons,
+                         int64_t n_rows, int64_t n_words,
+                         const struct left_out *left_out)
+{
+    const int64_t n = neurons->n_neurons, room = 64 * n_words + 2;
+    work->masks = turned_words(neurons->masks, n, n_words);
+    work->bounds = malloc((size_t)(n + 1) * sizeof *work->bounds);
+    work->margins = malloc((size_t)(n + 1) * sizeof *work->margins);
+    work->times = calloc((size_t)(4 * room), sizeof *work->times);
+    if (work->masks == NULL || work->bounds == NULL || work->margins == NULL
+        || work->times == NULL)
+        return -1;
+    for (int64_t k = 0; k < n; k++)
+        work->bounds[k] = (int32_t)neurons->bounds[k];
+    if (left_out == NULL)
+        return 0;
+    return list_neurons(&work->made, left_out->centers, n_rows, n)
+           || list_neurons(&work->set, left_out->setters, n_rows, n);
+}
+
+static void stop_margins(const struct margins *work)
+{
+    free(work->masks);
+    free(work->bounds);
+    free(work->margins);
+    free(work->times);
+    free(work->made.first);
+    free(work->made.next);
+    free(work->set.first);
+    free(work->set.next);
+}
+
+/* Compute the margins of all neurons at code i; with the second bound where it is the
+ * sample that set the first one. */
+static void margins_at(const struct margins *work, int64_t n, const uint64_t *code,
+                       int64_t n_words, int64_t i, const struct left_out *left_out)
+{
+    count_turned(work->masks, n, n_words, code, 0, n, work->margins);
+    for (int64_t k = 0; k < n; k++)
+        work->margins[k] = work->bounds[k] - work->margins[k];
+    if (left_out != NULL)
+        for (int64_t k = work->set.first[i]; k >= 0; k = work->set.next[k])
+            work->margins[k] += (int32_t)left_out->seconds[k] - work->bounds[k];
+}
+
 /* `left_out` is NULL where no sample is left out. */
 static int margin_sums(const uint64_t *words, int64_t n_rows, int64_t n_words,
                        const struct neurons *neurons, const struct classes *classes,
                        const int64_t *votes, int64_t n_votes,
                        const struct left_out *left_out, int64_t *sums)
 {
-    const int64_t n = neurons->n_neurons;
-    const int32_t room = (int32_t)(64 * n_words + 2);
-    uint64_t *turned = turned_words(neurons->masks, n, n_words);
-    int32_t *counts = malloc((size_t)(n + 1) * sizeof *counts);
-    int32_t *times = calloc((size_t)(2 * room), sizeof *times);
-    const int failed = turned == NULL || counts == NULL || times == NULL;
+    const int64_t room = 64 * n_words + 2;
+    struct margins work = {0};
+    const int failed = start_margins(&work, neurons, n_rows, n_words, left_out);
     for (int64_t i = 0; i < n_rows && !failed; i++) {
-        count_turned(turned, n, n_words, words + i * n_words, 0, n, counts);
-        for (int64_t k = 0; k < n; k++)
-            counts[k] = (int32_t)neurons->bounds[k] - counts[k];
-        if (left_out != NULL)
-            for (int64_t k = 0; k < n; k++)
-                if (left_out->setters[k] == left_out->rows[i])
-                    counts[k]
-                        += (int32_t)(left_out->seconds[k] - neurons->bounds[k]);
+        margins_at(&work, neurons->n_neurons, words + i * n_words, n_words, i, left_out);
         for (int64_t c = 0; c < classes->n_classes; c++) {
-            struct tally tally = {times + room, room - 1, -room};
-            for (int64_t k = classes->starts[c]; k < classes->starts[c + 1]; k++) {
-                if (left_out != NULL && left_out->centers[k] == left_out->rows[i])
-                    continue;
-                tally.times[counts[k]]++;
-                tally.lowest = counts[k] < tally.lowest ? counts[k] : tally.lowest;
-                tally.highest = counts[k] > tally.highest ? counts[k] : tally.highest;
-            }
+            const int64_t start = classes->starts[c], stop = classes->starts[c + 1];
+            struct tally tally = {work.times + room, work.times + 3 * room, 0, 0};
+            count_numbers(&tally, work.margins + start, stop - start);
+            for (int64_t k = left_out == NULL ? -1 : work.made.first[i]; k >= 0;
+                 k = work.made.next[k])
+                if (start <= k && k < stop)
+                    tally.times[work.margins[k]]--;
             sum_tally(&tally, votes, n_votes, sums + (i * classes->n_classes + c) * n_votes);
         }
     }
-    free(turned);
-    free(counts);
-    free(times);
+    stop_margins(&work);
     return failed ? -1 : 0;
 }

@@ -471,6 +471,28 @@ FUNCTION(pair_sums, 6)
     return finish(call, failed);
 }
 
+FUNCTION(compensated_sums, 9)
+{
+    int failed = 0;
+    struct matrix X = matrix(call);
+    const int64_t *rows = indices(call, -1, X.n_rows);
+    int64_t n_pairs = last_size(call);
+    const float *directions = floats(call, -1);
+    int64_t n_directions = last_shape(call, 0);
+    if (!call->is_refused && last_size(call) != n_directions * X.n_columns)
+        refuse(call, PyExc_ValueError, "rows and directions differ in length");
+    struct pairs pairs = {indices(call, n_pairs, n_directions), NULL, NULL, n_pairs};
+    pairs.offsets = doubles(call, n_pairs);
+    pairs.shifts = doubles(call, n_pairs);
+    struct compensated found = {0};
+    found.sums = doubles_out(call, n_pairs);
+    found.magnitudes = doubles_out(call, n_pairs);
+    found.smallest = doubles_out(call, n_pairs);
+    if (!call->is_refused)
+        RUN(failed, active->compensated_sums(&X, rows, directions, &pairs, &found));
+    return finish(call, failed);
+}
+
 FUNCTION(pack_signs, 8)
 {
     int failed = 0;
@@ -690,6 +712,74 @@ FUNCTION(largest_margins, 8)
     return finish(call, failed);
 }
 
+FUNCTION(margins_of_rows, 7)
+{
+    int failed = 0;
+    const uint64_t *words = words_in(call, -1);
+    int64_t n_rows = last_shape(call, 0), n_coverings = last_shape(call, 1);
+    struct codes codes = {NULL, 0, last_shape(call, 2), 0};
+    struct neurons neurons = neurons_of(call, &codes, 1);
+    struct classes classes = classes_of(call, neurons.n_neurons);
+    if (!call->is_refused && (n_coverings < 1 || classes.n_classes % n_coverings))
+        refuse(call, PyExc_ValueError, "coverings have the same classes");
+    int64_t n_votes = integer_between(call, 1, (int64_t)1 << 31);
+    int64_t *totals = integers_out(call, n_rows * classes.n_classes);
+    uint64_t *fired = words_out(call, n_rows * classes.n_classes);
+    if (!call->is_refused)
+        RUN(failed, active->margins_of_rows(words, n_rows, n_coverings, codes.n_words,
+                                            &neurons, &classes, n_votes, totals,
+                                            fired));
+    return finish(call, failed);
+}
+
+FUNCTION(cover_in_order, 9)
+{
+    int failed = 0;
+    struct codes codes = codes_of(call, 0);
+    struct class_tiles tiles;
+    tiles.start = integer_between(call, 0, codes.n_tiles);
+    tiles.stop = integer_between(call, tiles.start, codes.n_tiles);
+    const uint64_t *in_use = words_in(call, codes.n_words);
+    const int64_t *order = indices(call, -1, (tiles.stop - tiles.start) * LANES);
+    const int64_t n_samples = last_size(call);
+    struct cover cover = {0};
+    cover.centers = integers_out(call, n_samples);
+    cover.bounds = integers_out(call, n_samples);
+    cover.coverage = integers_out(call, n_samples);
+    cover.covered = words_out(call, tiles.stop - tiles.start);
+    if (!call->is_refused)
+        RUN(failed, active->cover_in_order(&codes, &tiles, in_use, order, n_samples,
+                                           &cover));
+    for (int64_t i = cover.n; !call->is_refused && !failed && i < n_samples; i++)
+        cover.centers[i] = -1;
+    return finish(call, failed);
+}
+
+FUNCTION(first_apart, 7)
+{
+    int failed = 0;
+    struct row_pairs pairs = {0};
+    struct sparse_directions directions = {0};
+    const double *rows = doubles(call, -1);
+    int64_t n_rows = last_shape(call, 0), n_features = last_shape(call, 1);
+    pairs.firsts = indices(call, -1, n_rows);
+    directions.n_hyperplanes = last_shape(call, 0);
+    pairs.n_of_each = last_shape(call, 1);
+    pairs.seconds = indices(call, last_size(call), n_rows);
+    directions.features = indices(call, -1, n_features);
+    directions.n_terms = last_shape(call, 1);
+    if (!call->is_refused && last_shape(call, 0) != directions.n_hyperplanes)
+        refuse(call, PyExc_ValueError, "as many directions are wanted as pairs");
+    directions.weights
+        = doubles(call, directions.n_hyperplanes * directions.n_terms);
+    double *low = doubles_out(call, directions.n_hyperplanes);
+    double *high = doubles_out(call, directions.n_hyperplanes);
+    if (!call->is_refused)
+        RUN(failed,
+            active->first_apart(rows, n_features, &pairs, &directions, low, high));
+    return finish(call, failed);
+}
+
 FUNCTION(gini_gains, 6)
 {
     int failed = 0;
@@ -732,7 +822,7 @@ FUNCTION(two_smallest_counts, 7)
     return finish(call, failed);
 }
 
-FUNCTION(margin_sums, 10)
+FUNCTION(margin_sums, 9)
 {
     int failed = 0;
     const uint64_t *words = words_in(call, -1);
@@ -744,16 +834,18 @@ FUNCTION(margin_sums, 10)
     int64_t n_votes = last_size(call);
     struct left_out left_out = {0};
     int leaves_out = 0;
-    left_out.rows = integers(call, -1);
+    left_out.centers = integers(call, -1);
     if (last_size(call)) {
         leaves_out = 1;
-        if (last_size(call) != n_rows)
-            refuse(call, PyExc_ValueError, "one sample is wanted for each code");
+        if (last_size(call) != neurons.n_neurons)
+            refuse(call, PyExc_ValueError, "one code is wanted for each neuron");
     }
     int64_t n = leaves_out ? neurons.n_neurons : 0;
-    left_out.centers = integers(call, n);
     left_out.setters = integers(call, n);
     left_out.seconds = integers(call, n);
+    for (int64_t k = 0; !call->is_refused && k < n; k++)
+        if (left_out.centers[k] >= n_rows || left_out.setters[k] >= n_rows)
+            refuse(call, PyExc_IndexError, "an index is out of bounds");
     for (int64_t k = 0; !call->is_refused && k < neurons.n_neurons; k++)
         if (neurons.bounds[k] < 0 || neurons.bounds[k] > 64 * codes.n_words + 1
             || (leaves_out && (left_out.seconds[k] < 0
@@ -785,6 +877,7 @@ static PyMethodDef methods[] = {
     METHOD(integer_sums),
     METHOD(row_norms),
     METHOD(pair_sums),
+    METHOD(compensated_sums),
     METHOD(pack_signs),
     METHOD(pack_rows),
     METHOD(pack_signs_of_rows),
@@ -796,6 +889,9 @@ static PyMethodDef methods[] = {
     METHOD(covers),
     METHOD(classes_that_fire),
     METHOD(largest_margins),
+    METHOD(margins_of_rows),
+    METHOD(cover_in_order),
+    METHOD(first_apart),
     METHOD(gini_gains),
     METHOD(two_smallest_counts),
     METHOD(margin_sums),

@@ -188,3 +188,96 @@ static int pair_sums(const struct matrix *X, const int64_t *rows,
     free(row);
     return 0;
 }
+
+/* A sum, what its roundings lost, and what the roundings of that lost. */
+struct digits {
+    double total, error, rest;
+};
+
+/* a + b is the rounded sum and `lost`, whichever is larger (Knuth). */
+INLINE double two_sum(double a, double b, double *lost)
+{
+    double total = a + b, part = total - a;
+    *lost = (a - (total - part)) + (b - part);
+    return total;
+}
+
+INLINE void add(struct digits *sum, double term)
+{
+    double lost;
+    sum->total = two_sum(sum->total, term, &lost);
+    sum->error = two_sum(sum->error, lost, &lost);
+    sum->rest += lost;
+}
+
+/* The leading 29 bits of each number, and the others. */
+static void split(const double *values, int64_t n, double *high, double *low)
+{
+    for (int64_t j = 0; j < n; j++) {
+        uint64_t bits;
+        memcpy(&bits, values + j, sizeof bits);
+        bits &= ~(((uint64_t)1 << 24) - 1);
+        memcpy(high + j, &bits, sizeof bits);
+        low[j] = values[j] - high[j];
+    }
+}
+
+/* Eight sums grow side by side, and then go into one. The products are exact, for a
+ * direction has 24 bits. */
+static int compensated_sums(const struct matrix *X, const int64_t *rows,
+                            const float *directions, const struct pairs *pairs,
+                            struct compensated *found)
+{
+    int64_t n = X->n_columns, current = -1;
+    int64_t width = (n + 7) / 8 * 8;
+    double *room = room_for_doubles(4 * width);
+    if (room == NULL)
+        return -1;
+    memset(room, 0, (size_t)(4 * width) * sizeof *room);
+    double *row = room, *high = room + width, *low = room + 2 * width;
+    double *direction = room + 3 * width;
+    for (int64_t pair = 0; pair < pairs->n_pairs; pair++) {
+        const float *weights = directions + pairs->columns[pair] * n;
+        if (rows[pair] != current) {
+            read_row(X, current = rows[pair], row);
+            split(row, n, high, low);
+        }
+        for (int64_t j = 0; j < n; j++)
+            direction[j] = weights[j];
+        struct digits sums[8] = {{0}};
+        double size[8] = {0}, smallest[8];
+        UNROLL
+        for (int lane = 0; lane < 8; lane++)
+            smallest[lane] = 1;
+        for (int64_t j = 0; j < width; j += 8) {
+            UNROLL
+            for (int lane = 0; lane < 8; lane++) {
+                double w = direction[j + lane], x = row[j + lane];
+                double product = fabs(w) * fabs(x);
+                double least = w != 0 && x != 0 ? product : 1;
+                smallest[lane] = least < smallest[lane] ? least : smallest[lane];
+                size[lane] += product;
+                add(&sums[lane], w * high[j + lane]);
+                add(&sums[lane], w * low[j + lane]);
+            }
+        }
+        struct digits sum = {pairs->offsets[pair], 0, 0};
+        add(&sum, pairs->shifts[pair]);
+        double magnitude = fabs(pairs->offsets[pair]) + fabs(pairs->shifts[pair]);
+        double least = 1;
+        for (int lane = 0; lane < 8; lane++) {
+            double lost;
+            add(&sum, sums[lane].total);
+            sum.error = two_sum(sum.error, sums[lane].error, &lost);
+            sum.rest += lost + sums[lane].rest;
+            magnitude += size[lane];
+            least = smallest[lane] < least ? smallest[lane] : least;
+        }
+        double error, total = two_sum(sum.total, sum.error, &error);
+        found->sums[pair] = total + (error + sum.rest);
+        found->magnitudes[pair] = magnitude;
+        found->smallest[pair] = least;
+    }
+    free(room);
+    return 0;
+}

@@ -113,7 +113,9 @@ def test_the_quorum_is_the_smallest_number_of_draws_that_cover_a_sample(options)
     clf = MemorizingClassifier(hyperplanes="adapted", random_state=0, **options).fit(
         X, y
     )
-    fires = [c.fires(c.encode(X)) for c in clf.network_.coverings]
+    fires = [
+        c.fires(c.hyperplanes.encode(X, c.activation)) for c in clf.network_.coverings
+    ]
     own = np.sum([part[np.arange(len(y)), y] for part in fires], axis=0)
     assert clf.network_.quorum == own.min() >= 1
     others = np.sum([part[np.arange(len(y)), 1 - y] for part in fires], axis=0)
@@ -161,7 +163,7 @@ def test_all_options_recall(one_sided, activation, covering):
     assert clf.interpolates_ and clf.score(X, y) == 1.0
 
 
-def test_batches_are_recalled_with_the_hyperplanes_of_the_first():
+def test_batches_are_recalled_and_others_predicted():
     X, y = load_digits(return_X_y=True)
     clf = MemorizingClassifier(hyperplanes="adapted", n_draws=4, random_state=0)
     for rows in np.array_split(np.arange(600), 3):

@@ -81,6 +81,66 @@ def test_points_beyond_single_precision_have_exact_codes():
     assert (layer.signs(X) == rational_signs(layer, X)).all()
 
 
+@pytest.mark.parametrize("n_features", [3, 40, 600])
+@pytest.mark.parametrize("exponent", [120, 124, 127, 130])
+def test_sums_that_overflow_single_precision_on_the_way_have_exact_signs(
+    n_features, exponent
+):
+    """Points that lie as far from a layer as single precision reaches."""
+    rng = np.random.default_rng(exponent)
+    directions = rng.standard_normal((70, n_features)).astype(np.float32)
+    X = rng.standard_normal((90, n_features))
+    # The first two terms are large, and cancel but for a part in a million.
+    X[:, 1] = -X[:, 0] * directions[0, 0] / directions[0, 1] * (1 + 1e-6)
+    X[:, 2:] *= 1e-9
+    X = np.ldexp(X, exponent)
+    biases = rng.standard_normal(70)
+    shift = np.zeros(n_features)
+    expected = rational_signs(HyperplaneLayer(directions, biases), X[:3])
+    for layer in (
+        HyperplaneLayer(directions, biases),
+        HyperplaneLayer(directions, biases, shift=shift),
+        HyperplaneLayer(sparse.csr_array(directions), biases),
+    ):
+        codes = layer.signs(X)
+        assert (codes[:3] == expected).all()
+        assert (codes == layer.signs(sparse.csr_array(X))).all()
+        for backend in kernels.backends():
+            with kernels.use_backend(backend):
+                assert (layer.signs(X) == codes).all()
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+@pytest.mark.parametrize("spread", [1e-15, 1e-6])
+def test_sparse_directions_see_data_far_from_the_origin_as_dense_ones_do(
+    is_full, spread
+):
+    rng = np.random.default_rng(0)
+    directions = rng.standard_normal((60, 30)).astype(np.float32)
+    if not is_full:
+        directions[rng.random(directions.shape) < 0.9] = 0.0
+    center = 1.0 + rng.random(30)
+    X = center + spread * rng.standard_normal((50, 30))
+    X[0] = center
+    exponent = int(np.frexp(spread)[1]) + 3
+    biases = np.ldexp(-(directions.astype(np.float64) @ center), -exponent)
+    dense = HyperplaneLayer(directions, biases, exponent, center)
+    thin = HyperplaneLayer(sparse.csr_array(directions), biases, exponent, center)
+    expected = rational_signs(dense, X)
+    for layer in (dense, thin):
+        assert (layer.signs(X) == expected).all()
+        assert (layer.signs(sparse.csr_array(X)) == expected).all()
+        offsets, bounds = layer.shifted_offsets
+        for w, b, offset, bound in zip(
+            directions, layer.scaled_biases, offsets, bounds, strict=True
+        ):
+            exact = rational_value(w, np.ldexp(center, -exponent), b)
+            assert abs(Fraction(float(offset)) - exact) <= Fraction(float(bound))
+            assert bound <= 1e-6 * abs(offset) + 1e-30
+    order = rng.permutation(60)
+    assert (dense.subset(order).signs(X) == expected[:, order]).all()
+
+
 def test_plain_single_precision_would_be_wrong():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((2000, 50)).astype(np.float32)
@@ -116,10 +176,12 @@ def test_relu_outputs_are_rounded_up_exactly(scale, offset):
     exponent = int(np.frexp(scale)[1])
     biases = np.ldexp(-(directions.astype(np.float64) @ X[0]), -exponent)
     layer = HyperplaneLayer(directions, biases, exponent)
-    expected = rational_ceilings(layer, X)
-    for Z in (X, np.asfortranarray(X), sparse.csr_array(X)):
-        codes = layer.encode(Z, "relu")
-        assert (codes.values[: codes.n_samples] == expected).all()
+    for units in (layer, layer.with_finer_outputs()):
+        assert (units.biases == layer.biases).all()
+        expected = rational_ceilings(units, X)
+        for Z in (X, np.asfortranarray(X), sparse.csr_array(X)):
+            codes = units.encode(Z, "relu")
+            assert (codes.values[: codes.n_samples] == expected).all()
 
 
 def test_samples_of_many_features_have_exact_codes():

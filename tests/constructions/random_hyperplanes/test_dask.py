@@ -100,6 +100,9 @@ def content(model) -> bytes:
         )
         parts.extend(None if a is None else pickle.dumps(np.array(a)) for a in arrays)
     parts.append(getattr(model.network_, "quorum", None))
+    calibration = getattr(model.network_, "calibration", None)
+    if calibration is not None:
+        parts.append((calibration.scale, calibration.offsets))
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         return repr(parts).encode()
 
@@ -284,6 +287,10 @@ def test_chunks_lead_to_the_network_of_the_fit_in_memory(threads, digits, sizes)
         {"center": False, "max_bias": 0.5, "decision": "network"},
         {"n_hyperplanes": 100, "n_draws": 1},
         {"min_hyperplanes": 4, "n_draws": 1},
+        {"hyperplanes": "adapted", "n_draws": 3},
+        {"hyperplanes": "adapted", "n_draws": 2, "keep": "best"},
+        {"hyperplanes": "adapted", "n_draws": 2, "n_votes": 5},
+        {"hyperplanes": "adapted", "activation": "relu", "n_draws": 1},
     ],
     ids=repr,
 )
@@ -304,6 +311,22 @@ def test_separating_hyperplanes_are_the_same_for_chunks(threads, activation):
     assert model.n_separating_hyperplanes_ > 0
     assert content(model.fit(in_chunks(X, (150, 250)), y)) == local
     assert content(model.fit(in_chunks(X, (100, 100, 200)), y)) == local
+
+
+@pytest.mark.parametrize("sizes", CHUNKS, ids=lambda sizes: f"{len(sizes)}-chunks")
+@pytest.mark.parametrize("kind", ["digits", "lattice", "rare class"])
+def test_samples_in_chunks_are_left_out_as_in_memory(threads, digits, sizes, kind):
+    """The number of votes, the calibration and the score are the same."""
+    X, y = digits
+    if kind == "lattice":  # with many separating hyperplanes
+        X = np.stack(np.divmod(np.arange(600), 25), axis=1).astype(float)
+        y = np.random.default_rng(0).integers(0, 2, 600)
+    elif kind == "rare class":
+        y = (np.arange(600) % 599 == 0).astype(int)
+    model = classifier(hyperplanes="adapted", n_draws=2)
+    local = content(model.fit(X, y))
+    assert 0 < model.loo_score_ <= 1 and model.network_.calibration is not None
+    assert content(model.fit(in_chunks(X, sizes), y)) == local
 
 
 def test_one_sided_chunks(threads, digits):
@@ -332,14 +355,17 @@ def doubled(seed=0):
 )
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("step", [1 << 25, 100])
-def test_duplicates_and_conflicts_in_chunks(threads, monkeypatch, weighted, step):
+@pytest.mark.parametrize("hyperplanes", ["random", "adapted"])
+def test_duplicates_and_conflicts_in_chunks(
+    threads, monkeypatch, weighted, step, hyperplanes
+):
     monkeypatch.setattr(
         "sklearn_memorize.constructions.random_hyperplanes._dask_samples._VALUES_AT_ONCE",
         step,
     )
     X, y = doubled()
     weights = np.random.default_rng(1).integers(0, 3, 600) if weighted else None
-    model = classifier(n_draws=2)
+    model = classifier(hyperplanes=hyperplanes, n_draws=2)
     local = content(model.fit(X, y, weights))
     assert model.n_conflicts_ > 10
     assert content(model.fit(in_chunks(X, (250, 250, 100)), y, weights)) == local
@@ -506,3 +532,14 @@ def test_dask_is_not_imported_without_a_dask_array():
         "sys.exit('dask' in sys.modules or 'distributed' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_chunks_give_the_reasons_of_the_samples_in_memory(threads, digits):
+    X, y = digits
+    settings = {"min_hyperplanes": 300, "n_draws": 2, "random_state": 0}
+    chunks = da.from_array(X[:400], chunks=(150, 64))
+    reasons = MemorizingClassifier(**settings).fit(chunks, y[:400]).reasons(X[400:])
+    expected = MemorizingClassifier(**settings).fit(X[:400], y[:400]).reasons(X[400:])
+    for name in ("classes", "sample_indices", "neurons", "margins", "coverage"):
+        found = getattr(reasons, name)
+        np.testing.assert_array_equal(found, getattr(expected, name))

@@ -14,9 +14,7 @@ from support.networks import same_network, textbook
 from support.samples import DATA
 
 from sklearn_memorize import MemorizingClassifier
-from sklearn_memorize.constructions.random_hyperplanes._hyperplane_layer import (
-    HyperplaneLayer,
-)
+from sklearn_memorize.constructions.random_hyperplanes import _network
 from sklearn_memorize.exceptions import (
     InterpolationError,
     InterpolationWarning,
@@ -27,7 +25,9 @@ from sklearn_memorize.exceptions import (
 @pytest.mark.parametrize("name", DATA)
 def test_every_training_sample_is_recovered_by_both_decisions(name, activation):
     X, y = DATA[name]
-    clf = MemorizingClassifier(activation=activation, random_state=0).fit(X, y)
+    clf = MemorizingClassifier(
+        hyperplanes="random", activation=activation, random_state=0
+    ).fit(X, y)
     assert clf.interpolates_
     assert clf.n_conflicts_ == 0
     for decision in ("vote", "network"):
@@ -60,7 +60,9 @@ def test_every_training_sample_is_recovered_by_both_decisions(name, activation):
 )
 def test_every_training_sample_is_recovered_with_any_option(name, options):
     X, y = DATA[name]
-    clf = MemorizingClassifier(random_state=0, **options).fit(X, y)
+    clf = MemorizingClassifier(hyperplanes="random", random_state=0, **options).fit(
+        X, y
+    )
     assert clf.interpolates_
     assert clf.score(X, y) == 1.0
 
@@ -71,7 +73,11 @@ def test_the_textbook_network_gives_the_same_outputs(activation, options):
     options = {name: bool(v) if name == "prune" else v for name, v in options.items()}
     X, y = DATA["digits"]
     clf = MemorizingClassifier(
-        decision="network", activation=activation, random_state=0, **options
+        hyperplanes="random",
+        decision="network",
+        activation=activation,
+        random_state=0,
+        **options,
     ).fit(X[::2], y[::2])
     outputs = textbook(clf.network_, X)
     assert (outputs == clf.network_.forward(X)).all()
@@ -80,7 +86,9 @@ def test_the_textbook_network_gives_the_same_outputs(activation, options):
 
 @pytest.mark.parametrize("options", [{}, {"n_draws": 2, "keep": "all"}])
 def test_the_network_counts_itself_as_its_layers_do(options):
-    clf = MemorizingClassifier(random_state=0, **options).fit(*DATA["wine"])
+    clf = MemorizingClassifier(hyperplanes="random", random_state=0, **options).fit(
+        *DATA["wine"]
+    )
     network = clf.network_
     assert network.widths == tuple(layer.n_neurons for layer in network.layers)
     assert network.n_parameters == sum(layer.n_parameters for layer in network.layers)
@@ -92,7 +100,7 @@ def test_the_network_counts_itself_as_its_layers_do(options):
 
 
 def test_the_network_cannot_be_changed():
-    clf = MemorizingClassifier(random_state=0).fit(*DATA["iris"])
+    clf = MemorizingClassifier(hyperplanes="random", random_state=0).fit(*DATA["iris"])
     covering = clf.network_.coverings[0]
     for array in (covering.masks, covering.bounds, covering.hyperplanes.directions):
         with pytest.raises(ValueError, match="read-only"):
@@ -102,9 +110,9 @@ def test_the_network_cannot_be_changed():
 @pytest.mark.parametrize("activation", ["threshold", "relu"])
 def test_each_neuron_fires_at_its_sample_and_at_no_other_class(activation):
     X, y = DATA["digits"]
-    clf = MemorizingClassifier(activation=activation, n_draws=2, random_state=0).fit(
-        X, y
-    )
+    clf = MemorizingClassifier(
+        hyperplanes="random", activation=activation, n_draws=2, random_state=0
+    ).fit(X, y)
     first, second, third = clf.network_.layers
     potential = first.forward(X) @ second.weights.T + second.biases
     of_class = third.weights.toarray().argmax(axis=0)
@@ -122,8 +130,12 @@ def test_each_neuron_fires_at_its_sample_and_at_no_other_class(activation):
 
 def test_pruned_neurons_each_cover_a_sample_of_their_own():
     X, y = DATA["digits"]
-    full = MemorizingClassifier(n_draws=1, random_state=0).fit(X, y)
-    pruned = MemorizingClassifier(n_draws=1, random_state=0, prune=True).fit(X, y)
+    full = MemorizingClassifier(hyperplanes="random", n_draws=1, random_state=0).fit(
+        X, y
+    )
+    pruned = MemorizingClassifier(
+        hyperplanes="random", n_draws=1, random_state=0, prune=True
+    ).fit(X, y)
     first, second, _ = pruned.network_.layers
     fires = second.forward(first.forward(X)) > 0
     alone = fires[fires.sum(axis=1) == 1]
@@ -133,14 +145,18 @@ def test_pruned_neurons_each_cover_a_sample_of_their_own():
 
 def test_greedy_covering_needs_fewer_neurons():
     X, y = DATA["digits"]
-    random = MemorizingClassifier(random_state=0).fit(X, y)
-    greedy = MemorizingClassifier(random_state=0, covering="greedy").fit(X, y)
+    random = MemorizingClassifier(hyperplanes="random", random_state=0).fit(X, y)
+    greedy = MemorizingClassifier(
+        hyperplanes="random", random_state=0, covering="greedy"
+    ).fit(X, y)
     assert greedy.second_layer_widths_.sum() < random.second_layer_widths_.sum()
 
 
 def test_greedy_covering_takes_the_largest_cover_first():
     X, y = DATA["breast cancer"]
-    clf = MemorizingClassifier(n_draws=1, random_state=0, covering="greedy").fit(X, y)
+    clf = MemorizingClassifier(
+        hyperplanes="random", n_draws=1, random_state=0, covering="greedy"
+    ).fit(X, y)
     first, second, _ = clf.network_.layers
     fires = second.forward(first.forward(X)) > 0
     for number in (0, 1):
@@ -158,15 +174,25 @@ def test_greedy_covering_takes_the_largest_cover_first():
 def test_auto_ends_with_the_network_of_that_fixed_size():
     X, y = DATA["random labels"]
     auto = MemorizingClassifier(
-        n_draws=1, min_hyperplanes=50, separating_hyperplanes=False, random_state=0
+        hyperplanes="random",
+        n_draws=1,
+        min_hyperplanes=50,
+        separating_hyperplanes=False,
+        random_state=0,
     ).fit(X, y)
     assert auto.n_hyperplanes_ > 50
     fixed = MemorizingClassifier(
-        n_hyperplanes=auto.n_hyperplanes_, n_draws=1, random_state=0
+        hyperplanes="random",
+        n_hyperplanes=auto.n_hyperplanes_,
+        n_draws=1,
+        random_state=0,
     )
     assert same_network(auto, fixed.fit(X, y))
     smaller = MemorizingClassifier(
-        n_hyperplanes=auto.n_hyperplanes_ // 2, n_draws=1, random_state=0
+        hyperplanes="random",
+        n_hyperplanes=auto.n_hyperplanes_ // 2,
+        n_draws=1,
+        random_state=0,
     )
     with pytest.warns(InterpolationWarning):
         assert not smaller.fit(X, y).interpolates_
@@ -175,8 +201,8 @@ def test_auto_ends_with_the_network_of_that_fixed_size():
 def test_the_best_draw_has_the_fewest_neurons():
     X, y = DATA["digits"]
     options = {"n_draws": 4, "random_state": 0}
-    best = MemorizingClassifier(keep="best", **options).fit(X, y)
-    every = MemorizingClassifier(keep="all", **options).fit(X, y)
+    best = MemorizingClassifier(hyperplanes="random", keep="best", **options).fit(X, y)
+    every = MemorizingClassifier(hyperplanes="random", keep="all", **options).fit(X, y)
     sizes = [covering.n_neurons for covering in every.network_.coverings]
     assert best.network_.widths[1] == min(sizes)
     assert every.network_.widths[1] == sum(sizes)
@@ -185,7 +211,9 @@ def test_the_best_draw_has_the_fewest_neurons():
 
 def test_grid_search_gives_the_same_results_with_two_jobs():
     X, y = load_wine(return_X_y=True)
-    pipeline = make_pipeline(StandardScaler(), MemorizingClassifier(random_state=0))
+    pipeline = make_pipeline(
+        StandardScaler(), MemorizingClassifier(hyperplanes="random", random_state=0)
+    )
     grid = {
         "memorizingclassifier__n_hyperplanes": [300, 600],
         "memorizingclassifier__covering": ["random", "greedy"],
@@ -201,7 +229,7 @@ def test_grid_search_gives_the_same_results_with_two_jobs():
 
 def test_a_fixed_size_that_does_not_suffice_is_a_warning():
     X, y = DATA["random labels"]
-    clf = MemorizingClassifier(n_hyperplanes=3, random_state=0)
+    clf = MemorizingClassifier(hyperplanes="random", n_hyperplanes=3, random_state=0)
     with pytest.warns(InterpolationWarning, match="n_hyperplanes=3 does not suffice"):
         clf.fit(X, y)
     assert not clf.interpolates_
@@ -211,7 +239,7 @@ def test_a_fixed_size_that_does_not_suffice_is_a_warning():
 
 def test_auto_at_its_cap_is_an_error_and_changes_nothing():
     X, y = DATA["random labels"]
-    clf = MemorizingClassifier(random_state=0).fit(*DATA["iris"])
+    clf = MemorizingClassifier(hyperplanes="random", random_state=0).fit(*DATA["iris"])
     before = dict(vars(clf))
     sizes = {"min_hyperplanes": 5, "max_hyperplanes": 20}
     clf.set_params(**sizes, separating_hyperplanes=False)
@@ -226,6 +254,7 @@ def test_auto_at_its_cap_is_an_error_and_changes_nothing():
 @pytest.mark.parametrize("separating", [False, True])
 def test_a_least_size_above_the_largest_is_refused(separating):
     clf = MemorizingClassifier(
+        hyperplanes="random",
         min_hyperplanes=1000,
         max_hyperplanes=20,
         separating_hyperplanes=separating,
@@ -239,13 +268,13 @@ def test_a_least_size_above_the_largest_is_refused(separating):
 
 
 def test_codes_that_change_are_noticed(monkeypatch):
-    encode = HyperplaneLayer.encode
+    encode = _network.encode_by_all
 
-    def encode_wrongly(layer, X, *arguments):
-        return encode(layer, -X, *arguments)
+    def encode_wrongly(layers, X, *arguments):
+        return encode(layers, -X, *arguments)
 
-    clf = MemorizingClassifier(random_state=0)
-    monkeypatch.setattr(HyperplaneLayer, "encode", encode_wrongly)
+    clf = MemorizingClassifier(hyperplanes="random", random_state=0)
+    monkeypatch.setattr(_network, "encode_by_all", encode_wrongly)
     with pytest.raises(InterpolationError, match="codes of some training samples"):
         clf.fit(*DATA["iris"])
     assert not hasattr(clf, "network_")
@@ -253,7 +282,7 @@ def test_codes_that_change_are_noticed(monkeypatch):
 
 def test_one_class_is_predicted_as_a_constant():
     X = np.arange(6.0).reshape(3, 2)
-    clf = MemorizingClassifier().fit(X, ["only"] * 3)
+    clf = MemorizingClassifier(hyperplanes="random").fit(X, ["only"] * 3)
     assert clf.predict([[7.0, -1.0]]) == "only"
     assert clf.interpolates_
     assert clf.network_.n_neurons == 1
@@ -262,7 +291,7 @@ def test_one_class_is_predicted_as_a_constant():
 
 def test_one_sided_needs_two_classes():
     with pytest.raises(ValueError, match="one_sided=True needs two classes, got 3"):
-        MemorizingClassifier(one_sided=True).fit(*DATA["iris"])
+        MemorizingClassifier(hyperplanes="random", one_sided=True).fit(*DATA["iris"])
 
 
 @pytest.mark.parametrize(
@@ -281,15 +310,19 @@ def test_one_sided_needs_two_classes():
 )
 def test_bad_parameters_are_named(parameters):
     with pytest.raises(ValueError, match=next(iter(parameters))):
-        MemorizingClassifier(**parameters).fit(*DATA["iris"])
+        MemorizingClassifier(hyperplanes="random", **parameters).fit(*DATA["iris"])
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-150, 1e150])
 def test_scaling_by_a_power_of_two_scales_the_hyperplanes(scale):
     X, y = DATA["wine"]
     scale = 2.0 ** np.round(np.log2(scale))
-    plain = MemorizingClassifier(n_draws=1, random_state=0).fit(X, y)
-    other = MemorizingClassifier(n_draws=1, random_state=0).fit(X * scale, y)
+    plain = MemorizingClassifier(hyperplanes="random", n_draws=1, random_state=0).fit(
+        X, y
+    )
+    other = MemorizingClassifier(hyperplanes="random", n_draws=1, random_state=0).fit(
+        X * scale, y
+    )
     assert other.interpolates_
     assert other.radius_ == plain.radius_ * scale
     (first,), (second,) = plain.network_.coverings, other.network_.coverings
@@ -299,10 +332,12 @@ def test_scaling_by_a_power_of_two_scales_the_hyperplanes(scale):
 
 def test_radius_is_the_largest_distance_from_the_mean():
     X, y = DATA["wine"]
-    clf = MemorizingClassifier(random_state=0).fit(X + 5, y)
+    clf = MemorizingClassifier(hyperplanes="random", random_state=0).fit(X + 5, y)
     expected = np.linalg.norm(X - X.mean(axis=0), axis=1).max()
     assert clf.radius_ == pytest.approx(expected, rel=1e-7)
-    clf = MemorizingClassifier(random_state=0, center=False).fit(X, y)
+    clf = MemorizingClassifier(hyperplanes="random", random_state=0, center=False).fit(
+        X, y
+    )
     assert clf.radius_ == pytest.approx(np.linalg.norm(X, axis=1).max(), rel=1e-12)
 
 
@@ -310,7 +345,9 @@ def test_estimators_may_be_fitted_in_threads_at_once():
     X, y = DATA["wine"]
 
     def fit(seed):
-        return MemorizingClassifier(random_state=seed, n_jobs=2).fit(X, y)
+        return MemorizingClassifier(
+            hyperplanes="random", random_state=seed, n_jobs=2
+        ).fit(X, y)
 
     alone = [fit(seed) for seed in range(4)]
     jobs = (delayed(fit)(seed) for seed in range(4))
@@ -322,7 +359,9 @@ def test_pruning_drops_hyperplanes_that_no_neuron_reads():
     X = np.array([[-1.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
     options = {"n_hyperplanes": 300, "n_draws": 1, "random_state": 0}
     for prune in (False, True):
-        estimator = MemorizingClassifier(prune=prune, **options).fit(X, [0, 1, 1])
+        estimator = MemorizingClassifier(
+            hyperplanes="random", prune=prune, **options
+        ).fit(X, [0, 1, 1])
         first, second, _ = estimator.network_.layers
         weights = second.weights
         weights = weights.toarray() if hasattr(weights, "toarray") else weights

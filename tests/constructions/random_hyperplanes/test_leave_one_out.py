@@ -1,7 +1,10 @@
 """What is said of samples that are left out, beside networks built without them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_iris, load_wine, make_classification, make_moons
 
 from sklearn_memorize import MemorizingClassifier
@@ -10,6 +13,7 @@ from sklearn_memorize.constructions.random_hyperplanes._covers import (
 )
 from sklearn_memorize.constructions.random_hyperplanes._leave_one_out import (
     VOTES,
+    LeftOutCodes,
     _fit,
     _votes_without,
 )
@@ -21,6 +25,17 @@ class Recorded(MemorizingClassifier):
     def _attributes(self, draws, training, ball, rules):
         self.recorded = list(draws), training
         return super()._attributes(draws, training, ball, rules)
+
+
+def votes_without(draw, samples, places):
+    """Return the votes of all classes where each of some samples is left out."""
+    covering = draw.covering
+    evidence = LeftOutCodes.of(
+        samples, 1, draw.codes, covering.masks, covering.bounds, covering.starts
+    )
+    evidence = replace(evidence, words=samples.words(draw.codes, places))
+    rows, labels = samples.rows[places], samples.labels[places]
+    return _votes_without(covering, draw.centers, evidence, rows, labels)
 
 
 def small_data():
@@ -36,15 +51,15 @@ def test_margins_are_those_of_neurons_made_without_the_sample(hyperplanes):
     X, y = small_data()
     clf = Recorded(hyperplanes=hyperplanes, n_draws=2, random_state=0).fit(X, y)
     draws, samples = clf.recorded
-    rows = np.arange(0, samples.n_samples, 7)
+    places = np.arange(0, samples.n_samples, 7)
     for draw in draws:
-        votes = _votes_without(draw, samples, rows)
+        votes = votes_without(draw, samples, places)
         codes = draw.codes.bits(samples.layout.positions())
         covering = draw.covering
         masks, labels = covering.mask_matrix(), samples.labels
         counts = masks.astype(int) @ codes.T.astype(int)
         neurons = np.repeat(np.arange(3), covering.widths)
-        for place, row in enumerate(rows):
+        for place, row in enumerate(places):
             others = np.arange(samples.n_samples) != row
             stays = draw.centers != samples.rows[row]
             for c in range(3):
@@ -108,6 +123,23 @@ def test_a_sample_of_weight_two_is_a_sample_that_comes_twice():
     assert np.array_equal(*probabilities)
 
 
+@pytest.mark.parametrize("unit", [1e-300, 0.01, 1e300])
+def test_units_of_weights_do_not_matter(unit):
+    X, y = small_data()
+    X, y = np.concatenate((X, X[:9])), np.append(y, (y[:9] + 1) % 3)
+    weights = np.random.default_rng(1).uniform(0.5, 2.0, len(y))
+    with pytest.warns(match="several labels"):
+        one, other = (
+            MemorizingClassifier(hyperplanes="adapted", n_draws=4, random_state=0).fit(
+                X, y, sample_weight=factor * weights
+            )
+            for factor in (1.0, unit)
+        )
+    assert one.n_votes_ == other.n_votes_
+    assert one.loo_score_ == pytest.approx(other.loo_score_)
+    assert np.allclose(one.predict_proba(X), other.predict_proba(X))
+
+
 def test_rows_that_come_often_are_right_where_the_others_say_so():
     X = np.arange(6.0).repeat(10)[:, np.newaxis]
     y = (np.arange(6) % 2).repeat(10)
@@ -115,6 +147,40 @@ def test_rows_that_come_often_are_right_where_the_others_say_so():
         MemorizingClassifier(hyperplanes="adapted", random_state=0).fit(X, y).loo_score_
         == 1.0
     )
+
+
+def test_scores_of_all_samples_show_wrong_labels():
+    rng = np.random.default_rng(0)
+    X, true = make_classification(
+        300, 6, n_informative=4, n_classes=3, class_sep=2.0, random_state=1
+    )
+    y = true.copy()
+    wrong = rng.choice(300, 30, replace=False)
+    y[wrong] = (y[wrong] + rng.integers(1, 3, 30)) % 3
+    clf = MemorizingClassifier(hyperplanes="adapted", n_left_out=300, random_state=0)
+    clf.fit(X, y)
+    assert sorted(clf.loo_indices_) == list(range(300))
+    assert clf.loo_decision_function_.shape == (300, 3)
+    own = y[clf.loo_indices_]
+    answers = clf.loo_decision_function_.argmax(axis=1)
+    assert clf.loo_score_ == pytest.approx((answers == own).mean())
+    scores = (
+        clf.loo_decision_function_ - clf.loo_decision_function_.max(axis=1)[:, None]
+    )
+    suspects = clf.loo_indices_[np.argsort(scores[np.arange(300), own])[:30]]
+    assert np.isin(suspects, wrong).mean() > 0.8
+
+
+def test_a_few_samples_are_left_out_where_few_are_asked_for():
+    X, y = small_data()
+    clf = MemorizingClassifier(hyperplanes="adapted", n_left_out=20, random_state=0)
+    clf.fit(X, y)
+    assert len(clf.loo_indices_) == len(clf.loo_decision_function_) <= 20
+    assert len(set(clf.loo_indices_)) == len(clf.loo_indices_)
+    clf = clone(clf).partial_fit(X[::-1], y[::-1], classes=[0, 1, 2])
+    assert len(clf.loo_indices_) == len(clf.loo_decision_function_) <= 20
+    clf.set_params(n_votes=3).fit(X, y)
+    assert not hasattr(clf, "loo_indices_")
 
 
 def test_scale_and_offsets_are_at_the_minimum_of_the_loss():
@@ -163,3 +229,15 @@ def test_the_order_in_which_neurons_are_computed_does_not_show():
         bits = np.unpackbits(words.view(np.uint8), bitorder="little")
         covered |= bits[: len(covered)].astype(bool)
     assert cover.centers.tolist() == centers
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-200, 2.0**40, 1e200, 1.7e308])
+def test_weights_may_be_as_large_and_as_small_as_numbers_are(size):
+    X, y = small_data()
+    X, y = np.concatenate((X, X)), np.concatenate((y, y))
+    for weights in (np.full(len(y), size), np.where(np.arange(len(y)) % 7, size, 1.0)):
+        clf = MemorizingClassifier(hyperplanes="adapted", random_state=0)
+        clf.fit(X, y, sample_weight=weights)
+        assert np.array_equal(clf.predict(X), y)
+        assert 0.0 <= clf.loo_score_ <= 1.0
+        assert np.isfinite(clf.predict_proba(X)).all()

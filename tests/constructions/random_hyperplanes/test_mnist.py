@@ -23,6 +23,7 @@ def digits():
 def test_all_of_mnist_is_memorized_by_a_network_of_the_published_size(digits):
     X, y = digits
     clf = MemorizingClassifier(
+        hyperplanes="random",
         n_hyperplanes=1000,
         max_bias=1.0,
         center=False,
@@ -38,7 +39,9 @@ def test_all_of_mnist_is_memorized_by_a_network_of_the_published_size(digits):
 
 def test_mnist_is_classified_well_and_memorized(digits):
     X, y = digits
-    clf = MemorizingClassifier(n_jobs=2, random_state=0).fit(X[:60000], y[:60000])
+    clf = MemorizingClassifier(hyperplanes="random", n_jobs=2, random_state=0).fit(
+        X[:60000], y[:60000]
+    )
     assert clf.interpolates_
     assert clf.score(X[60000:], y[60000:]) >= 0.97
     paper = clf.set_params(decision="network")
@@ -68,7 +71,9 @@ def predictions_in_every_way(clf, X):
 def test_mnist_predictions_do_not_depend_on_how_they_were_asked_for():
     X, y = mnist()
     X, y = X[:10000] / np.float32(255), y[:10000]
-    clf = MemorizingClassifier(n_hyperplanes=2000, n_draws=1, random_state=0, n_jobs=2)
+    clf = MemorizingClassifier(
+        hyperplanes="random", n_hyperplanes=2000, n_draws=1, random_state=0, n_jobs=2
+    )
     clf.fit(X, y).set_params(n_jobs=None)
     assert clf.interpolates_
     for way, answer in predictions_in_every_way(clf, X[:2000]):

@@ -44,6 +44,7 @@ VARIANTS = {
     "paper": {"decision": "network", "n_draws": 1},
     "ReLU": {"activation": "relu", "min_hyperplanes": 200, "n_draws": 1},
     "many hyperplanes asked for": {"min_hyperplanes": 5, "n_draws": 2},
+    "adapted": {"hyperplanes": "adapted", "n_draws": 4},
 }
 
 
@@ -90,7 +91,9 @@ def test_every_batch_so_far_is_recalled_after_each_call(variant):
     assert (outputs.sum(axis=1) == 1).all()
 
 
-@pytest.mark.parametrize("variant", ["default", "greedy", "paper", "best draw"])
+@pytest.mark.parametrize(
+    "variant", ["default", "greedy", "paper", "best draw", "adapted"]
+)
 def test_bounds_are_those_of_the_theorem(variant):
     clf = classifier(variant)
     for batch in BATCHES:
@@ -147,7 +150,7 @@ def test_greedy_covers_have_no_neuron_without_a_sample_of_its_own_turn():
     assert clf.second_layer_widths_.sum() < drawn.second_layer_widths_.sum()
 
 
-@pytest.mark.parametrize("variant", ["default", "greedy", "pruned", "ReLU"])
+@pytest.mark.parametrize("variant", ["default", "greedy", "pruned", "ReLU", "adapted"])
 def test_the_first_batch_gives_the_network_of_fit(variant):
     fitted = classifier(variant).fit(X, Y)
     clf = classifier(variant).partial_fit(X, Y, classes=CLASSES)
@@ -157,7 +160,9 @@ def test_the_first_batch_gives_the_network_of_fit(variant):
     assert fitted.radius_ == clf.radius_
 
 
-@pytest.mark.parametrize("variant", ["default", "greedy", "ReLU", "best draw"])
+@pytest.mark.parametrize(
+    "variant", ["default", "greedy", "ReLU", "best draw", "adapted"]
+)
 def test_one_seed_and_the_same_batches_give_one_network(variant):
     expected = taught(classifier(variant))
     assert same_network(expected, taught(classifier(variant, n_jobs=2)))
@@ -165,9 +170,10 @@ def test_one_seed_and_the_same_batches_give_one_network(variant):
         assert same_network(expected, taught(classifier(variant)))
 
 
-def test_neither_order_nor_repetition_within_a_batch_matters():
-    expected = taught(classifier())
-    clf = classifier()
+@pytest.mark.parametrize("variant", ["default", "adapted"])
+def test_neither_order_nor_repetition_within_a_batch_matters(variant):
+    expected = taught(classifier(variant))
+    clf = classifier(variant)
     for batch in BATCHES:
         order = rng.permutation(np.arange(batch.start, batch.stop))
         order = np.concatenate((order, order[:5]))
@@ -213,6 +219,74 @@ def test_one_sided_covers_grow_too(decision, first):
         assert (clf.predict(X[rows]) == y[rows]).all()
         assert ((clf.decision_function(X[rows]) > 0) == y[rows]).all()
     assert clf.second_layer_widths_[0] == 0
+
+
+def directions(clf):
+    return [c.hyperplanes.directions for c in clf.network_.coverings]
+
+
+def test_adapted_hyperplanes_are_drawn_anew_when_samples_have_doubled():
+    clf = classifier("adapted")
+    sizes, renewed = (20, 39, 40, 79, 80, 81), (True, False, True, False, True, False)
+    before = None
+    for first, size, is_new in zip((0, *sizes), sizes, renewed, strict=False):
+        clf.partial_fit(X[first:size], Y[first:size], classes=CLASSES)
+        assert (clf.predict(X[:size]) == Y[:size]).all()
+        now = directions(clf)
+        same = before is not None and all(map(np.array_equal, before, now))
+        assert same != is_new
+        before = now
+
+
+def test_adapted_hyperplanes_stay_once_they_have_seen_many_samples():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((9000, 2))
+    y = (X[:, 0] > 0).astype(int)
+    clf = classifier("adapted").partial_fit(X[:4096], y[:4096], classes=[0, 1])
+    before = directions(clf)
+    clf.partial_fit(X[4096:], y[4096:])
+    assert clf.interpolates_ and (clf.predict(X) == y).all()
+    assert all(map(np.array_equal, before, directions(clf)))
+
+
+def test_adapted_hyperplanes_wait_for_a_second_class():
+    """What is drawn when it comes is what the first batch would have led to."""
+    y = (X[:, 0] > 0).astype(int)
+    order = np.argsort(y, kind="stable")
+    clf = classifier("adapted")
+    for rows in np.split(order, [100, np.count_nonzero(y == 0), 500]):
+        clf.partial_fit(X[rows], y[rows], classes=[0, 1])
+        assert clf.interpolates_ and (clf.predict(X[rows]) == y[rows]).all()
+    assert clf.score(X, y) == 1.0
+    rest = np.random.default_rng(2).standard_normal((1000, 8))
+    assert clf.score(rest, rest[:, 0] > 0) > 0.9
+
+
+def test_votes_and_calibration_follow_the_batches():
+    """They are those that leaving out one of all samples so far gives."""
+    clf = classifier("adapted")
+    y = (X[:, :4] > 0) @ [1, 1, 1, 1] // 2
+    scores = []
+    for batch in BATCHES:
+        clf.partial_fit(X[batch], y[batch], classes=CLASSES)
+        scores.append((clf.loo_score_, clf.network_.calibration.scale))
+    assert len(set(scores)) == len(scores)
+    fitted = classifier("adapted").fit(X, y)
+    assert abs(fitted.loo_score_ - clf.loo_score_) < 0.08
+    rest = np.random.default_rng(2).standard_normal((1000, 8))
+    labels = (rest[:, :4] > 0) @ [1, 1, 1, 1] // 2
+    assert abs(fitted.score(rest, labels) - clf.score(rest, labels)) < 0.06
+
+
+def test_declared_classes_that_never_come_change_no_vote():
+    y = (X[:, :4] > 0) @ [1, 1, 1, 1] // 2
+    rest = np.random.default_rng(2).standard_normal((1000, 8))
+    few = classifier("adapted").partial_fit(X, y, classes=[0, 1, 2])
+    more = classifier("adapted").partial_fit(X, y, classes=[0, 1, 2, 3, 4])
+    assert few.n_votes_ == more.n_votes_ and few.loo_score_ == more.loo_score_
+    assert (few.predict(rest) == more.predict(rest)).all()
+    probabilities = more.predict_proba(rest)[:, :3]
+    assert np.allclose(probabilities, few.predict_proba(rest), atol=1e-3)
 
 
 def test_a_single_class_is_constant():

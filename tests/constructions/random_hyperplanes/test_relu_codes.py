@@ -84,10 +84,13 @@ def test_the_largest_margins_of_a_class_are_summed(n_votes):
     positions = np.arange(7) * 20
     sums = codes.values @ mask_matrix(codes, positions).T
     bounds = np.arange(100, 170, 10)
-    found = codes.margin_sums(codes.masks(positions), bounds, STARTS, n_votes)
+    found, fired = codes.votes(codes.masks(positions), bounds, STARTS, n_votes)
     margins = (bounds - sums)[:150]
     best = [np.sort(part, axis=1)[:, ::-1] for part in (margins[:, :2], margins[:, 2:])]
     assert found.shape == (150, 3)
     np.testing.assert_array_equal(found[:, 0], best[0][:, :n_votes].sum(axis=1))
     np.testing.assert_array_equal(found[:, 2], best[1][:, :n_votes].sum(axis=1))
     assert not found[:, 1].any()
+    expected = codes.classes_that_fire(codes.masks(positions), bounds, STARTS)
+    np.testing.assert_array_equal(fired, expected)
+    assert fired.any()

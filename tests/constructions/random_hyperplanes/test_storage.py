@@ -47,7 +47,7 @@ def damaged_covering(**changes):
     ],
 )
 def test_coverings_that_do_not_fit_are_refused(changes, reason):
-    estimator = MemorizingClassifier()
+    estimator = MemorizingClassifier(hyperplanes="random")
     with pytest.raises(ValueError, match=reason):
         restored(estimator, damaged_covering(**changes))
 

@@ -29,6 +29,46 @@ def test_codes_are_those_of_the_first_layer():
     assert transformer.transform(X.astype(np.float32)).dtype == np.float32
 
 
+def test_adapted_codes_pass_between_the_classes():
+    """They divide classes that lie beside each other in two of many features."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 20)) * np.ldexp(1.0, rng.integers(-9, 9, 20))
+    y = np.array(["a", "b"])[(X[:, 3] / X[:, 3].std() > 0.3).astype(int)]
+    order = rng.permutation(400)
+    fitted = [
+        RandomThresholdTransformer(
+            hyperplanes="adapted", n_hyperplanes=60, random_state=0
+        ).fit(data, labels)
+        for data, labels in (
+            (X, y),
+            (X[order], y[order]),
+            (sparse.csr_array(X), y),
+            (np.concatenate((X, X[:9])), np.append(y, y[:9])),
+        )
+    ]
+    codes = fitted[0].transform(X)
+    for other in fitted[1:]:
+        assert (other.transform(X) == codes).all()
+    assert (codes == fitted[0].hyperplanes_.layer().forward(X)).all()
+    assert ((codes.mean(axis=0) > 0) & (codes.mean(axis=0) < 1)).all()
+
+    def best_accuracy(codes):
+        agreement = (codes == (y == "b")[:, np.newaxis]).mean(axis=0)
+        return np.maximum(agreement, 1 - agreement).max()
+
+    plain = RandomThresholdTransformer(n_hyperplanes=60, random_state=0)
+    assert best_accuracy(codes) > 0.95 > best_accuracy(plain.fit_transform(X))
+
+
+@pytest.mark.parametrize("labels", [None, np.zeros(30), np.linspace(0, 1, 30)])
+def test_adapted_codes_need_labels_of_two_classes(labels):
+    X = np.random.default_rng(0).standard_normal((30, 3))
+    transformer = RandomThresholdTransformer(hyperplanes="adapted", random_state=0)
+    with pytest.raises(ValueError, match="labels|two classes|continuous"):
+        transformer.fit(X, labels)
+    assert not hasattr(transformer, "hyperplanes_")
+
+
 def test_codes_have_names_and_can_be_frames():
     pytest.importorskip("pandas")
     X, _ = load_iris(return_X_y=True, as_frame=True)

@@ -13,8 +13,8 @@ from sklearn_memorize.constructions.small_relu._slopes import (
     _weights,
     fit_block,
 )
-from sklearn_memorize.exact._signs import two_sum
 from sklearn_memorize.exceptions import InterpolationError
+from sklearn_memorize.kernels._reference import two_sum
 
 
 @given(st.floats(-1e100, 1e100), st.floats(-1e100, 1e100))
