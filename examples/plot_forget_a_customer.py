@@ -4,7 +4,8 @@ Forget a customer
 
 Someone asks that their data be deleted, from the model too. With a ball that is given,
 :meth:`~sklearn_memorize.MemorizingClassifier.forget` leaves the estimator that never
-saw these samples: the same network, the same bytes.
+saw these samples: the same network, the same bytes. Hyperplanes are the random ones,
+for the others look at the data.
 """
 
 # %%

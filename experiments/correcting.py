@@ -88,7 +88,7 @@ def with_wrong_labels(y, share, seed):
     return np.where(wrong, labels[other], y)
 
 
-def measure(name, X, y, seed):
+def measure(name, X, y, seed, draws):
     """Yield the rows of the table for one data set."""
     fit, rest = train_test_split(
         np.arange(len(y)), test_size=0.5, random_state=seed, stratify=y
@@ -106,7 +106,7 @@ def measure(name, X, y, seed):
             ):
                 before = model.predict(X[test])
                 known_before = model.score(X[cases], labels[cases])
-                for n_draws in (1, 2):
+                for n_draws in draws:
                     patched = MemorizingCorrector(
                         FrozenEstimator(model), n_draws=n_draws, random_state=seed
                     )
@@ -152,7 +152,7 @@ def report(rows):
     line(*head)
     for known in ("fitted", "later"):
         for noise in (0.0, NOISE):
-            for n_draws in (1, 2):
+            for n_draws in sorted({row["n_draws"] for row in rows}):
                 some = [
                     row
                     for row in rows
@@ -207,6 +207,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--batches", action="store_true")
     parser.add_argument("--only", help="one data set")
+    parser.add_argument("--draws", type=int, nargs="+", default=[1, 2, 4])
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     MEASURED.mkdir(exist_ok=True)
@@ -221,9 +222,13 @@ def main():
     path = MEASURED / "correcting.csv"
     for name, X, y in data_sets():
         if options.only in (None, name):
-            rows = [row for row in read(path) if row["data"] != name]
+            rows = [
+                row
+                for row in read(path)
+                if row["data"] != name or row["n_draws"] not in options.draws
+            ]
             for seed in range(1 if name == "MNIST" else 3):
-                rows += measure(name, X, y, seed)
+                rows += measure(name, X, y, seed, options.draws)
             write(path, FIELDS, rows)
             print(name, "is done", flush=True)
     report(read(path))

@@ -656,7 +656,8 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         if before is not None and is_adapted and before.outgrown(training.n_samples):
             draws, before = before.seeds, None  # the draws start afresh
         if before is None:
-            survey, n_surveyed = self._survey(training, ball, draws), training.n_samples
+            survey = self._survey(training, ball, draws)
+            n_surveyed = training.n_samples if is_adapted else 0
         if len(training.sizes) == 1:
             attributes, codes = self._constant(ball), None
         else:

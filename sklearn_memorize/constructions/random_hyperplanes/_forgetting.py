@@ -22,7 +22,7 @@ known, and asks for few others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -342,14 +342,11 @@ def _cover_classes(
         if known and not rules.greedy:
             return _cover_knowing(codes, tiles, order, bounds)
 
-        def bounds_of(masks: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-            new = np.flatnonzero(bounds[ranks] < 0)
-            bounds[ranks[new]] = computed_bounds(codes, masks[new], tiles)
-            return bounds[ranks]
-
         strategy = cover_greedily if rules.greedy else cover_in_drawing_order
-        is_binary = isinstance(codes, BitCodes)
-        return strategy(codes, tiles, order, bounds_of if is_binary else None)
+        found = strategy(codes, tiles, order)
+        if not isinstance(codes, BitCodes):
+            return found
+        return replace(found, bounds=_bounded(found.bounds, found.masks))
 
     return cover_each_class(cover, samples.sizes, rules)
 
@@ -432,6 +429,9 @@ class _Candidates:
 
 def computed_bounds(codes: BitCodes, masks: np.ndarray, tiles: slice) -> np.ndarray:
     """Return the bounds with which no sample outside the tiles is covered."""
-    # With no other class about, any larger bound is as good.
-    sizes = np.bitwise_count(masks).sum(axis=1, dtype=np.int64)
-    return np.minimum(codes.largest_bounds(masks, tiles), sizes + 1)
+    return _bounded(codes.largest_bounds(masks, tiles), masks)
+
+
+def _bounded(bounds: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Lower bounds that say no more: with no other class about, any larger one does."""
+    return np.minimum(bounds, np.bitwise_count(masks).sum(axis=1, dtype=np.int64) + 1)

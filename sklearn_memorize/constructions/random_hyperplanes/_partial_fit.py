@@ -84,11 +84,6 @@ class Batches:
                 "or give all batches to a new estimator."
             )
 
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds of the draws."""
-        return [draw if isinstance(draw, int) else draw.seed for draw in self.draws]
-
 
 def _are_equal(ball: Ball, other: Ball) -> bool:
     return ball.radius == other.radius and np.array_equal(ball.center, other.center)
