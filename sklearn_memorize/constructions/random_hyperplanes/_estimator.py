@@ -47,6 +47,8 @@ _BYTES_AT_WORK = 36 << 20
 # draws of more hyperplanes do as well, and take less time.
 _MANY_SAMPLES = 10_000
 _MOST_DRAWS, _FEWER_DRAWS = 32, 16
+# As many as the paper's experiments draw.
+_MOST_OF_A_DRAW = 1000
 # What is known only where samples are left out.
 _LEFT_OUT = ("loo_score_", "loo_decision_function_", "loo_indices_")
 # Margins, averaged over the draws, are multiplied by this before softmax.
@@ -84,9 +86,10 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         `interpolates_` is False.
     min_hyperplanes : int or "auto", default="auto"
         Number of hyperplanes of each draw that `n_hyperplanes="auto"` starts from.
-        "auto" is 1000 where they are random; where they are adapted it is 128, or 512
-        from 10,000 distinct rows on; but never more than `max_hyperplanes`. A number
-        must not exceed it.
+        "auto" is 1000 where they are random; where they are adapted it is 4096 in all
+        draws together, at least 128 and at most 1000 in each, and from 10,000 distinct
+        rows on 8192 in all, and at least 512; but never more than `max_hyperplanes`. A
+        number must not exceed it.
     max_hyperplanes : int, default=65536
         Number of random hyperplanes of each draw at which "auto" gives up with an
         `InterpolationError`, where there are no separating ones.
@@ -114,7 +117,8 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         Number of candidate first layers that are drawn and built, in parallel. One is
         the construction of [1]_, and enough to memorize; several, all kept, predict
         better. "auto" is 4 where hyperplanes are random; where they are adapted it is
-        32, or 16 from 10,000 distinct rows on.
+        32, or 16 from 10,000 distinct rows on; with `one_sided` or
+        `decision="network"`, where they do not vote, 1.
     keep : {"best", "all"}, default="all"
         "best" keeps the draw with the fewest neurons in the second layer (the first
         one among equals). "all" lets the networks of all draws stand side by side as
@@ -357,6 +361,8 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
             return self.n_draws
         if self.hyperplanes == "random":
             return 4
+        if not self._votes:  # of many draws, some would say any class
+            return 1
         return _MOST_DRAWS if n_samples < _MANY_SAMPLES else _FEWER_DRAWS
 
     def _n_at_first(self, n_samples: int) -> int:
@@ -364,10 +370,17 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         if self.min_hyperplanes != "auto":
             n = self.min_hyperplanes
         elif self.hyperplanes == "random":
-            n = 1000
+            n = _MOST_OF_A_DRAW
         else:
-            n = 128 if n_samples < _MANY_SAMPLES else 512
+            is_large = n_samples >= _MANY_SAMPLES
+            least, in_all = (512, 8192) if is_large else (128, 4096)
+            n = min(max(least, in_all // self._n_draws(n_samples)), _MOST_OF_A_DRAW)
         return min(n, self.max_hyperplanes)
+
+    @property
+    def _votes(self) -> bool:
+        """Whether margins decide where not exactly one class fires."""
+        return self.decision == "vote" and not self.one_sided
 
     def _read(self, X, y, sample_weight) -> Samples:  # type: ignore[override]
         """Return the samples by class, in memory or in the chunks of a dask array."""
