@@ -145,9 +145,9 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         margins and an offset of each class, which turn margins into scores whose
         softmax is `predict_proba`: those with the smallest log loss. Nothing is fitted
         again for that. "auto" does so where hyperplanes are adapted; with random ones,
-        for which it takes about as long as the rest of `fit`, with `one_sided`, with
-        `decision="network"` and with `activation="relu"` it is 3, and margins are not
-        calibrated.
+        for which leaving out may take longer than the rest of `fit`, with `one_sided`,
+        with `decision="network"` and with `activation="relu"` it is 3, and margins are
+        not calibrated.
     n_left_out : int or "auto", default="auto"
         Number of distinct rows, spread over all, that are left out one by one at the
         most; "auto" is 2,000. A number as large as the training set gives a score to
