@@ -149,13 +149,14 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         several have, the first of them. "vote" agrees with it wherever exactly one
         class fires, in all the draws that are kept (so on all training samples), and
         elsewhere compares the classes by the mean of their `n_votes` largest margins.
-    n_votes : int or "auto", default="auto"
+    n_votes : int, "auto" or "leave_one_out", default="auto"
         Number of neurons of each class, in each draw, whose margins are compared by
-        "vote". More of them resist wrong labels better. "auto" is 3 where hyperplanes
-        are random. Where they are adapted, it is chosen by leaving out training
-        samples, one at a time, and so are a scale of the margins and an offset of each
-        class, which turn margins into scores whose softmax is `predict_proba`: those
-        with the smallest log loss. Nothing is fitted again for that. With `one_sided`,
+        "vote". More of them resist wrong labels better. With "leave_one_out" it is
+        chosen by leaving out training samples, one at a time, and so are a scale of the
+        margins and an offset of each class, which turn margins into scores whose
+        softmax is `predict_proba`: those with the smallest log loss. Nothing is fitted
+        again for that. "auto" does so where hyperplanes are adapted; with random ones,
+        for which leaving out may take longer than the rest of `fit`, with `one_sided`,
         with `decision="network"` and with `activation="relu"` it is 3, and margins are
         not calibrated.
     n_left_out : int or "auto", default="auto"
@@ -190,7 +191,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         Share of the training samples that would get their own label if they had been
         left out, as the networks built without them would say, but for details that the
         user guide gives. At most `n_left_out` distinct rows are left out, and
-        `class_weight` plays no part. Only with `n_votes="auto"`, where it chooses.
+        `class_weight` plays no part. Only where `n_votes` is chosen by it.
     loo_decision_function_ : ndarray of shape (n_left_out, n_classes)
         The scores of the classes at the samples that were left out, one at a time,
         from which `loo_score_` is computed: their softmax is the probability that each
@@ -297,7 +298,10 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         "prune": ["boolean"],
         "one_sided": ["boolean"],
         "decision": [StrOptions({"vote", "network"})],
-        "n_votes": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_votes": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto", "leave_one_out"}),
+        ],
         "n_left_out": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
@@ -438,9 +442,17 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
     @property
     def _leaves_out(self) -> bool:
         """Whether samples are left out, to choose the number of votes."""
-        chooses = self.n_votes == "auto" and self.hyperplanes == "adapted"
-        chooses = chooses and self.decision == "vote"
-        return chooses and self.activation == "threshold" and not self.one_sided
+        can = self._votes and self.activation == "threshold"
+        if self.n_votes == "leave_one_out" and not can:
+            raise ValueError(
+                "n_votes='leave_one_out' is for decision='vote', "
+                "activation='threshold' and one_sided=False, got decision="
+                f"{self.decision!r}, activation={self.activation!r} and one_sided="
+                f"{self.one_sided}. Set n_votes='auto' or a number."
+            )
+        if self.n_votes == "auto":
+            return can and self.hyperplanes == "adapted"
+        return self.n_votes == "leave_one_out"
 
     def _most_left_out(self, training: Samples) -> int:
         """Return how many samples are left out at the most; 0 for none."""
@@ -792,9 +804,8 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         if self.keep == "best":
             draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
         quorum = _quorum([draw.missed for draw in draws])
-        votes: dict = {"n_votes_": 3 if self.n_votes == "auto" else self.n_votes}
-        for name in _LEFT_OUT:
-            self.__dict__.pop(name, None)
+        votes: dict = {"n_votes_": self._given_votes}
+        self._forget_left_out()
         calibration = None
         if rules.n_left_out:
             left_out = leave_one_out(
@@ -834,8 +845,19 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         codes = [draw.codes for draw in draws]
         return attributes, None if any(code is None for code in codes) else codes
 
+    @property
+    def _given_votes(self) -> int:
+        """The number of votes where nothing is left out."""
+        return 3 if isinstance(self.n_votes, str) else self.n_votes
+
+    def _forget_left_out(self) -> None:
+        """Drop what an earlier fit learned by leaving samples out."""
+        for name in _LEFT_OUT:
+            self.__dict__.pop(name, None)
+
     def _constant(self, ball: Ball) -> dict:
         """Return the fitted attributes where there is a single class."""
+        self._forget_left_out()
         return {
             "network_": constant_network(len(ball.center)),
             "radius_": ball.radius,
@@ -845,7 +867,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
             "second_layer_widths_": np.zeros(1, dtype=np.intp),
             "sample_indices_": np.empty(0, dtype=np.intp),
             "coverage_": np.empty(0, dtype=np.intp),
-            "n_votes_": 3 if self.n_votes == "auto" else self.n_votes,
+            "n_votes_": self._given_votes,
         }
 
     def _certify(  # type: ignore[override]
