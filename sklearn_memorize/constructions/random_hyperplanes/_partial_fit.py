@@ -46,13 +46,18 @@ class Batches:
     settled: dict
 
     @classmethod
-    def of(cls, estimator, seen, ball: Ball, draws, survey, n_surveyed) -> Batches:
+    def of(cls, estimator, seen, ball: Ball, draws, survey, n_surveyed: int) -> Batches:
         """Return what is kept of an estimator."""
         names: tuple[str, ...] = _SETTLED
         if isinstance(seen, SampleSet):
             names = (*names, *_SETTLED_IN_BALL)
         settled = {name: getattr(estimator, name) for name in names}
         return cls(seen, ball, tuple(draws), survey, n_surveyed, settled)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the draws."""
+        return [draw if isinstance(draw, int) else draw.seed for draw in self.draws]
 
     def outgrown(self, n_samples: int) -> bool:
         """Return whether adapted hyperplanes are to be drawn anew from so many samples.

@@ -31,13 +31,8 @@ SEPARATING = [options for options in OPTIONS if "separating_hyperplanes" not in 
 
 
 def memorizing(**options):
-    defaults = {
-        "hyperplanes": "random",
-        "ball": BALL,
-        "n_draws": 2,
-        "min_hyperplanes": 64,
-        "random_state": 0,
-    }
+    defaults = {"hyperplanes": "random", "ball": BALL, "n_draws": 2}
+    defaults |= {"min_hyperplanes": 64, "random_state": 0}
     return MemorizingClassifier(**{**defaults, **options})
 
 
