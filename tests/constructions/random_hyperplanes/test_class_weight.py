@@ -20,9 +20,8 @@ WAYS = [
 
 
 def model(**options):
-    return MemorizingClassifier(
-        **{"min_hyperplanes": 150, "random_state": 0, **options}
-    )
+    paper = {"hyperplanes": "random", "min_hyperplanes": 150, "random_state": 0}
+    return MemorizingClassifier(**{**paper, **options})
 
 
 @pytest.fixture(scope="module", params=WAYS, ids=str)

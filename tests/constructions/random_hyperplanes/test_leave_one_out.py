@@ -201,6 +201,40 @@ def test_scale_and_offsets_are_at_the_minimum_of_the_loss():
         assert loss(fit.parameters + nudge) > fit.loss
 
 
+def test_samples_of_random_hyperplanes_are_left_out_on_request():
+    X, y = small_data()
+    options = {"hyperplanes": "random", "random_state": 0}
+    plain = MemorizingClassifier(**options).fit(X, y)
+    assert plain.n_votes_ == 3 and plain.network_.calibration is None
+    clf = MemorizingClassifier(n_votes="leave_one_out", **options).fit(X, y)
+    assert clf.interpolates_ and 0.3 < clf.loo_score_ <= 1.0
+    assert clf.n_votes_ in VOTES and clf.network_.calibration is not None
+    pairs = zip(plain.network_.coverings, clf.network_.coverings, strict=True)
+    assert all(np.array_equal(a.masks, b.masks) for a, b in pairs)
+    probabilities = clf.predict_proba(X)
+    answers = clf.classes_[probabilities.argmax(axis=1)]
+    assert np.array_equal(answers, clf.predict(X))
+
+
+@pytest.mark.parametrize(
+    "options", [{"activation": "relu"}, {"decision": "network"}, {"one_sided": True}]
+)
+def test_what_cannot_be_left_out_is_refused(options):
+    X, y = make_moons(50, random_state=0)
+    clf = MemorizingClassifier(n_votes="leave_one_out", random_state=0, **options)
+    with pytest.raises(ValueError, match="Set n_votes='auto' or a number"):
+        clf.fit(X, y)
+
+
+def test_scores_of_an_earlier_fit_are_forgotten():
+    X, y = small_data()
+    clf = MemorizingClassifier(n_draws=2, random_state=0).fit(X, y)
+    assert hasattr(clf, "loo_score_")
+    clf.fit(X, np.zeros(len(y)))
+    for name in ("loo_score_", "loo_indices_", "loo_decision_function_"):
+        assert not hasattr(clf, name)
+
+
 def test_nothing_is_left_out_where_the_number_of_votes_is_given():
     X, y = make_moons(200, noise=0.1, random_state=0)
     clf = MemorizingClassifier(hyperplanes="adapted", n_votes=5, random_state=0).fit(
