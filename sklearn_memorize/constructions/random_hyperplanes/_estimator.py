@@ -47,6 +47,7 @@ _LEAST_CHECKED = 256
 # Blocks of rows and of products take about so much memory in each thread, where there
 # are products at all.
 _BYTES_AT_WORK = 36 << 20
+_PRODUCTS_AT_ONCE = 1 << 22
 # What "auto" stands for where hyperplanes are adapted; from many samples on, fewer
 # draws of more hyperplanes do as well, and take less time.
 _MANY_SAMPLES = 10_000
@@ -772,9 +773,12 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         """Check that the first layers of all draws and their codes fit into memory."""
         n = rules.n_at_first
         n_features = ball.n_features_drawn
-        if rules.survey is not None and rules.survey.n_features > MANY_FEATURES:
+        is_sparse_layer = (
+            rules.survey is not None and rules.survey.n_features > MANY_FEATURES
+        )
+        if is_sparse_layer:
             # Each looks at a few features, with their numbers.
-            n_features = 2 * math.isqrt(rules.survey.n_features) + 2
+            n_features = 2 * math.isqrt(len(ball.center)) + 2
         # Each draw keeps its directions in single precision, and while it is at work
         # holds them once more, in another order. Where features are left out, there are
         # the numbers of those in use as well.
@@ -788,7 +792,12 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
             n_bytes += n_draws * training.layout.n_positions * n * bits // 8
         if len(ball.center) > FEW_FEATURES:
             blocks = 4 * training.n_samples * (n + n_features)
-            n_bytes += n_at_work * min(_BYTES_AT_WORK, blocks)
+            at_work = min(_BYTES_AT_WORK, blocks)
+            if is_sparse_layer and isinstance(training, SamplesInMemory):
+                # Products in double precision with bounds, and copies of the rows.
+                products = 24 * min(_PRODUCTS_AT_ONCE, training.n_samples * n)
+                at_work = max(at_work, products + 2 * _bytes_of_entries(training.X))
+            n_bytes += n_at_work * at_work
         if rules.survey is not None:  # the spread of features is measured before
             n_bytes = max(n_bytes, rules.survey.n_bytes_of_spread)
         check_room(
@@ -966,6 +975,11 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         if self.network_.calibration is not None:  # scores are logarithms
             return Softmax(1.0)
         return Softmax(_MARGIN_SCALE / len(self.network_.coverings))
+
+
+def _bytes_of_entries(X) -> int:
+    """Return the bytes of a sparse array; 0 for others, which are not copied whole."""
+    return X.data.nbytes + X.indices.nbytes if sparse.issparse(X) else 0
 
 
 def _quorum(missed: list[np.ndarray]) -> int:
