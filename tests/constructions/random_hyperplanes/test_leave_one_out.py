@@ -16,6 +16,7 @@ from sklearn_memorize.constructions.random_hyperplanes._leave_one_out import (
     LeftOutCodes,
     _fit,
     _votes_without,
+    places_left_out,
 )
 
 
@@ -27,11 +28,14 @@ class Recorded(MemorizingClassifier):
         return super()._attributes(draws, training, ball, rules)
 
 
-def votes_without(draw, samples, places):
-    """Return the votes of all classes where each of some samples is left out."""
+def votes_without(draw, samples, places, most):
+    """Return the votes of all classes where each of some samples is left out.
+
+    They are among the `most` samples that it is asked for.
+    """
     covering = draw.covering
     evidence = LeftOutCodes.of(
-        samples, 1, draw.codes, covering.masks, covering.bounds, covering.starts
+        samples, most, draw.codes, covering.masks, covering.bounds, covering.starts
     )
     evidence = replace(evidence, words=samples.words(draw.codes, places))
     rows, labels = samples.rows[places], samples.labels[places]
@@ -45,15 +49,17 @@ def small_data():
     return X, y
 
 
+@pytest.mark.parametrize("most", [13, 90])
 @pytest.mark.parametrize("hyperplanes", ["adapted", "random"])
-def test_margins_are_those_of_neurons_made_without_the_sample(hyperplanes):
+def test_margins_are_those_of_neurons_made_without_the_sample(hyperplanes, most):
     """For each sample: recount all bounds without it, and drop the neuron it made."""
     X, y = small_data()
     clf = Recorded(hyperplanes=hyperplanes, n_draws=2, random_state=0).fit(X, y)
     draws, samples = clf.recorded
-    places = np.arange(0, samples.n_samples, 7)
+    places = places_left_out(samples.n_samples, 13)
+    assert 4 * len(places) <= samples.n_samples == 90
     for draw in draws:
-        votes = votes_without(draw, samples, places)
+        votes = votes_without(draw, samples, places, most)
         codes = draw.codes.bits(samples.layout.positions())
         covering = draw.covering
         masks, labels = covering.mask_matrix(), samples.labels
