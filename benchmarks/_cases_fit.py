@@ -49,7 +49,7 @@ PARAMETERS = {"hyperplanes": "random", "n_draws": 1, "n_jobs": -1, "random_state
 
 
 def estimator(**parameters):
-    return MemorizingClassifier(hyperplanes="random", **{**PARAMETERS, **parameters})
+    return MemorizingClassifier(**{**PARAMETERS, **parameters})
 
 
 def first_layer_of(model):

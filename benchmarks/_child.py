@@ -60,7 +60,7 @@ def _load(folder, name, mapped=False):
 def _fit_ours(X, y, job):
     from sklearn_memorize import MemorizingClassifier
 
-    return MemorizingClassifier(hyperplanes="random", **job["parameters"]).fit(X, y)
+    return MemorizingClassifier(**job["parameters"]).fit(X, y)
 
 
 def _textbook(job):

@@ -81,11 +81,14 @@ def in_child(watch_anonymous=False, environment=None, python=sys.executable, **j
     With `watch_anonymous` the report also has the peak of the memory that is not
     backed by a file (a mapped input does not count), seen from outside.
     """
+    surroundings = {**os.environ, **(environment or {})}
+    if python != sys.executable:  # it has a package of its own
+        surroundings.pop("PYTHONPATH", None)
     process = subprocess.Popen(
         [python, str(HERE / "_child.py"), json.dumps(job)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **(environment or {})},
+        env=surroundings,
     )
     peak = 0
     while watch_anonymous and process.poll() is None:

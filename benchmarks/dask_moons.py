@@ -123,7 +123,7 @@ def main() -> None:
         if given.in_memory:
             values, labels = X.compute(), y.compute()
     if given.in_memory:
-        again = MemorizingClassifier(hyperplanes="random", **model.get_params())
+        again = MemorizingClassifier(**model.get_params())
         print("The same samples in the memory of this process")
         report(again, timed(lambda: again.fit(values, labels)))
         print(f"  same network          {same_network(model, again)}")

@@ -47,7 +47,8 @@ def main():
     options = arguments()
     X, y = load(options.samples)
     X, classes = X.astype(np.float32), np.unique(y)
-    parameters = {"n_draws": options.draws, "hyperplanes": "random", "random_state": 0}
+    parameters = {"hyperplanes": "random", "n_draws": options.draws}
+    parameters["random_state"] = 0
 
     def memorized(X, y):
         model = MemorizingClassifier(ball=BALL, **parameters)

@@ -5,12 +5,13 @@ For six shapes from tall to wide and sparse this prints that number, the memory 
 the process gained from there to its peak, and the ratio of the two. Each fit runs in a
 process of its own. Linux only: the peak is read from /proc.
 
-    python benchmarks/memory.py [--only tall,text] [--rst]
+    python benchmarks/memory.py [--only tall,text] [--csv FILE]
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import subprocess
 import sys
@@ -132,7 +133,7 @@ def row_of(shape, hyperplanes):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", help="names of shapes, with commas between them")
-    parser.add_argument("--rst", action="store_true")
+    parser.add_argument("--csv", type=Path, help="where the table is written to")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -144,10 +145,9 @@ def main():
         for hyperplanes in ("random", "adapted"):
             rows.append(row_of(shape, hyperplanes))
             print(*rows[-1], sep=" | ", flush=True)
-    if options.rst:
-        print("\n.. list-table::\n   :header-rows: 1\n")
-        for row in rows:
-            print("   * - " + "\n     - ".join(row))
+            if options.csv:
+                with options.csv.open("w", newline="") as file:
+                    csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ of ties), and points far away.
 Costs: the time of `predict_proba` by that of `predict`; the smallest of several
 repeats, of processor time, where the two take turns.
 
-Both tables go to `probabilities.md`, next to this file.
+Both tables go to `probabilities.md`, next to this file; lines of earlier runs stay
+where they are not measured again.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from sklearn_memorize.constructions import all_estimators
 
 HERE = Path(__file__).resolve().parent
 CHUNK = 50_000
-ALONE = 20
+# Of each chunk so many rows are asked for alone; one of ten in other batches.
+ALONE, AGAIN = 20, 10
 SETTINGS = {
     "adapted": {"hyperplanes": "adapted"},
     "relu": {"activation": "relu"},
@@ -74,11 +76,14 @@ def broken_promises(model, rows, rng):
     probabilities = model.predict_proba(rows)
     numbers = np.searchsorted(model.classes_, model.predict(rows))
     led = probabilities.argmax(axis=1)
-    logarithms = model.predict_log_proba(rows)
     alone = rng.integers(0, len(rows), ALONE)
-    cuts = np.sort(rng.integers(0, len(rows), 5))
-    batches = [model.predict_proba(part) for part in np.split(rows, cuts) if len(part)]
     single = [model.predict_proba(rows[[row]])[0] for row in alone]
+    # Other batches: some of the rows, in another order, cut in other places.
+    some = rng.permutation(len(rows))[: len(rows) // AGAIN]
+    parts = np.array_split(some, 5)
+    batches = [model.predict_proba(rows[part]) for part in parts if len(part)]
+    logarithms = model.predict_log_proba(rows[some])
+    in_single_precision = model.predict_proba(rows[some].astype(np.float32))
     return {
         "led by another class": (led != numbers).sum(),
         "sum not one": (np.abs(probabilities.sum(axis=1) - 1) > 1e-12).sum(),
@@ -86,10 +91,10 @@ def broken_promises(model, rows, rng):
         "logarithm not finite": (~np.isfinite(logarithms)).any(axis=1).sum(),
         "other bytes alone": differing(single, probabilities[alone]),
         "other bytes in another batch": differing(
-            np.concatenate(batches), probabilities
+            np.concatenate(batches), probabilities[some]
         ),
         "other bytes in single precision": differing(
-            model.predict_proba(rows.astype(np.float32)), probabilities
+            in_single_precision, probabilities[some]
         ),
     }
 
@@ -100,10 +105,13 @@ def differing(one, other):
     return (one != other).any(axis=1).sum()
 
 
-def promises(n_rows):
+def promises(n_rows, only=None):
     """Yield a line of the table for each classifier."""
     X, y = make_blobs(300, 6, centers=4, cluster_std=4.0, random_state=0)
     for name, model in classifiers().items():
+        if only and name not in only:
+            continue
+        start = time.process_time()
         labels = y % 2 if model.get_params().get("one_sided") else y
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -113,9 +121,9 @@ def promises(n_rows):
         while n_done < n_rows:
             rows = generated(rng, X, min(CHUNK, n_rows - n_done))
             broken = broken_promises(model, rows, rng)
-            total = {what: total.get(what, 0) + n for what, n in broken.items()}
+            total = {what: total.get(what, 0) + int(n) for what, n in broken.items()}
             n_done += len(rows)
-        print(name, n_done, total, flush=True)
+        print(name, n_done, total, time.process_time() - start, flush=True)
         wrong = "; ".join(f"{what}: {n}" for what, n in total.items() if n)
         yield f"| {name} | {n_done:,} | {wrong or 'none'} |"
 
@@ -157,33 +165,52 @@ def costs(n_repeats=9):
             yield line
 
 
-PROMISES = """
-## Promises
+HEADERS = {
+    "promises": ("## Promises", "", "| classifier | rows | broken |", "|---|---|---|"),
+    "costs": (
+        "## Costs",
+        "",
+        "| hyperplanes | data | predict, ms | predict_proba, ms | ratio |",
+        "|---|---|---|---|---|",
+    ),
+}
 
-| classifier | rows | broken |
-|---|---|---|
-"""
-COSTS = """
-## Costs
 
-| hyperplanes | data | predict, ms | predict_proba, ms | ratio |
-|---|---|---|---|---|
-"""
+def there(path, part):
+    """Return the lines of a table that is there, by what they are about."""
+    text = path.read_text() if path.exists() else ""
+    _, _, rest = text.partition("\n".join(HEADERS[part]) + "\n")
+    lines = [line for line in rest.partition("\n\n")[0].split("\n") if line]
+    return {about(line, part): line for line in lines}
+
+
+def about(line, part):
+    """Return what stands in the first columns of a line."""
+    return tuple(line.split(" | ")[: 1 if part == "promises" else 2])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000, help="a classifier")
-    known = ["promises", "costs"]
+    parser.add_argument("--only", nargs="+", help="classifiers, by their names here")
+    known = list(HEADERS)
     parser.add_argument("--parts", nargs="+", choices=known, default=known)
     options = parser.parse_args()
-    text = ["# Probabilities\n\nWritten by `python benchmarks/probabilities.py`, on "]
-    text.append(f"{platform.machine()}, Python {platform.python_version()}.\n")
-    if "promises" in options.parts:
-        text += [PROMISES, "\n".join(promises(options.rows)), "\n"]
-    if "costs" in options.parts:
-        text += [COSTS, "\n".join(costs()), "\n"]
-    (HERE / "probabilities.md").write_text("".join(text))
+    path = HERE / "probabilities.md"
+    tables = {part: there(path, part) for part in known}
+    for part in options.parts:
+        measured = costs() if part == "costs" else promises(options.rows, options.only)
+        for line in measured:
+            tables[part][about(line, part)] = line
+            text = [
+                "# Probabilities",
+                "",
+                "Written by `python benchmarks/probabilities.py`,",
+            ]
+            text[-1] += f" on {platform.machine()}, Python {platform.python_version()}."
+            for name, lines in tables.items():
+                text += ["", *HEADERS[name], *lines.values()]
+            path.write_text("\n".join(text) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import InterpolationError, InterpolationWarning
 from ..kernels import standard_arithmetic
@@ -36,7 +36,12 @@ from ._probabilities import (
     one_observation,
     probabilities,
 )
-from ._sklearn import _check_sample_weight, _fit_context
+from ._sklearn import (
+    _check_sample_weight,
+    _fit_context,
+    checked_samples,
+    finite_for_certain,
+)
 from ._storage import PersistentMixin
 from ._training_set import (
     TrainingSet,
@@ -184,21 +189,16 @@ class BaseMemorizer(
         report_conflicts(n_conflicts, self.conflicts, self._conflict_rule)
 
     def _validate_samples(self, X, **options):
-        return validate_data(
-            self,
-            X,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            **options,
-        )
+        return checked_samples(self, X, **options)
 
     def _validate_weights(self, X, sample_weight):
         """Return the weights (None if all are equal) and the rows that carry any."""
         if sample_weight is None:
             return None, None
-        weights = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
+        with finite_for_certain():
+            weights = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
         kept = np.flatnonzero(weights)
         return weights, None if len(kept) == len(weights) else kept
 
@@ -393,6 +393,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
             return np.ones((X.shape[0], 1))
         return self._evaluated(self._probabilities, X)
 
+    @standard_arithmetic
     def predict_log_proba(self, X):
         """Return the logarithm of the probability of each class and sample.
 

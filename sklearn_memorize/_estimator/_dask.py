@@ -145,6 +145,7 @@ def lazily(estimator, method: str, X):
 
 
 def _answers(block, method: str, shape: tuple[int, ...], model) -> np.ndarray:
-    if block.shape[0] == 0:
-        return np.empty((0, *shape))
+    if block.shape[0] == 0:  # its type decides that of all chunks together
+        dtype = model.classes_.dtype if method == "predict" else np.float64
+        return np.empty((0, *shape), dtype=dtype)
     return getattr(model, method)(block)

@@ -1,6 +1,9 @@
 """What the package takes from scikit-learn that is private there, and its seeds."""
 
+from contextlib import nullcontext
+
 import numpy as np
+from sklearn import config_context
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import (
@@ -9,7 +12,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 __all__ = [
     "HasMethods",
@@ -18,10 +21,38 @@ __all__ = [
     "_check_sample_weight",
     "_fit_context",
     "_safe_indexing",
+    "checked_samples",
     "draw_seeds",
+    "finite_for_certain",
     "has_callbacks",
     "validate_params",
 ]
+
+
+def finite_for_certain():
+    """Let scikit-learn look for missing values within a context, whatever was assumed.
+
+    A row that does not equal itself cannot be recalled; what it would do to the others
+    differs from one construction to the next.
+    """
+    return config_context(assume_finite=False)
+
+
+def checked_samples(estimator, X, **options):
+    """Validate rows, and labels if any; those to be memorized are finite for certain.
+
+    The options are those of `validate_data`. Rows to be predicted are taken to be
+    finite under `assume_finite=True`.
+    """
+    learns = "y" in options or options.get("reset", True)
+    with finite_for_certain() if learns else nullcontext():
+        return validate_data(
+            estimator,
+            X,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            **options,
+        )
 
 
 def has_callbacks(estimator) -> bool:

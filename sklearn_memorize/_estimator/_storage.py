@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 
 from ..network import Network
 from ..network._storage import FORMAT, from_plain, is_storable, to_plain
 from ._messages import warn
+from ._parameters import PlainParametersMixin, plain
 from ._version import __version__
 
 _VERSION = "_sklearn_memorize_version"
 _FORMAT = "_sklearn_memorize_format"
+# The kind of what is no object of this package.
+_AS_IT_IS = "as it is"
 
 
-class PersistentMixin:
+class PersistentMixin(PlainParametersMixin):
     """Store networks as plain arrays; refuse what does not fit when it is read."""
 
-    _get_param_names: Callable[[], list[str]]
-
     def __getstate__(self):
-        state = {
-            name: to_plain(value) if is_storable(value) else value
-            for name, value in super().__getstate__().items()
-        }
+        state = {name: _stored(value) for name, value in super().__getstate__().items()}
         return {**state, _VERSION: __version__, _FORMAT: FORMAT}
 
     def __setstate__(self, state):
@@ -48,17 +44,15 @@ class PersistentMixin:
                 )
             )
         try:
-            state = {
-                key: from_plain(value) if _is_plain(value) else value
-                for key, value in state.items()
-            }
+            state = {key: _read(value) for key, value in state.items()}
             self._check_stored(state)
         except ValueError as error:
             raise ValueError(
                 f"The stored {name} is damaged: {error}. Restore the file, or fit "
                 "again."
             ) from error
-        super().__setstate__(state)
+        parameters = {name: plain(state[name]) for name in self._get_param_names()}
+        super().__setstate__({**state, **parameters})
 
     def _check_stored(self, state: dict) -> None:
         """Raise a ValueError if fitted attributes are missing or do not fit."""
@@ -81,8 +75,25 @@ class PersistentMixin:
             _check_classes(state["classes_"], network.widths[-1])
 
 
-def _is_plain(value) -> bool:
+def _looks_stored(value) -> bool:
     return isinstance(value, dict) and "kind" in value
+
+
+def _stored(value):
+    """Return what is stored in place of an attribute."""
+    if is_storable(value):
+        return to_plain(value)
+    # A dictionary of the user's own that could be taken for a stored object.
+    return {"kind": _AS_IT_IS, "value": value} if _looks_stored(value) else value
+
+
+def _read(value):
+    """Return the attribute for which a value was stored."""
+    if not _looks_stored(value):
+        return value
+    if value["kind"] == _AS_IT_IS and "value" in value:
+        return value["value"]
+    return from_plain(value)
 
 
 def _check_classes(classes, n_outputs: int) -> None:

@@ -19,11 +19,13 @@ from .._estimator._sklearn import (
     StrOptions,
     _check_sample_weight,
     _fit_context,
+    finite_for_certain,
 )
 from .._estimator._storage import PersistentMixin
 from .._estimator._training_set import refuse_several_labels
 from ..constructions.random_hyperplanes import MemorizingClassifier
 from ..exceptions import InterpolationError
+from ..kernels import standard_arithmetic
 from ._memory import (
     acting,
     extended,
@@ -328,7 +330,8 @@ class MemorizingCorrector(
     def _join(self, X, y: np.ndarray, kept: np.ndarray) -> None:
         """Memorize the verdicts on the rows `kept` of a call, and certify all cases."""
         n_given, X, y = len(y), rows_at(X, kept, len(y)), y[kept]
-        view = view_of(self.transformer_, X)
+        with finite_for_certain():
+            view = view_of(self.transformer_, X)
         check_transforms_alone(self.transformer_, X, view)
         numbers = np.searchsorted(self.classes_, y)
         said = self._numbers_of_base(X)
@@ -530,6 +533,7 @@ class MemorizingCorrector(
         return tags
 
 
+@standard_arithmetic
 def _with_leaders(values: np.ndarray, leaders: np.ndarray) -> np.ndarray:
     """Let the largest value of a row, and that of its leader, change places.
 

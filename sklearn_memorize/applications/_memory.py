@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 from ..constructions.random_hyperplanes import CoverNetwork, MemorizingClassifier
 from ..constructions.random_hyperplanes._growing import GrowingCover
+from ..kernels import standard_arithmetic
 
 
 def extended(memory: MemorizingClassifier, view, verdicts: np.ndarray, n_verdicts: int):
@@ -23,6 +24,7 @@ def extended(memory: MemorizingClassifier, view, verdicts: np.ndarray, n_verdict
     return larger.partial_fit(view, verdicts, classes=np.arange(n_verdicts))
 
 
+@standard_arithmetic
 def acting(network: CoverNetwork, view) -> np.ndarray:
     """Return the verdict with which the network acts on each row, or 0."""
     verdicts = np.zeros(view.shape[0], dtype=np.intp)

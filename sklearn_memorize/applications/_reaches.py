@@ -16,6 +16,7 @@ from scipy import sparse
 from sklearn.neighbors import NearestNeighbors
 
 from .._estimator._training_set import distinct_rows
+from ..kernels import standard_arithmetic
 from ..network._storage import storable
 
 # Less than a half, by more than rounding could make of it.
@@ -92,6 +93,7 @@ class Reaches:
         return neighbors.fit(self.points)
 
     @classmethod
+    @standard_arithmetic
     def of(cls, known: KnownTargets, tolerance: float, most: float | str) -> Reaches:
         """Choose the reach of each correction from the distances between the cases."""
         reaches = cls(
@@ -107,6 +109,7 @@ class Reaches:
             most = 0.5 * float(np.median(apart))
         return cls(reaches.points, reaches.corrects, np.minimum(_HALF * apart, most))
 
+    @standard_arithmetic
     def acting(self, points: np.ndarray):
         """Return where a correction acts, the next case of each point, and how far."""
         distances, nearest = self._neighbors.kneighbors(points)
@@ -114,6 +117,7 @@ class Reaches:
         near = (distances < self.reach[nearest]) | (distances == 0.0)
         return near & self.corrects[nearest], nearest, distances
 
+    @standard_arithmetic
     def answers(self, known: KnownTargets, points: np.ndarray, said: np.ndarray):
         """Return what is said of points, put right where a correction acts."""
         acts, nearest, distances = self.acting(points)

@@ -17,6 +17,7 @@ from .._estimator._sklearn import (
     StrOptions,
     _check_sample_weight,
     _fit_context,
+    finite_for_certain,
 )
 from .._estimator._storage import PersistentMixin
 from ..exceptions import InterpolationError
@@ -239,7 +240,8 @@ class MemorizingCorrectorRegressor(
     def _join(self, X, y: np.ndarray, kept: np.ndarray) -> None:
         """Memorize the rows `kept` of a call as cases, and certify all."""
         n_given, X, y = len(y), rows_at(X, kept, len(y)), y[kept]
-        view = view_of(self.transformer_, X)
+        with finite_for_certain():
+            view = view_of(self.transformer_, X)
         check_transforms_alone(self.transformer_, X, view)
         batch = KnownTargets(as_points(view), y, self._said(X), self.n_cases_ + kept)
         known = self._known

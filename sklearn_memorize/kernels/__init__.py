@@ -17,6 +17,8 @@ from functools import wraps
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from . import _reference
 
 # The kernels, by the names that callers use; `_choose` assigns them again.
@@ -91,6 +93,15 @@ _KERNELS = (
     "two_smallest_counts",
     "words_at",
 )
+
+# What NumPy does about arithmetic that leaves the range of numbers, unless it is told
+# otherwise.
+_USUAL_WARNINGS: dict = {
+    "divide": "warn",
+    "over": "warn",
+    "under": "ignore",
+    "invalid": "warn",
+}
 
 _backend = "numpy"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -174,11 +185,15 @@ def use_backend(name: str):
 
 
 def standard_arithmetic(function: _Function) -> _Function:
-    """Let a function run with denormal numbers kept, if the kernels in C are there.
+    """Let a function compute as usual, whatever its caller has set for itself.
 
-    Some libraries switch this off for a whole thread ("flush to zero", "denormals are
-    zero"). The kernels in C set it for themselves; this is for NumPy code around them.
-    It holds for the thread that calls, and for those that it starts.
+    Denormal numbers are kept, if the kernels in C are there. Some libraries switch this
+    off for a whole thread ("flush to zero", "denormals are zero"). The kernels in C set
+    it for themselves; this is for NumPy code around them. It holds for the thread that
+    calls, and for those that it starts.
+
+    Results that are too small for a number become zero without an error, also within
+    `np.errstate(all="raise")`: the code here expects them.
     """
 
     @wraps(function)
@@ -187,7 +202,8 @@ def standard_arithmetic(function: _Function) -> _Function:
         if _c:
             _c.set_control(_c.STANDARD_CONTROL)
         try:
-            return function(*arguments, **options)
+            with np.errstate(**_USUAL_WARNINGS):
+                return function(*arguments, **options)
         finally:
             if _c:
                 _c.set_control(before)
@@ -197,7 +213,7 @@ def standard_arithmetic(function: _Function) -> _Function:
 
 def _choose_first() -> None:
     wanted = os.environ.get(_VARIABLE)
-    if wanted is not None:
+    if wanted:  # one that is set to nothing is as good as none
         _choose(wanted, f"The environment variable {_VARIABLE}")
         return
     _choose(backends()[-1])

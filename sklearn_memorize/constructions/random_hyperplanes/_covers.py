@@ -112,17 +112,17 @@ def cover_in_drawing_order(
     return Cover.of_members(centers, masks, bounds, members, len(order))
 
 
-def _outside(codes: BitCodes | ReLUCodes, tiles: slice) -> Callable:
-    """Return what gives the bounds with which no sample outside is covered."""
-    return lambda masks, ranks: codes.largest_bounds(masks, tiles)
-
-
 def _cover_at_once(codes: BitCodes, tiles: slice, order: np.ndarray) -> Cover:
     """Do what `cover_in_drawing_order` does in one call."""
     centers, bounds, coverage, covered = codes.cover_in_order(order, tiles)
     masks = codes.masks(tiles.start * LANES + centers)
     missed = np.flatnonzero(~lanes(covered)[: len(order)])
     return Cover(centers.astype(np.intp), masks, bounds, coverage, missed)
+
+
+def _outside(codes: BitCodes | ReLUCodes, tiles: slice) -> Callable:
+    """Return what gives the bounds with which no sample outside is covered."""
+    return lambda masks, ranks: codes.largest_bounds(masks, tiles)
 
 
 def _used_in_turn(covers: np.ndarray, bounds: np.ndarray) -> list[int]:

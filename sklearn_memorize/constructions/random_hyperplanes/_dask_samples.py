@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from ..._estimator._base import BaseMemorizingClassifier
 from ..._estimator._conflicts import Ballots, resolve_labels
 from ..._estimator._dask import DaskWorkers, in_row_chunks, is_dask_array
-from ..._estimator._sklearn import _check_sample_weight
+from ..._estimator._sklearn import _check_sample_weight, finite_for_certain
 from ..._estimator._training_set import (
     canonical_csr,
     distinct_rows,
@@ -105,8 +105,9 @@ def _labels_of_blocks(workers: DaskWorkers, X, blocks, y) -> tuple[Any, list]:
             )
         return None, y.to_delayed().ravel().tolist()
     y = column_or_1d(y, warn=True)
-    assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
+    with finite_for_certain():
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
     names, numbers = np.unique(y, return_inverse=True)
     lengths = X.chunks[0]
     if np.isnan(sum(lengths)):
@@ -137,12 +138,13 @@ def _samples(block):
 
 def _read(block, labels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return a hash of each row, the labels there are, and which of them each has."""
-    X = _samples(block)
-    y = column_or_1d(labels)
-    assert_all_finite(y, input_name="y")
-    check_consistent_length(X, y)
-    if len(y):
-        check_classification_targets(y)
+    with finite_for_certain():
+        X = _samples(block)
+        y = column_or_1d(labels)
+        assert_all_finite(y, input_name="y")
+        check_consistent_length(X, y)
+        if len(y):
+            check_classification_targets(y)
     found, numbers = np.unique(y, return_inverse=True)
     return row_hashes(X), found, _narrow(numbers)
 

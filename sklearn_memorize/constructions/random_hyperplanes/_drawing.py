@@ -311,13 +311,14 @@ class SeededStream(ABC):
         start, stop = self._n_drawn, self._n_drawn + n_hyperplanes
         self._n_drawn = stop
         numbers = range(start // SEEDED_TOGETHER, -(-stop // SEEDED_TOGETHER))
+        n_columns = self._n_columns or 0  # 0 where most weights are zero
+        check_room(
+            (4 * n_columns + 8) * n_hyperplanes,
+            f"{n_hyperplanes:,} hyperplanes in {n_columns or 'many'} dimensions",
+        )
         biases = np.empty(n_hyperplanes)
         room, parts = None, {}
         if self._n_columns is not None:
-            check_room(
-                4 * n_hyperplanes * self._n_columns,
-                f"{n_hyperplanes:,} hyperplanes in {self._n_columns:,} dimensions",
-            )
             room = np.empty((n_hyperplanes, self._n_columns), dtype=np.float32)
 
         def put_group(number: int) -> None:

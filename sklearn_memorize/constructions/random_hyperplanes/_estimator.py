@@ -51,6 +51,8 @@ _BYTES_AT_WORK = 36 << 20
 # draws of more hyperplanes do as well, and take less time.
 _MANY_SAMPLES = 10_000
 _MOST_DRAWS, _FEWER_DRAWS = 32, 16
+# As many as the paper's experiments draw.
+_MOST_OF_A_DRAW = 1000
 # What is known only where samples are left out.
 _LEFT_OUT = ("loo_score_", "loo_decision_function_", "loo_indices_")
 # Margins, averaged over the draws, are multiplied by this before softmax.
@@ -88,9 +90,10 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         `interpolates_` is False.
     min_hyperplanes : int or "auto", default="auto"
         Number of hyperplanes of each draw that `n_hyperplanes="auto"` starts from.
-        "auto" is 1000 where they are random; where they are adapted it is 128, or 512
-        from 10,000 distinct rows on; but never more than `max_hyperplanes`. A number
-        must not exceed it.
+        "auto" is 1000 where they are random; where they are adapted it is 4096 in all
+        draws together, at least 128 and at most 1000 in each, and from 10,000 distinct
+        rows on 8192 in all, and at least 512; but never more than `max_hyperplanes`. A
+        number must not exceed it.
     max_hyperplanes : int, default=65536
         Number of random hyperplanes of each draw at which "auto" gives up with an
         `InterpolationError`, where there are no separating ones.
@@ -125,7 +128,8 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         Number of candidate first layers that are drawn and built, in parallel. One is
         the construction of [1]_, and enough to memorize; several, all kept, predict
         better. "auto" is 4 where hyperplanes are random; where they are adapted it is
-        32, or 16 from 10,000 distinct rows on.
+        32, or 16 from 10,000 distinct rows on; with `one_sided` or
+        `decision="network"`, where they do not vote, 1.
     keep : {"best", "all"}, default="all"
         "best" keeps the draw with the fewest neurons in the second layer (the first
         one among equals). "all" lets the networks of all draws stand side by side as
@@ -145,13 +149,14 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         several have, the first of them. "vote" agrees with it wherever exactly one
         class fires, in all the draws that are kept (so on all training samples), and
         elsewhere compares the classes by the mean of their `n_votes` largest margins.
-    n_votes : int or "auto", default="auto"
+    n_votes : int, "auto" or "leave_one_out", default="auto"
         Number of neurons of each class, in each draw, whose margins are compared by
-        "vote". More of them resist wrong labels better. "auto" is 3 where hyperplanes
-        are random. Where they are adapted, it is chosen by leaving out training
-        samples, one at a time, and so are a scale of the margins and an offset of each
-        class, which turn margins into scores whose softmax is `predict_proba`: those
-        with the smallest log loss. Nothing is fitted again for that. With `one_sided`,
+        "vote". More of them resist wrong labels better. With "leave_one_out" it is
+        chosen by leaving out training samples, one at a time, and so are a scale of the
+        margins and an offset of each class, which turn margins into scores whose
+        softmax is `predict_proba`: those with the smallest log loss. Nothing is fitted
+        again for that. "auto" does so where hyperplanes are adapted; with random ones,
+        for which leaving out may take longer than the rest of `fit`, with `one_sided`,
         with `decision="network"` and with `activation="relu"` it is 3, and margins are
         not calibrated.
     n_left_out : int or "auto", default="auto"
@@ -186,7 +191,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         Share of the training samples that would get their own label if they had been
         left out, as the networks built without them would say, but for details that the
         user guide gives. At most `n_left_out` distinct rows are left out, and
-        `class_weight` plays no part. Only with `n_votes="auto"`, where it chooses.
+        `class_weight` plays no part. Only where `n_votes` is chosen by it.
     loo_decision_function_ : ndarray of shape (n_left_out, n_classes)
         The scores of the classes at the samples that were left out, one at a time,
         from which `loo_score_` is computed: their softmax is the probability that each
@@ -293,7 +298,10 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         "prune": ["boolean"],
         "one_sided": ["boolean"],
         "decision": [StrOptions({"vote", "network"})],
-        "n_votes": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_votes": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto", "leave_one_out"}),
+        ],
         "n_left_out": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
@@ -372,6 +380,8 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
             return self.n_draws
         if self.hyperplanes == "random":
             return 4
+        if not self._votes:  # of many draws, some would say any class
+            return 1
         return _MOST_DRAWS if n_samples < _MANY_SAMPLES else _FEWER_DRAWS
 
     def _n_at_first(self, n_samples: int) -> int:
@@ -379,10 +389,17 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         if self.min_hyperplanes != "auto":
             n = self.min_hyperplanes
         elif self.hyperplanes == "random":
-            n = 1000
+            n = _MOST_OF_A_DRAW
         else:
-            n = 128 if n_samples < _MANY_SAMPLES else 512
+            is_large = n_samples >= _MANY_SAMPLES
+            least, in_all = (512, 8192) if is_large else (128, 4096)
+            n = min(max(least, in_all // self._n_draws(n_samples)), _MOST_OF_A_DRAW)
         return min(n, self.max_hyperplanes)
+
+    @property
+    def _votes(self) -> bool:
+        """Whether margins decide where not exactly one class fires."""
+        return self.decision == "vote" and not self.one_sided
 
     def _read(self, X, y, sample_weight) -> Samples:  # type: ignore[override]
         """Return the samples by class, in memory or in the chunks of a dask array."""
@@ -425,9 +442,17 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
     @property
     def _leaves_out(self) -> bool:
         """Whether samples are left out, to choose the number of votes."""
-        chooses = self.n_votes == "auto" and self.hyperplanes == "adapted"
-        chooses = chooses and self.decision == "vote"
-        return chooses and self.activation == "threshold" and not self.one_sided
+        can = self._votes and self.activation == "threshold"
+        if self.n_votes == "leave_one_out" and not can:
+            raise ValueError(
+                "n_votes='leave_one_out' is for decision='vote', "
+                "activation='threshold' and one_sided=False, got decision="
+                f"{self.decision!r}, activation={self.activation!r} and one_sided="
+                f"{self.one_sided}. Set n_votes='auto' or a number."
+            )
+        if self.n_votes == "auto":
+            return can and self.hyperplanes == "adapted"
+        return self.n_votes == "leave_one_out"
 
     def _most_left_out(self, training: Samples) -> int:
         """Return how many samples are left out at the most; 0 for none."""
@@ -779,9 +804,8 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         if self.keep == "best":
             draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
         quorum = _quorum([draw.missed for draw in draws])
-        votes: dict = {"n_votes_": 3 if self.n_votes == "auto" else self.n_votes}
-        for name in _LEFT_OUT:
-            self.__dict__.pop(name, None)
+        votes: dict = {"n_votes_": self._given_votes}
+        self._forget_left_out()
         calibration = None
         if rules.n_left_out:
             left_out = leave_one_out(
@@ -821,8 +845,19 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         codes = [draw.codes for draw in draws]
         return attributes, None if any(code is None for code in codes) else codes
 
+    @property
+    def _given_votes(self) -> int:
+        """The number of votes where nothing is left out."""
+        return 3 if isinstance(self.n_votes, str) else self.n_votes
+
+    def _forget_left_out(self) -> None:
+        """Drop what an earlier fit learned by leaving samples out."""
+        for name in _LEFT_OUT:
+            self.__dict__.pop(name, None)
+
     def _constant(self, ball: Ball) -> dict:
         """Return the fitted attributes where there is a single class."""
+        self._forget_left_out()
         return {
             "network_": constant_network(len(ball.center)),
             "radius_": ball.radius,
@@ -832,7 +867,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
             "second_layer_widths_": np.zeros(1, dtype=np.intp),
             "sample_indices_": np.empty(0, dtype=np.intp),
             "coverage_": np.empty(0, dtype=np.intp),
-            "n_votes_": 3 if self.n_votes == "auto" else self.n_votes,
+            "n_votes_": self._given_votes,
         }
 
     def _certify(  # type: ignore[override]

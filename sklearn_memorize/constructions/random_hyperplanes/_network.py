@@ -269,7 +269,15 @@ class CoverNetwork(Network):
 
     @property
     def layers(self) -> tuple[Layer, Layer, Layer]:
-        """The textbook form: hyperplanes, covers, and one neuron for each class."""
+        """The textbook form: hyperplanes, covers, and one neuron for each class.
+
+        `predict` decides by exact signs of the first layer. Evaluated in double
+        precision, these layers agree with it at x unless <w, x> + b is within the
+        rounding errors of zero, about 2**-53 times the sum of the sizes of its terms
+        and their number: as it is where samples differ by a bit. With ReLU activation,
+        where scales of the data differ by hundreds of orders of magnitude, outputs of
+        the first layer may overflow here; the network cuts them at a cap.
+        """
         return self._first_layer(), self._second_layer(), self._third_layer()
 
     def _first_layer(self) -> Layer:

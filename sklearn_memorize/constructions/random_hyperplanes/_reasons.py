@@ -9,6 +9,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, check_scalar
 
+from ...kernels import standard_arithmetic
 from ._network import CoverNetwork, Decision
 
 # Margins of about this many pairs of a sample and a neuron are there at a time.
@@ -61,6 +62,7 @@ class ReasonsMixin:
     one_sided: bool
     _validate_samples: Callable
 
+    @standard_arithmetic
     def reasons(self, X, n_reasons=3):
         """Return the training samples that speak for the label of each sample.
 

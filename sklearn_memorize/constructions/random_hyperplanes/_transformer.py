@@ -13,7 +13,7 @@ from sklearn.base import (
 )
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..._estimator._callbacks import reported_fit
 from ..._estimator._conflicts import resolve_labels
@@ -23,7 +23,13 @@ from ..._estimator._messages import (
     explained_stop,
     unchanged_on_failure,
 )
-from ..._estimator._sklearn import Interval, StrOptions, _fit_context, draw_seeds
+from ..._estimator._sklearn import (
+    Interval,
+    StrOptions,
+    _fit_context,
+    checked_samples,
+    draw_seeds,
+)
 from ..._estimator._storage import PersistentMixin
 from ..._estimator._training_set import (
     canonical_csr,
@@ -167,7 +173,7 @@ class RandomThresholdTransformer(
         ):
             with stages.part("read the samples", 0):
                 if self.hyperplanes == "random":
-                    X = self._validate(X, reset=True)
+                    X = checked_samples(self, X)
                 else:
                     X, y = self._validate_with_labels(X, y)
                 ball = enclosing_ball(X, np.arange(X.shape[0]), self.center)
@@ -184,7 +190,7 @@ class RandomThresholdTransformer(
                 "hyperplanes='adapted' needs labels: pass y, or set "
                 "hyperplanes='random'."
             )
-        X, y = self._validate(X, y=y, reset=True)
+        X, y = checked_samples(self, X, y=y)
         check_classification_targets(y)
         return X, y
 
@@ -221,21 +227,11 @@ class RandomThresholdTransformer(
             1 where `<w, x> + b > 0` and else 0, in the precision of X.
         """
         check_is_fitted(self)
-        X = self._validate(X, reset=False)
+        X = checked_samples(self, X, reset=False)
         signs = self.hyperplanes_.signs(X)
         if self.sparse_output:
             return sparse.csr_matrix(signs, dtype=X.dtype)
         return signs.astype(X.dtype)
-
-    def _validate(self, X, reset: bool, **labels):
-        return validate_data(
-            self,
-            X,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            reset=reset,
-            **labels,
-        )
 
     @property
     def _n_features_out(self) -> int:
