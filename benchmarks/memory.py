@@ -30,6 +30,7 @@ SHAPES = {
     "few words": "2,000 x 2^18, sparse, 100 words a row",
     "text": "20,000 x 2^18, sparse, 100 words a row",
 }
+WAYS = ("random", "adapted")
 HEADER = (
     "shape",
     "hyperplanes",
@@ -130,6 +131,21 @@ def row_of(shape, hyperplanes):
     )
 
 
+def write(path, row):
+    """Write a row of the table; the others that the file has stay."""
+    rows = {}
+    if path.exists():
+        with path.open(newline="") as file:
+            rows = {tuple(row[:2]): row for row in list(csv.reader(file))[1:]}
+    rows[row[:2]] = row
+    order = list(SHAPES.values())
+    rows = sorted(
+        rows.values(), key=lambda row: (order.index(row[0]), row[1] != "random")
+    )
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([HEADER, *rows])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", help="names of shapes, with commas between them")
@@ -140,14 +156,13 @@ def main():
         measure(*options.measure)
         return
     names = options.only.split(",") if options.only else SHAPES
-    rows = [HEADER]
+    print(*HEADER, sep=" | ")
     for shape in names:
-        for hyperplanes in ("random", "adapted"):
-            rows.append(row_of(shape, hyperplanes))
-            print(*rows[-1], sep=" | ", flush=True)
+        for hyperplanes in WAYS:
+            row = row_of(shape, hyperplanes)
+            print(*row, sep=" | ", flush=True)
             if options.csv:
-                with options.csv.open("w", newline="") as file:
-                    csv.writer(file, lineterminator="\n").writerows(rows)
+                write(options.csv, row)
 
 
 if __name__ == "__main__":

@@ -35,13 +35,24 @@ from sklearn_memorize.datasets import fetch_mnist
 
 HERE = Path(__file__).parent
 N_TRAINING_IMAGES = 60_000
-WIDE = "n_draws=32, min_hyperplanes=2048"
+# Settings for images, which take long.
+SETTINGS = {
+    "min_hyperplanes=2048": {"min_hyperplanes": 2048},
+    "n_draws=32, min_hyperplanes=2048": {"n_draws": 32, "min_hyperplanes": 2048},
+    'hyperplanes="random", n_draws=16': {"hyperplanes": "random", "n_draws": 16},
+    'hyperplanes="random", n_draws=16, min_hyperplanes=4000': {
+        "hyperplanes": "random",
+        "n_draws": 16,
+        "min_hyperplanes": 4000,
+    },
+}
 METHODS = {
-    "MemorizingClassifier": MemorizingClassifier(hyperplanes="adapted", random_state=0),
-    WIDE: MemorizingClassifier(
-        hyperplanes="adapted", n_draws=32, min_hyperplanes=2048, random_state=0
-    ),
+    "MemorizingClassifier": MemorizingClassifier(random_state=0),
     'hyperplanes="random"': MemorizingClassifier(hyperplanes="random", random_state=0),
+    **{
+        name: MemorizingClassifier(random_state=0, **setting)
+        for name, setting in SETTINGS.items()
+    },
     "1-NN": KNeighborsClassifier(1),
     "random forest": RandomForestClassifier(random_state=0),
     "logistic regression": LogisticRegression(C=10.0),
@@ -138,8 +149,9 @@ def main(argv=None):
     for name in arguments.data:
         samples = DATA[name]()
         for method in arguments.methods:
+            is_image = "MNIST" in name
             # On images logistic regression takes minutes, and is far behind.
-            if method == ("logistic regression" if "MNIST" in name else WIDE):
+            if (method == "logistic regression") if is_image else (method in SETTINGS):
                 continue
             with threadpool_limits(1):
                 line = measure(METHODS[method], *samples)

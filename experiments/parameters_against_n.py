@@ -94,7 +94,12 @@ class Case:
 
 
 # Each network as its theorem has it, and without what only costs time here.
-PARAMETERS = {"random_state": 0, "n_draws": 1, "maximum_margin": False}
+PARAMETERS = {
+    "hyperplanes": "random",
+    "random_state": 0,
+    "n_draws": 1,
+    "maximum_margin": False,
+}
 
 
 def as_in_its_theorem(construction):

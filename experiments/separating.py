@@ -115,17 +115,30 @@ def row_of(name, dirty, clean, y):
     )
 
 
+def write(path, rows):
+    """Write rows of the table; those of other data that the file has stay."""
+    measured = {row[0]: row for row in rows}
+    if path.exists():
+        with path.open(newline="") as file:
+            there = {row[0]: tuple(row) for row in list(csv.reader(file))[1:]}
+        measured = {**there, **measured}
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([HEADER, *measured.values()])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--csv", type=Path)
+    parser.add_argument("--only", default="", help="what the names of data begin with")
     options = parser.parse_args()
-    rows = [HEADER]
-    for table in tables():
-        rows.append(row_of(*table))
-        print(*rows[-1], sep=" | ", flush=True)
+    print(*HEADER, sep=" | ")
+    for name, *table in tables():
+        if not name.startswith(options.only):
+            continue
+        row = row_of(name, *table)
+        print(*row, sep=" | ", flush=True)
         if options.csv:
-            with options.csv.open("w", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerows(rows)
+            write(options.csv, [row])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What memorization is good for: patching a model that is in use."""
+"""What memorization is good for: patching a model in use, and keeping prototypes."""
 
 from ._corrector import MemorizingCorrector
+from ._prototypes import PrototypeSelector
 from ._regressor import MemorizingCorrectorRegressor
 
-__all__ = ["MemorizingCorrector", "MemorizingCorrectorRegressor"]
+__all__ = ["MemorizingCorrector", "MemorizingCorrectorRegressor", "PrototypeSelector"]

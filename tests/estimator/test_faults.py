@@ -207,7 +207,10 @@ def test_what_cannot_finish_stops_at_its_cap_with_advice():
     Z = np.array([[1.0, 0.0], [np.nextafter(1.0, 2.0), 0.0], [5.0, 1.0]])
     for estimator in (
         MemorizingClassifier(
-            max_hyperplanes=2000, separating_hyperplanes=False, random_state=0
+            hyperplanes="random",
+            max_hyperplanes=2000,
+            separating_hyperplanes=False,
+            random_state=0,
         ),
         DeepThresholdClassifier(max_hyperplanes=2000, random_state=0),
         RandomReLUClassifier(max_hyperplanes=200, random_state=0),

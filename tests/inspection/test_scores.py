@@ -50,7 +50,7 @@ def test_flipped_digits_are_found(n_class):
         RandomForestClassifier(20),
         LogisticRegression(C=0.01, max_iter=1000),
         KNeighborsClassifier(5),
-        MemorizingClassifier(one_sided=True),
+        MemorizingClassifier(hyperplanes="random", one_sided=True),
     ],
     ids=lambda estimator: type(estimator).__name__,
 )

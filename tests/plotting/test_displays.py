@@ -298,7 +298,8 @@ def wine(**options):
     data = load_wine()
     frame = pd.DataFrame(data.data, columns=data.feature_names)
     model = make_pipeline(
-        StandardScaler(), MemorizingClassifier(n_draws=2, random_state=0)
+        StandardScaler(),
+        MemorizingClassifier(hyperplanes="random", n_draws=2, random_state=0),
     )
     model.fit(frame[::2], data.target_names[data.target[::2]])
     display = ReasonsDisplay.from_estimator(
@@ -326,10 +327,10 @@ def test_tables_show_the_features_that_differ_most():
     spread = frame[::2].to_numpy().std(axis=0)
     for row, features in enumerate(display.shown_features_):
         differences = display.training_samples[row] - display.samples[row]
-        sizes = np.abs(differences / spread).mean(axis=(0, 1))
+        sizes = np.nan_to_num(np.abs(differences / spread)).mean(axis=(0, 1))
         assert sizes[features].tolist() == sorted(sizes, reverse=True)[:5]
     bold = [text for text in display.ax_.texts if text.get_fontweight() == "bold"]
-    assert len(bold) == 3 * 2 * 3 * 2
+    assert len(bold) == 2 * np.count_nonzero(display.reasons.neurons >= 0)
 
 
 def test_frames_are_solid_where_the_neuron_fires():

@@ -28,6 +28,8 @@ def memorizing(**parameters):
 CASES = [
     (memorizing(), 2, 600),
     (memorizing(), 5, 600),
+    (memorizing(hyperplanes="random"), 2, 600),
+    (memorizing(hyperplanes="random", n_draws=1), 3, 600),
     (memorizing(n_draws=1), 3, 600),
     (memorizing(n_votes=1000, covering="greedy", prune=True), 3, 300),
     (memorizing(keep="best"), 3, 600),

@@ -87,15 +87,18 @@ def margins_and_fires(rng):
 
 
 def margins_of_rows(rng):
-    n_rows, n_coverings, n_words, n_classes = rng.integers(1, 6, 4)
+    n_rows, (n_coverings, n_words, n_classes) = (
+        rng.integers(1, 12),
+        rng.integers(1, 6, 3),
+    )
     shape = n_rows, n_coverings, n_words
     words = rng.integers(0, 2**64, shape, dtype=np.uint64)
     starts = np.concatenate(
         ([0], np.cumsum(rng.integers(0, 5, n_coverings * n_classes)))
     )
     masks = rng.integers(0, 2**64, (starts[-1], n_words), dtype=np.uint64)
-    bounds = rng.integers(0, 64 * n_words, starts[-1])
-    n_votes = int(rng.integers(1, 9))
+    bounds = rng.integers(*rng.choice([[0, 64 * n_words], [-9, 1 << 30]]), starts[-1])
+    n_votes = int(rng.choice([1, 2, 5, 40]))
     return lambda: kernels.margins_of_rows(words, masks, bounds, starts, n_votes)
 
 

@@ -22,6 +22,7 @@ PARAMETERS = {
         "max_bias": biases,
         "activation": st.sampled_from(["threshold", "threshold", "relu"]),
         "center": either,
+        "ball": st.sampled_from([None, None, {"center": 0.5, "radius": 3.0}]),
         "n_draws": st.sampled_from([1, 1, 3]),
         "keep": st.sampled_from(["best", "all"]),
         "covering": st.sampled_from(["random", "greedy"]),

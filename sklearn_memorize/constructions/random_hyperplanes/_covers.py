@@ -11,7 +11,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
@@ -52,7 +51,7 @@ class Cover:
             masks,
             bounds,
             np.bitwise_count(members).sum(axis=1, dtype=np.intp),
-            np.flatnonzero(~_lanes(covered_by_any(members))[:n_samples]),
+            np.flatnonzero(~lanes(covered_by_any(members))[:n_samples]),
             members,
         )
 
@@ -78,8 +77,8 @@ def cover_in_drawing_order(
     To skip the covered samples of a random permutation is to draw uniformly from the
     uncovered ones. So the neurons of the next few samples can be computed together,
     ahead of time; those that an earlier one of them covers are dropped, and the result
-    is the same. `bounds_of(masks)` are the bounds m; if it is None, those with which no
-    sample outside the tiles is covered.
+    is the same. `bounds_of(masks, ranks)` are the bounds m; if it is None, those with
+    which no sample outside the tiles is covered.
     """
     if (
         bounds_of is None
@@ -87,7 +86,7 @@ def cover_in_drawing_order(
         and len(order) <= _COVERED_AT_ONCE
     ):
         return _cover_at_once(codes, tiles, order)
-    bounds_of = bounds_of or partial(codes.largest_bounds, skip=tiles)
+    bounds_of = bounds_of or _outside(codes, tiles)
     n_tiles = tiles.stop - tiles.start
     covered = np.zeros(n_tiles, dtype=np.uint64)
     none = np.empty(0, dtype=np.intp)
@@ -98,12 +97,12 @@ def cover_in_drawing_order(
     while len(waiting):
         candidates, waiting = waiting[:n_ahead], waiting[n_ahead:]
         masks = codes.masks(tiles.start * LANES + candidates)
-        bounds = bounds_of(masks)
+        bounds = bounds_of(masks, candidates)
         members = codes.covers(masks, bounds, tiles)
         used = _used_in_turn(is_set(members, candidates), bounds)
         covered |= covered_by_any(members[used])
         kept.append((candidates[used], masks[used], bounds[used], members[used]))
-        waiting = waiting[~_lanes(covered)[waiting]]
+        waiting = waiting[~lanes(covered)[waiting]]
         # Look further ahead as long as little of it is wasted. Candidates without a
         # bound are not: they would have had their turn.
         n_needed = len(used) + int((bounds <= 0).sum())
@@ -117,8 +116,13 @@ def _cover_at_once(codes: BitCodes, tiles: slice, order: np.ndarray) -> Cover:
     """Do what `cover_in_drawing_order` does in one call."""
     centers, bounds, coverage, covered = codes.cover_in_order(order, tiles)
     masks = codes.masks(tiles.start * LANES + centers)
-    missed = np.flatnonzero(~_lanes(covered)[: len(order)])
+    missed = np.flatnonzero(~lanes(covered)[: len(order)])
     return Cover(centers.astype(np.intp), masks, bounds, coverage, missed)
+
+
+def _outside(codes: BitCodes | ReLUCodes, tiles: slice) -> Callable:
+    """Return what gives the bounds with which no sample outside is covered."""
+    return lambda masks, ranks: codes.largest_bounds(masks, tiles)
 
 
 def _used_in_turn(covers: np.ndarray, bounds: np.ndarray) -> list[int]:
@@ -146,7 +150,7 @@ def cover_greedily(
     Among equals the first in the order of drawing is taken. The parameters are those of
     `cover_in_drawing_order`.
     """
-    bounds_of = bounds_of or partial(codes.largest_bounds, skip=tiles)
+    bounds_of = bounds_of or _outside(codes, tiles)
     n_tiles = tiles.stop - tiles.start
     check_room(  # the members, and how many of them are in each tile
         9 * len(order) * n_tiles,
@@ -158,7 +162,7 @@ def cover_greedily(
     for start in range(0, len(order), _MOST_CANDIDATES):
         batch = slice(start, start + _MOST_CANDIDATES)
         masks = codes.masks(tiles.start * LANES + order[batch])
-        bounds[batch] = bounds_of(masks)
+        bounds[batch] = bounds_of(masks, order[batch])
         members[batch] = codes.covers(masks, bounds[batch], tiles)
     chosen = _largest_gains_first(members, np.flatnonzero(bounds > 0))
     return Cover.of_members(
@@ -201,7 +205,7 @@ def without_spare_neurons(
     members = cover.members
     if members is None:
         members = codes.covers(cover.masks, cover.bounds, tiles)
-    memberships = [np.flatnonzero(_lanes(row)) for row in members]
+    memberships = [np.flatnonzero(lanes(row)) for row in members]
     times_covered = np.zeros(members.shape[1] * LANES, dtype=np.int64)
     for samples in memberships:
         times_covered[samples] += 1
@@ -250,14 +254,14 @@ def renewed_cover(
     centers, masks, bounds, members = neurons(centers, bounds)
     kept = _neurons_that_stay(centers, bounds, members, greedy)
     old = centers[kept], masks[kept], bounds[kept], members[kept]
-    left = np.flatnonzero(_lanes(in_use & ~covered_by_any(members[kept])))
+    left = np.flatnonzero(lanes(in_use & ~covered_by_any(members[kept])))
     # The samples left over, against all samples of other classes.
     rest = codes.take(tiles.start * LANES + left)
     found = (cover_greedily if greedy else cover_in_drawing_order)(
         rest,
         slice(0, -(-len(left) // LANES)),
         generator.permutation(len(left)),
-        partial(codes.largest_bounds, skip=tiles),
+        _outside(codes, tiles),
     )
     new = neurons(left[found.centers], found.bounds)
     centers, masks, bounds, members = map(np.concatenate, zip(old, new, strict=True))
@@ -282,7 +286,7 @@ def _neurons_that_stay(centers, bounds, members, greedy: bool) -> np.ndarray:
     return np.array(kept, dtype=np.intp)
 
 
-def _lanes(words: np.ndarray) -> np.ndarray:
+def lanes(words: np.ndarray) -> np.ndarray:
     """Return the bits of words of one bit a lane, as booleans."""
     return unpack_bits(words[:, np.newaxis], LANES).ravel()
 

@@ -79,6 +79,48 @@ def enclosing_ball(
     return ball_around(over_blocks, len(rows), X.shape[1], center, only_used)
 
 
+def given_ball(sides: dict, n_features: int) -> Ball:
+    """Return a ball whose center and radius, or the bounds of whose box, are given.
+
+    The ball around a box has its center in the middle, and holds its corners.
+    """
+    if sides.keys() == {"center", "radius"}:
+        center = _for_each_feature(sides["center"], n_features, "center")
+        radius = float(sides["radius"])
+    elif sides.keys() == {"low", "high"}:
+        low = _for_each_feature(sides["low"], n_features, "low")
+        high = _for_each_feature(sides["high"], n_features, "high")
+        center = low + (high - low) / 2
+        radius = float(np.linalg.norm(high - low)) / 2
+        if (low > high).any():
+            raise ValueError(
+                "ball: low must not be above high in any feature; it is in feature "
+                f"{np.flatnonzero(low > high)[0]}."
+            )
+    else:
+        raise ValueError(
+            f"ball must be None, or have the keys 'center' and 'radius', or 'low' and "
+            f"'high'; got {sorted(sides)}."
+        )
+    largest = float(np.abs(center).max(initial=0.0)) + radius
+    if not radius > 0 or largest > _LARGEST:
+        raise ValueError(
+            f"ball has the radius {radius:g}; it must be positive, and it and the "
+            f"center at most {_LARGEST:.3g}."
+        )
+    return _ball(center, radius, largest, bool(center.any()))
+
+
+def _for_each_feature(value, n_features: int, name: str) -> np.ndarray:
+    values = np.asarray(value, dtype=np.float64)
+    if values.shape not in ((), (n_features,)) or not np.isfinite(values).all():
+        raise ValueError(
+            f"ball: {name} must be a finite number, or one for each of the "
+            f"{n_features} features; got an array of shape {values.shape}."
+        )
+    return np.broadcast_to(values, n_features).copy()
+
+
 def ball_around(
     over_blocks: Callable,
     n_rows: int,
@@ -269,13 +311,14 @@ class SeededStream(ABC):
         start, stop = self._n_drawn, self._n_drawn + n_hyperplanes
         self._n_drawn = stop
         numbers = range(start // SEEDED_TOGETHER, -(-stop // SEEDED_TOGETHER))
+        n_columns = self._n_columns or 0  # 0 where most weights are zero
+        check_room(
+            (4 * n_columns + 8) * n_hyperplanes,
+            f"{n_hyperplanes:,} hyperplanes in {n_columns or 'many'} dimensions",
+        )
         biases = np.empty(n_hyperplanes)
         room, parts = None, {}
         if self._n_columns is not None:
-            check_room(
-                4 * n_hyperplanes * self._n_columns,
-                f"{n_hyperplanes:,} hyperplanes in {self._n_columns:,} dimensions",
-            )
             room = np.empty((n_hyperplanes, self._n_columns), dtype=np.float32)
 
         def put_group(number: int) -> None:

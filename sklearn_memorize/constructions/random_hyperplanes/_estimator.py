@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -19,6 +20,7 @@ from ..._estimator._dask import in_dask_worker, is_dask_array
 from ..._estimator._messages import advice_on_memory, unchanged_on_failure
 from ..._estimator._probabilities import ONE_OBSERVATION, Rule, Softmax
 from ..._estimator._sklearn import Interval, StrOptions, _fit_context, draw_seeds
+from ..._estimator._training_set import canonical_csr
 from ...exceptions import InterpolationError, InterpolationWarning
 from ...kernels import standard_arithmetic
 from ...kernels._memory import check_room
@@ -26,13 +28,15 @@ from ._adapted import Survey
 from ._codes import ClassLayout
 from ._construction import Memorization, Rules, memorize_as_draw
 from ._dask_samples import read_chunks
-from ._drawing import MANY_FEATURES, Ball
+from ._drawing import MANY_FEATURES, Ball, given_ball
+from ._forgetting import memorize_set
 from ._growing import grow_draws
 from ._hyperplane_layer import FEW_FEATURES
 from ._leave_one_out import MOST_LEFT_OUT, leave_one_out
 from ._network import Calibration, CoverNetwork
-from ._partial_fit import Batches, ball_of, read_batch
+from ._partial_fit import Batches, ball_of, read_batch, samples_to_forget
 from ._reasons import ReasonsMixin
+from ._sample_set import Moves, SampleSet
 from ._samples import Samples, SamplesInMemory
 from ._seen_samples import SeenSamples
 
@@ -43,10 +47,13 @@ _LEAST_CHECKED = 256
 # Blocks of rows and of products take about so much memory in each thread, where there
 # are products at all.
 _BYTES_AT_WORK = 36 << 20
+_PRODUCTS_AT_ONCE = 1 << 22
 # What "auto" stands for where hyperplanes are adapted; from many samples on, fewer
 # draws of more hyperplanes do as well, and take less time.
 _MANY_SAMPLES = 10_000
 _MOST_DRAWS, _FEWER_DRAWS = 32, 16
+# As many as the paper's experiments draw.
+_MOST_OF_A_DRAW = 1000
 # What is known only where samples are left out.
 _LEFT_OUT = ("loo_score_", "loo_decision_function_", "loo_indices_")
 # Margins, averaged over the draws, are multiplied by this before softmax.
@@ -84,9 +91,10 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         `interpolates_` is False.
     min_hyperplanes : int or "auto", default="auto"
         Number of hyperplanes of each draw that `n_hyperplanes="auto"` starts from.
-        "auto" is 1000 where they are random; where they are adapted it is 128, or 512
-        from 10,000 distinct rows on; but never more than `max_hyperplanes`. A number
-        must not exceed it.
+        "auto" is 1000 where they are random; where they are adapted it is 4096 in all
+        draws together, at least 128 and at most 1000 in each, and from 10,000 distinct
+        rows on 8192 in all, and at least 512; but never more than `max_hyperplanes`. A
+        number must not exceed it.
     max_hyperplanes : int, default=65536
         Number of random hyperplanes of each draw at which "auto" gives up with an
         `InterpolationError`, where there are no separating ones.
@@ -110,11 +118,19 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
     center : bool, default=True
         Whether the hyperplanes are drawn around the mean of the samples, or around the
         origin. The network has the same form: centering only changes its biases.
+    ball : dict or None, default=None
+        The ball that the hyperplanes are drawn for, where it is not to depend on the
+        samples: {"center": c, "radius": r}, or {"low": a, "high": b} for the one around
+        a box; c, a and b are numbers, or have one for each feature. What lies outside
+        is memorized as well. None takes the ball around the samples. With a ball and
+        random hyperplanes, what `partial_fit` and `forget` lead to depends on the set
+        of samples that are left alone.
     n_draws : int or "auto", default="auto"
         Number of candidate first layers that are drawn and built, in parallel. One is
         the construction of [1]_, and enough to memorize; several, all kept, predict
         better. "auto" is 4 where hyperplanes are random; where they are adapted it is
-        32, or 16 from 10,000 distinct rows on.
+        32, or 16 from 10,000 distinct rows on; with `one_sided` or
+        `decision="network"`, where they do not vote, 1.
     keep : {"best", "all"}, default="all"
         "best" keeps the draw with the fewest neurons in the second layer (the first
         one among equals). "all" lets the networks of all draws stand side by side as
@@ -134,13 +150,14 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         several have, the first of them. "vote" agrees with it wherever exactly one
         class fires, in all the draws that are kept (so on all training samples), and
         elsewhere compares the classes by the mean of their `n_votes` largest margins.
-    n_votes : int or "auto", default="auto"
+    n_votes : int, "auto" or "leave_one_out", default="auto"
         Number of neurons of each class, in each draw, whose margins are compared by
-        "vote". More of them resist wrong labels better. "auto" is 3 where hyperplanes
-        are random. Where they are adapted, it is chosen by leaving out training
-        samples, one at a time, and so are a scale of the margins and an offset of each
-        class, which turn margins into scores whose softmax is `predict_proba`: those
-        with the smallest log loss. Nothing is fitted again for that. With `one_sided`,
+        "vote". More of them resist wrong labels better. With "leave_one_out" it is
+        chosen by leaving out training samples, one at a time, and so are a scale of the
+        margins and an offset of each class, which turn margins into scores whose
+        softmax is `predict_proba`: those with the smallest log loss. Nothing is fitted
+        again for that. "auto" does so where hyperplanes are adapted; with random ones,
+        for which leaving out may take longer than the rest of `fit`, with `one_sided`,
         with `decision="network"` and with `activation="relu"` it is 3, and margins are
         not calibrated.
     n_left_out : int or "auto", default="auto"
@@ -175,7 +192,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         Share of the training samples that would get their own label if they had been
         left out, as the networks built without them would say, but for details that the
         user guide gives. At most `n_left_out` distinct rows are left out, and
-        `class_weight` plays no part. Only with `n_votes="auto"`, where it chooses.
+        `class_weight` plays no part. Only where `n_votes` is chosen by it.
     loo_decision_function_ : ndarray of shape (n_left_out, n_classes)
         The scores of the classes at the samples that were left out, one at a time,
         from which `loo_score_` is computed: their softmax is the probability that each
@@ -186,7 +203,8 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
     network_ : CoverNetwork
         The network: layers, sizes, evaluation.
     radius_ : float
-        Largest distance of a training sample from the center.
+        Largest distance of a training sample from the center; that of the ball, if one
+        is given.
     n_hyperplanes_ : int
         Width of the first layer: the hyperplanes of all draws that are kept, the
         separating ones included.
@@ -274,13 +292,17 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         "max_bias": [Interval(Real, 0, None, closed="left")],
         "activation": [StrOptions({"threshold", "relu"})],
         "center": ["boolean"],
+        "ball": [dict, None],
         "n_draws": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "keep": [StrOptions({"best", "all"})],
         "covering": [StrOptions({"random", "greedy"})],
         "prune": ["boolean"],
         "one_sided": ["boolean"],
         "decision": [StrOptions({"vote", "network"})],
-        "n_votes": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_votes": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto", "leave_one_out"}),
+        ],
         "n_left_out": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
@@ -302,6 +324,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         max_bias=1.0,
         activation="threshold",
         center=True,
+        ball=None,
         n_draws="auto",
         keep="all",
         covering="random",
@@ -323,6 +346,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         self.max_bias = max_bias
         self.activation = activation
         self.center = center
+        self.ball = ball
         self.n_draws = n_draws
         self.keep = keep
         self.covering = covering
@@ -357,6 +381,8 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
             return self.n_draws
         if self.hyperplanes == "random":
             return 4
+        if not self._votes:  # of many draws, some would say any class
+            return 1
         return _MOST_DRAWS if n_samples < _MANY_SAMPLES else _FEWER_DRAWS
 
     def _n_at_first(self, n_samples: int) -> int:
@@ -364,10 +390,17 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         if self.min_hyperplanes != "auto":
             n = self.min_hyperplanes
         elif self.hyperplanes == "random":
-            n = 1000
+            n = _MOST_OF_A_DRAW
         else:
-            n = 128 if n_samples < _MANY_SAMPLES else 512
+            is_large = n_samples >= _MANY_SAMPLES
+            least, in_all = (512, 8192) if is_large else (128, 4096)
+            n = min(max(least, in_all // self._n_draws(n_samples)), _MOST_OF_A_DRAW)
         return min(n, self.max_hyperplanes)
+
+    @property
+    def _votes(self) -> bool:
+        """Whether margins decide where not exactly one class fires."""
+        return self.decision == "vote" and not self.one_sided
 
     def _read(self, X, y, sample_weight) -> Samples:  # type: ignore[override]
         """Return the samples by class, in memory or in the chunks of a dask array."""
@@ -410,9 +443,17 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
     @property
     def _leaves_out(self) -> bool:
         """Whether samples are left out, to choose the number of votes."""
-        chooses = self.n_votes == "auto" and self.hyperplanes == "adapted"
-        chooses = chooses and self.decision == "vote"
-        return chooses and self.activation == "threshold" and not self.one_sided
+        can = self._votes and self.activation == "threshold"
+        if self.n_votes == "leave_one_out" and not can:
+            raise ValueError(
+                "n_votes='leave_one_out' is for decision='vote', "
+                "activation='threshold' and one_sided=False, got decision="
+                f"{self.decision!r}, activation={self.activation!r} and one_sided="
+                f"{self.one_sided}. Set n_votes='auto' or a number."
+            )
+        if self.n_votes == "auto":
+            return can and self.hyperplanes == "adapted"
+        return self.n_votes == "leave_one_out"
 
     def _most_left_out(self, training: Samples) -> int:
         """Return how many samples are left out at the most; 0 for none."""
@@ -423,7 +464,9 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
     def _build(  # type: ignore[override]
         self, training: Samples, progress: Progress
     ) -> tuple[dict, list | None]:
-        ball = training.enclosing_ball(self.center, _n_threads(self.n_jobs))
+        ball = self._given_ball(self.n_features_in_)
+        if ball is None:
+            ball = training.enclosing_ball(self.center, _n_threads(self.n_jobs))
         if len(training.sizes) == 1:
             return self._constant(ball), None
         seeds = draw_seeds(self.random_state, self._n_draws(training.n_samples))
@@ -491,28 +534,134 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         with unchanged_on_failure(self), advice_on_memory(self):
             before = self._batches
             batch = read_batch(self, before, X, y, classes, sample_weight)
-            seen = SeenSamples.none(batch[0]) if before is None else before.seen
-            seen, n_conflicts = seen.joined_by(*batch)
+            moves = Moves.none()
+            if self._is_settled:
+                seen = SampleSet.none(batch[0]) if before is None else before.seen
+                seen, n_conflicts, moves = seen.joined_by(*batch)
+            else:
+                seen = SeenSamples.none(batch[0]) if before is None else before.seen
+                seen, n_conflicts = seen.joined_by(*batch)
             self._report_conflicts(n_conflicts)
-            training = SamplesInMemory.of(
-                seen.X,
-                seen.labels,
-                len(self.classes_),
-                seen.ballots.n_conflicts(),
-                seen.ballots,
-            )
-            codes = self._grow(before, seen, training)
-            self._certify(training, codes, _N_CHECKED_EACH_TIME, seen.arrivals)
+            self._memorize_seen(before, seen, moves)
         return self
 
-    def _grow(
-        self, before: Batches | None, seen: SeenSamples, training: SamplesInMemory
-    ) -> list | None:
-        """Update each draw and the fitted attributes; return codes as `_build` does."""
-        ball = ball_of(before, seen, self.center)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def forget(self, indices=None, *, X=None, rebuild=False):
+        """Forget some of the samples that `partial_fit` memorized.
+
+        Afterwards the estimator is the one that never saw them: with a given `ball` and
+        random hyperplanes, its network, and all that it keeps for later calls, are
+        those of one call of `partial_fit` with the samples that are left, to the last
+        bit, and whatever their order. Only neurons that a forgotten sample had a part
+        in are computed again. A pickle holds nothing of a forgotten sample.
+
+        Where the ball comes from the samples, or hyperplanes are "adapted", center,
+        radius and hyperplanes depend on samples that are to be forgotten. So nothing
+        can be kept, and `rebuild=True` is to say that all is built again from the
+        samples that are left, as one call of `partial_fit` would.
+
+        Parameters
+        ----------
+        indices : int or array-like of shape (n_forgotten,), default=None
+            Numbers of samples, counted from 0 on through all calls of `partial_fit`.
+            What is left is numbered anew, as if the others had never come.
+        X : array-like or sparse matrix of shape (n_rows, n_features), default=None
+            Or rows: all samples equal to one of them are forgotten.
+        rebuild : bool, default=False
+            Whether to build all again where that is needed.
+
+        Returns
+        -------
+        self : object
+            The estimator, fitted to the samples that are left, which are certified to
+            be recalled. `classes_` are still those that were declared.
+
+        Raises
+        ------
+        ValueError
+            If there was no `partial_fit`, if samples are not among those memorized, if
+            none would be left, or if `rebuild=True` is needed. A failed call leaves the
+            estimator as it was.
+        InterpolationError
+            If the network ought to recall what is left and does not.
+        """
+        if (indices is None) == (X is None):
+            raise ValueError("forget takes either indices or X, the rows to forget.")
+        before = self._batches
         if before is None:
-            n_draws = self._n_draws(training.n_samples)
-            draws: Sequence = draw_seeds(self.random_state, n_draws)
+            raise ValueError(
+                "forget needs the samples that partial_fit keeps; fit keeps none. Fit "
+                "what is left, or give the samples to partial_fit from the start on."
+            )
+        with unchanged_on_failure(self), advice_on_memory(self):
+            before.check_settled(self)
+            if X is not None:
+                X = self._validate_samples(X, reset=False)
+                X = canonical_csr(X) if sparse.issparse(X) else X
+            seen = before.seen
+            gone = samples_to_forget(seen, indices, X)
+            if np.isin(seen.log.numbers, gone).all():
+                raise ValueError(
+                    "No sample would be left. sklearn.base.clone(estimator) is an "
+                    "estimator that has seen none."
+                )
+            if isinstance(seen, SampleSet):
+                self._memorize_seen(before, *seen.without(gone))
+                return self
+            if not rebuild:
+                raise ValueError(
+                    "The hyperplanes depend on samples that are to be forgotten. Set "
+                    "rebuild=True to build all again from what is left; or, from "
+                    'the first partial_fit on, ball={...} and hyperplanes="random".'
+                )
+            self._memorize_seen(None, seen.without(gone), Moves.none(), before.seeds)
+        return self
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether `partial_fit` leads to a function of the set of samples."""
+        return self.ball is not None and self.hyperplanes == "random"
+
+    def _given_ball(self, n_features: int) -> Ball | None:
+        return None if self.ball is None else given_ball(self.ball, n_features)
+
+    def _memorize_seen(
+        self, before: Batches | None, seen, moves: Moves, seeds: list[int] | None = None
+    ) -> None:
+        """Memorize all samples of the batches, and certify that they are recalled."""
+        training = SamplesInMemory.of(
+            seen.X,
+            seen.labels,
+            len(self.classes_),
+            seen.ballots.n_conflicts(),
+            seen.ballots,
+        )
+        was_certified = before is not None and self.interpolates_
+        codes, changes = self._grow(before, seen, training, moves, seeds)
+        if was_certified and changes is not None and not any(map(len, changes)):
+            # All that is left was recalled before, and nothing new is in its way.
+            self._check_codes(training, training.labels, _N_CHECKED_EACH_TIME)
+            self._record_certificate(training, 0)
+        else:
+            self._certify(training, codes, _N_CHECKED_EACH_TIME, seen.arrivals)
+
+    def _grow(
+        self,
+        before: Batches | None,
+        seen,
+        training: SamplesInMemory,
+        moves: Moves,
+        seeds: list[int] | None,
+    ) -> tuple[list | None, list[np.ndarray] | None]:
+        """Update each draw and the fitted attributes; return codes as `_build` does.
+
+        Also returns, for each draw, the rows that are missed, or that neurons of other
+        classes fire at, if nothing but what has changed had to be asked about them.
+        """
+        changes: list[np.ndarray] | None = None
+        ball = ball_of(before, seen, self.center, self._given_ball(seen.X.shape[1]))
+        if before is None:
+            draws: Sequence = self._seeds_of_draws(training.n_samples, seeds)
         else:
             draws, survey = before.draws, before.survey
             n_surveyed = before.n_surveyed
@@ -520,14 +669,25 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         if before is not None and is_adapted and before.outgrown(training.n_samples):
             draws, before = before.seeds, None  # the draws start afresh
         if before is None:
-            survey, n_surveyed = self._survey(training, ball, draws), training.n_samples
+            survey = self._survey(training, ball, draws)
+            n_surveyed = training.n_samples if is_adapted else 0
         if len(training.sizes) == 1:
             attributes, codes = self._constant(ball), None
         else:
             rules = self._rules(training, survey, len(draws))
-            labels = None if before is None else before.seen.labels
-            pairs = grow_draws(draws, labels, training, ball, rules, self.n_jobs)
-            draws, networks = zip(*pairs, strict=True)
+            if isinstance(seen, SampleSet):
+                earlier: Any = None if before is None else before.seen
+                found = memorize_set(
+                    draws, earlier, seen, moves, training, ball, rules, self.n_jobs
+                )
+                draws, networks, set_off = zip(*found, strict=True)
+                is_whole = self.keep == "all" or len(draws) == 1
+                if is_whole and all(rows is not None for rows in set_off):
+                    changes = [*set_off, *(network.missed for network in networks)]
+            else:
+                labels = None if before is None else before.seen.labels
+                pairs = grow_draws(draws, labels, training, ball, rules, self.n_jobs)
+                draws, networks = zip(*pairs, strict=True)
             attributes, codes = self._attributes(networks, training, ball, rules)
             for name in ("sample_indices_", "loo_indices_"):
                 if name in attributes:
@@ -535,7 +695,15 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         for name, value in attributes.items():
             setattr(self, name, value)
         self._batches = Batches.of(self, seen, ball, draws, survey, n_surveyed)
-        return codes
+        return codes, changes
+
+    def _seeds_of_draws(self, n_samples: int, before: list[int] | None) -> list[int]:
+        """Draw the seeds; the same as before where `random_state` gives others."""
+        n_draws = self._n_draws(n_samples)
+        is_fixed = isinstance(self.random_state, Integral)
+        if before is not None and not is_fixed and len(before) >= n_draws:
+            return before[:n_draws]
+        return draw_seeds(self.random_state, n_draws)
 
     def _survey(self, training: Samples, ball: Ball, seeds) -> Survey | None:
         """Return what hyperplanes are drawn from; None where they are random."""
@@ -605,9 +773,12 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         """Check that the first layers of all draws and their codes fit into memory."""
         n = rules.n_at_first
         n_features = ball.n_features_drawn
-        if rules.survey is not None and rules.survey.n_features > MANY_FEATURES:
+        is_sparse_layer = (
+            rules.survey is not None and rules.survey.n_features > MANY_FEATURES
+        )
+        if is_sparse_layer:
             # Each looks at a few features, with their numbers.
-            n_features = 2 * math.isqrt(rules.survey.n_features) + 2
+            n_features = 2 * math.isqrt(len(ball.center)) + 2
         # Each draw keeps its directions in single precision, and while it is at work
         # holds them once more, in another order. Where features are left out, there are
         # the numbers of those in use as well.
@@ -621,7 +792,12 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
             n_bytes += n_draws * training.layout.n_positions * n * bits // 8
         if len(ball.center) > FEW_FEATURES:
             blocks = 4 * training.n_samples * (n + n_features)
-            n_bytes += n_at_work * min(_BYTES_AT_WORK, blocks)
+            at_work = min(_BYTES_AT_WORK, blocks)
+            if is_sparse_layer and isinstance(training, SamplesInMemory):
+                # Products in double precision with bounds, and copies of the rows.
+                products = 24 * min(_PRODUCTS_AT_ONCE, training.n_samples * n)
+                at_work = max(at_work, products + 2 * _bytes_of_entries(training.X))
+            n_bytes += n_at_work * at_work
         if rules.survey is not None:  # the spread of features is measured before
             n_bytes = max(n_bytes, rules.survey.n_bytes_of_spread)
         check_room(
@@ -637,9 +813,8 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         if self.keep == "best":
             draws = [min(draws, key=lambda draw: (draw.n_missed, len(draw.centers)))]
         quorum = _quorum([draw.missed for draw in draws])
-        votes: dict = {"n_votes_": 3 if self.n_votes == "auto" else self.n_votes}
-        for name in _LEFT_OUT:
-            self.__dict__.pop(name, None)
+        votes: dict = {"n_votes_": self._given_votes}
+        self._forget_left_out()
         calibration = None
         if rules.n_left_out:
             left_out = leave_one_out(
@@ -679,8 +854,19 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         codes = [draw.codes for draw in draws]
         return attributes, None if any(code is None for code in codes) else codes
 
+    @property
+    def _given_votes(self) -> int:
+        """The number of votes where nothing is left out."""
+        return 3 if isinstance(self.n_votes, str) else self.n_votes
+
+    def _forget_left_out(self) -> None:
+        """Drop what an earlier fit learned by leaving samples out."""
+        for name in _LEFT_OUT:
+            self.__dict__.pop(name, None)
+
     def _constant(self, ball: Ball) -> dict:
         """Return the fitted attributes where there is a single class."""
+        self._forget_left_out()
         return {
             "network_": constant_network(len(ball.center)),
             "radius_": ball.radius,
@@ -690,7 +876,7 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
             "second_layer_widths_": np.zeros(1, dtype=np.intp),
             "sample_indices_": np.empty(0, dtype=np.intp),
             "coverage_": np.empty(0, dtype=np.intp),
-            "n_votes_": 3 if self.n_votes == "auto" else self.n_votes,
+            "n_votes_": self._given_votes,
         }
 
     def _certify(  # type: ignore[override]
@@ -789,6 +975,11 @@ class MemorizingClassifier(ReasonsMixin, BaseMemorizingClassifier):
         if self.network_.calibration is not None:  # scores are logarithms
             return Softmax(1.0)
         return Softmax(_MARGIN_SCALE / len(self.network_.coverings))
+
+
+def _bytes_of_entries(X) -> int:
+    """Return the bytes of a sparse array; 0 for others, which are not copied whole."""
+    return X.data.nbytes + X.indices.nbytes if sparse.issparse(X) else 0
 
 
 def _quorum(missed: list[np.ndarray]) -> int:

@@ -282,7 +282,11 @@ class ExactHyperplanes:
         """
         if self.shift is None:
             return self.offsets
-        shift = np.ldexp(self.shift, -self.exponent)
+        # What is not finite, here and below, leaves signs open.
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            return self._sums_with_shift(np.ldexp(self.shift, -self.exponent))
+
+    def _sums_with_shift(self, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self.is_sparse:
             product = self.directions.astype(np.float64) @ shift
         else:

@@ -38,6 +38,8 @@ from ._samples import Samples
 VOTES = np.array((1, 2, 3, 5, 9, 15, 25, 40, 64))
 # At most so many samples are left out, unless it is asked for more.
 MOST_LEFT_OUT = 2000
+# All samples are this many times as many as those that are left out, if these are few.
+_FEW = 4
 _MOST_STEPS = 12
 # Newton's method stops where a step brings less than this for each sample.
 _LEAST_GAIN = 1e-6
@@ -62,15 +64,31 @@ class LeftOutCodes:
         cls, samples: Samples, most: int, codes, masks, bounds, starts
     ) -> LeftOutCodes:
         """Look at the codes of all samples, wherever they are; leave out `most`."""
-        smallest, second, setters = samples.two_smallest_counts(codes, masks, starts)
-        # With no other sample of another class, any larger bound is as good.
-        sizes = np.bitwise_count(masks).sum(axis=1, dtype=np.int32)
-        is_set = bounds == smallest
-        return cls(
-            samples.words(codes, places_left_out(samples.n_samples, most)),
-            np.where(is_set, setters, -1),
-            np.where(is_set, np.minimum(second, sizes + 1), bounds),
+        places = places_left_out(samples.n_samples, most)
+        words = samples.words(codes, places)
+        of_all, seconds = np.full(len(masks), -1), bounds.copy()
+        some = np.arange(len(masks))
+        if _FEW * len(places) <= samples.n_samples:  # they set few of the bounds
+            some = _set_by(words, samples.labels[places], masks, bounds, starts)
+        smallest, second, setters = samples.two_smallest_counts(
+            codes, masks[some], np.searchsorted(some, starts)
         )
+        # With no other sample of another class, any larger bound is as good.
+        sizes = np.bitwise_count(masks[some]).sum(axis=1, dtype=np.int32)
+        is_set = bounds[some] == smallest
+        of_all[some[is_set]] = setters[is_set]
+        seconds[some[is_set]] = np.minimum(second, sizes + 1)[is_set]
+        return cls(words, of_all, seconds)
+
+
+def _set_by(words, labels: np.ndarray, masks, bounds, starts) -> np.ndarray:
+    """Return the neurons whose bound one of some samples may have set.
+
+    These are samples of other classes with <u, Phi(x)> = m; `labels` increase.
+    """
+    sample_starts = np.searchsorted(labels, np.arange(len(starts)))
+    smallest, *_ = kernels.two_smallest_counts(words, sample_starts, masks, starts)
+    return np.flatnonzero(smallest == bounds)
 
 
 @dataclass(frozen=True)

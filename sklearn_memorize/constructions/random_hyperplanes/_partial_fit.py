@@ -9,18 +9,22 @@ from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from ..._estimator._base import BaseMemorizingClassifier
-from ..._estimator._messages import warn
+from ..._estimator._messages import listed, warn
 from ..._estimator._training_set import canonical_csr, refuse_several_labels
 from ...network._storage import storable
 from ._adapted import MOST_SURVEYED, Survey
 from ._drawing import Ball, enclosing_ball, enlarged_ball
+from ._forgetting import SettledDraw
 from ._growing import GrowingCover
+from ._sample_set import SampleSet
 from ._seen_samples import SeenSamples
 
 # Adapted hyperplanes are drawn anew from this many times as many samples as before.
 _RENEWED_AT = 2
-# Parameters that the codes and the number of draws depend on.
+# Parameters that the codes and the number of draws depend on; the others where the
+# ball is given, and hyperplanes are drawn once.
 _SETTLED = ("activation", "hyperplanes", "n_draws")
+_SETTLED_IN_BALL = ("n_hyperplanes", "min_hyperplanes", "max_hyperplanes", "max_bias")
 
 
 @storable
@@ -34,27 +38,26 @@ class Batches:
     None. `settled` are the parameters that are not to change.
     """
 
-    seen: SeenSamples
+    seen: SeenSamples | SampleSet
     ball: Ball
-    draws: tuple[GrowingCover | int, ...]
+    draws: tuple[GrowingCover | SettledDraw | int, ...]
     survey: Survey | None
     n_surveyed: int
     settled: dict
 
     @classmethod
-    def of(
-        cls, estimator, seen: SeenSamples, ball: Ball, draws, survey, n_surveyed: int
-    ) -> Batches:
+    def of(cls, estimator, seen, ball: Ball, draws, survey, n_surveyed: int) -> Batches:
         """Return what is kept of an estimator."""
-        settled = {name: getattr(estimator, name) for name in _SETTLED}
+        names: tuple[str, ...] = _SETTLED
+        if isinstance(seen, SampleSet):
+            names = (*names, *_SETTLED_IN_BALL)
+        settled = {name: getattr(estimator, name) for name in names}
         return cls(seen, ball, tuple(draws), survey, n_surveyed, settled)
 
     @property
     def seeds(self) -> list[int]:
         """The seeds of the draws."""
-        return [
-            draw.seed if isinstance(draw, GrowingCover) else draw for draw in self.draws
-        ]
+        return [draw if isinstance(draw, int) else draw.seed for draw in self.draws]
 
     def outgrown(self, n_samples: int) -> bool:
         """Return whether adapted hyperplanes are to be drawn anew from so many samples.
@@ -77,10 +80,27 @@ class Batches:
                     f"{name} was {before!r} in the calls of partial_fit so far, and is "
                     f"{now!r} now. Set it back, or give all batches to a new estimator."
                 )
+        given = estimator._given_ball(len(self.ball.center))
+        was_given = isinstance(self.seen, SampleSet)
+        same = given is None or _are_equal(given, self.ball)
+        if estimator._is_settled != was_given or not same:
+            raise ValueError(
+                "ball was another one in the calls of partial_fit so far. Set it back, "
+                "or give all batches to a new estimator."
+            )
 
 
-def ball_of(before: Batches | None, seen: SeenSamples, center: bool) -> Ball:
-    """Return a ball that holds all samples; its center is that of the first batch."""
+def _are_equal(ball: Ball, other: Ball) -> bool:
+    return ball.radius == other.radius and np.array_equal(ball.center, other.center)
+
+
+def ball_of(before: Batches | None, seen, center: bool, given: Ball | None) -> Ball:
+    """Return the ball that is given, or one that holds all samples.
+
+    The center of the latter is that of the first batch.
+    """
+    if given is not None:
+        return given
     rows = np.arange(len(seen.labels))
     if before is None:
         return enclosing_ball(seen.X, rows, center, only_used=True)
@@ -140,3 +160,31 @@ def _class_numbers(y, classes: np.ndarray) -> np.ndarray:
             "all labels as classes in the first call to partial_fit."
         )
     return np.array([numbers[label] for label in present.tolist()])[inverse]
+
+
+def samples_to_forget(seen, indices, X) -> np.ndarray:
+    """Return the numbers of samples that are told by their numbers, or by their rows.
+
+    They increase. `X` are validated rows.
+    """
+    if X is not None:
+        rows = seen.numbers_of(X)
+        if (rows < 0).any():
+            raise ValueError(
+                f"Rows {listed(np.flatnonzero(rows < 0))} are not among the samples "
+                "that partial_fit memorized, or were forgotten before."
+            )
+        return np.sort(seen.log.numbers[np.isin(seen.log.rows, rows)])
+    indices = np.atleast_1d(np.asarray(indices))
+    if indices.dtype.kind not in "iu" and indices.size:
+        raise ValueError(
+            f"indices must be integers, got {indices.dtype}; rows are passed as X=."
+        )
+    gone = np.unique(indices.astype(np.intp))
+    wrong = (gone < 0) | (gone >= seen.n_samples)
+    if wrong.any():
+        raise ValueError(
+            f"indices {listed(gone[wrong])} are not among the {seen.n_samples} samples "
+            "of partial_fit, which are numbered from 0 on, without the forgotten ones."
+        )
+    return gone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from ..._estimator._conflicts import Ballots, resolve_labels
 from ..._estimator._training_set import distinct_rows, row_hashes
 from ...network._storage import storable
 from ._rows import Rows
+from ._sample_set import SampleLog
 
 
 @storable
@@ -18,8 +19,8 @@ class SeenSamples:
     """Distinct rows in the order in which they came, and one label for each.
 
     `labels` are the class numbers of largest total weight so far, as `ballots` says;
-    `arrivals` tells where among all `n_samples` samples, of all batches, the first one
-    stood that is equal to the row.
+    `arrivals` tells where among all samples, of all batches, the first one stood that
+    is equal to the row. The `log` tells all of them apart.
     """
 
     X: Rows = field(repr=False)
@@ -27,14 +28,20 @@ class SeenSamples:
     arrivals: np.ndarray = field(repr=False)
     hashes: np.ndarray = field(repr=False)
     ballots: Ballots = field(repr=False)
-    n_samples: int
+    log: SampleLog
 
     @classmethod
     def none(cls, X) -> SeenSamples:
         """Return what is seen before the first batch, to be kept in the form of X."""
         numbers = np.empty(0, dtype=np.intp)
         hashes = np.empty(0, np.uint64)
-        return cls(Rows((X[:0],)), numbers, numbers, hashes, Ballots.none(), 0)
+        rows, ballots = Rows((X[:0],)), Ballots.none()
+        return cls(rows, numbers, numbers, hashes, ballots, SampleLog.none())
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples that were given."""
+        return self.log.n_samples
 
     def joined_by(self, X, labels, weights, kept) -> tuple[SeenSamples, int]:
         """Return what is seen after one more batch, and the number of its conflicts.
@@ -68,9 +75,19 @@ class SeenSamples:
             np.concatenate((self.arrivals, arrivals)),
             np.concatenate((self.hashes, hashes[new])),
             ballots,
-            self.n_samples + n_given,
+            self.log.followed_by(numbers[inverse], labels, weights, kept, n_given),
         )
         return seen, n_conflicts
+
+    def without(self, gone: np.ndarray) -> SeenSamples:
+        """Return what is seen of the samples that are left, as if they came at once."""
+        log = self.log.without(gone)
+        again, _ = SeenSamples.none(self.X[:1]).joined_by(
+            self.X[log.rows], log.labels, log.weights, None
+        )
+        rows = again.log.rows
+        log = SampleLog(rows, log.labels, log.weights, log.numbers, log.n_samples)
+        return replace(again, log=log, arrivals=log.numbers[again.arrivals])
 
     def numbers_of(self, X) -> np.ndarray:
         """Return which of the rows so far each row equals, -1 if none."""

@@ -12,7 +12,7 @@ X, y = make_classification(
 NAMES = np.array(["common", "rare"])
 TRAIN, NEW = slice(0, 250), slice(250, 500)
 WAYS = [
-    {},
+    {"hyperplanes": "random", "n_draws": 4},
     {"hyperplanes": "adapted", "n_draws": 4},
     {"activation": "relu", "n_draws": 2},
     {"keep": "best"},
@@ -20,9 +20,8 @@ WAYS = [
 
 
 def model(**options):
-    return MemorizingClassifier(
-        **{"min_hyperplanes": 150, "random_state": 0, **options}
-    )
+    paper = {"hyperplanes": "random", "min_hyperplanes": 150, "random_state": 0}
+    return MemorizingClassifier(**{**paper, **options})
 
 
 @pytest.fixture(scope="module", params=WAYS, ids=str)
@@ -65,13 +64,15 @@ def test_every_training_sample_is_recalled_whatever_the_weights(way, weights):
 def test_balanced_weights_go_by_the_number_of_distinct_rows():
     counts = np.bincount(y[TRAIN])
     weights = {0: 1.0 / counts[0], 1: 1.0 / counts[1]}
-    balanced = model(class_weight="balanced")
+    # Adapted hyperplanes are calibrated, and repeated rows count there.
+    random = {"hyperplanes": "random", "n_draws": 2}
+    balanced = model(class_weight="balanced", **random)
     repeated = np.concatenate((np.arange(250), np.flatnonzero(y[TRAIN] == 0)))
-    expected = model(class_weight=weights).fit(X[TRAIN], y[TRAIN])
+    expected = model(class_weight=weights, **random).fit(X[TRAIN], y[TRAIN])
     for rows in (np.arange(250), repeated):
         found = balanced.fit(X[rows], y[rows]).decision_function(X[NEW])
         np.testing.assert_array_equal(found, expected.decision_function(X[NEW]))
-    batches = model(class_weight="balanced")
+    batches = model(class_weight="balanced", **random)
     for rows in (slice(0, 90), slice(90, 250)):
         batches.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
     calibration = batches.network_.calibration

@@ -70,8 +70,8 @@ def digits():
 
 
 def classifier(**parameters):
-    parameters = {"min_hyperplanes": 64, "random_state": 0, **parameters}
-    return MemorizingClassifier(**parameters)
+    paper = {"hyperplanes": "random", "min_hyperplanes": 64, "random_state": 0}
+    return MemorizingClassifier(**{**paper, **parameters})
 
 
 def content(model) -> bytes:

@@ -83,12 +83,10 @@ def test_draws_that_miss_samples_are_believed_one_by_one():
     options = {"n_hyperplanes": 60, "n_draws": 4, "random_state": 0}
     options |= {"hyperplanes": "random", "n_votes": 3}
     with pytest.warns(InterpolationWarning):
-        best = MemorizingClassifier(hyperplanes="random", keep="best", **options).fit(
-            X, y
-        )
+        best = MemorizingClassifier(keep="best", **options).fit(X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterpolationWarning)
-        every = MemorizingClassifier(hyperplanes="random", **options).fit(X, y)
+        every = MemorizingClassifier(**options).fit(X, y)
     assert every.network_.quorum == 1
     fires = every.network_.fires(X)
     alone = fires.sum(axis=1) == 1
@@ -126,7 +124,7 @@ def test_few_rows_get_the_margins_that_they_have_among_many(options):
     n_separating = {len(c.hyperplanes.axis) for c in clf.network_.coverings}
     assert (n_separating != {0}) == ("n_hyperplanes" not in options)
     many = clf.decision_function(X), clf.predict(X)
-    for n_rows in (1, 3, 8):
+    for n_rows in (1, 3, 8, 30):
         for start in range(0, 400, 40):
             rows = slice(start, start + n_rows)
             assert (clf.decision_function(X[rows]) == many[0][rows]).all()

@@ -275,6 +275,7 @@ def test_codes_that_change_are_noticed(monkeypatch):
 
     clf = MemorizingClassifier(hyperplanes="random", random_state=0)
     monkeypatch.setattr(_network, "encode_by_all", encode_wrongly)
+    monkeypatch.setattr(_network, "are_few", lambda *_: False)
     with pytest.raises(InterpolationError, match="codes of some training samples"):
         clf.fit(*DATA["iris"])
     assert not hasattr(clf, "network_")

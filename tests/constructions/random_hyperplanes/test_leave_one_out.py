@@ -16,6 +16,7 @@ from sklearn_memorize.constructions.random_hyperplanes._leave_one_out import (
     LeftOutCodes,
     _fit,
     _votes_without,
+    places_left_out,
 )
 
 
@@ -27,11 +28,14 @@ class Recorded(MemorizingClassifier):
         return super()._attributes(draws, training, ball, rules)
 
 
-def votes_without(draw, samples, places):
-    """Return the votes of all classes where each of some samples is left out."""
+def votes_without(draw, samples, places, most):
+    """Return the votes of all classes where each of some samples is left out.
+
+    They are among the `most` samples that it is asked for.
+    """
     covering = draw.covering
     evidence = LeftOutCodes.of(
-        samples, 1, draw.codes, covering.masks, covering.bounds, covering.starts
+        samples, most, draw.codes, covering.masks, covering.bounds, covering.starts
     )
     evidence = replace(evidence, words=samples.words(draw.codes, places))
     rows, labels = samples.rows[places], samples.labels[places]
@@ -45,15 +49,17 @@ def small_data():
     return X, y
 
 
+@pytest.mark.parametrize("most", [13, 90])
 @pytest.mark.parametrize("hyperplanes", ["adapted", "random"])
-def test_margins_are_those_of_neurons_made_without_the_sample(hyperplanes):
+def test_margins_are_those_of_neurons_made_without_the_sample(hyperplanes, most):
     """For each sample: recount all bounds without it, and drop the neuron it made."""
     X, y = small_data()
     clf = Recorded(hyperplanes=hyperplanes, n_draws=2, random_state=0).fit(X, y)
     draws, samples = clf.recorded
-    places = np.arange(0, samples.n_samples, 7)
+    places = places_left_out(samples.n_samples, 13)
+    assert 4 * len(places) <= samples.n_samples == 90
     for draw in draws:
-        votes = votes_without(draw, samples, places)
+        votes = votes_without(draw, samples, places, most)
         codes = draw.codes.bits(samples.layout.positions())
         covering = draw.covering
         masks, labels = covering.mask_matrix(), samples.labels
@@ -199,6 +205,40 @@ def test_scale_and_offsets_are_at_the_minimum_of_the_loss():
     assert loss(fit.parameters) == pytest.approx(fit.loss)
     for nudge in 1e-2 * rng.standard_normal((20, 4)):
         assert loss(fit.parameters + nudge) > fit.loss
+
+
+def test_samples_of_random_hyperplanes_are_left_out_on_request():
+    X, y = small_data()
+    options = {"hyperplanes": "random", "random_state": 0}
+    plain = MemorizingClassifier(**options).fit(X, y)
+    assert plain.n_votes_ == 3 and plain.network_.calibration is None
+    clf = MemorizingClassifier(n_votes="leave_one_out", **options).fit(X, y)
+    assert clf.interpolates_ and 0.3 < clf.loo_score_ <= 1.0
+    assert clf.n_votes_ in VOTES and clf.network_.calibration is not None
+    pairs = zip(plain.network_.coverings, clf.network_.coverings, strict=True)
+    assert all(np.array_equal(a.masks, b.masks) for a, b in pairs)
+    probabilities = clf.predict_proba(X)
+    answers = clf.classes_[probabilities.argmax(axis=1)]
+    assert np.array_equal(answers, clf.predict(X))
+
+
+@pytest.mark.parametrize(
+    "options", [{"activation": "relu"}, {"decision": "network"}, {"one_sided": True}]
+)
+def test_what_cannot_be_left_out_is_refused(options):
+    X, y = make_moons(50, random_state=0)
+    clf = MemorizingClassifier(n_votes="leave_one_out", random_state=0, **options)
+    with pytest.raises(ValueError, match="Set n_votes='auto' or a number"):
+        clf.fit(X, y)
+
+
+def test_scores_of_an_earlier_fit_are_forgotten():
+    X, y = small_data()
+    clf = MemorizingClassifier(n_draws=2, random_state=0).fit(X, y)
+    assert hasattr(clf, "loo_score_")
+    clf.fit(X, np.zeros(len(y)))
+    for name in ("loo_score_", "loo_indices_", "loo_decision_function_"):
+        assert not hasattr(clf, name)
 
 
 def test_nothing_is_left_out_where_the_number_of_votes_is_given():

@@ -49,7 +49,8 @@ VARIANTS = {
 
 
 def classifier(variant="default", **options):
-    return MemorizingClassifier(**{"random_state": 0, **VARIANTS[variant], **options})
+    settings = {"hyperplanes": "random", "random_state": 0, **VARIANTS[variant]}
+    return MemorizingClassifier(**{**settings, **options})
 
 
 def taught(estimator, X=X, y=Y, batches=BATCHES, classes=CLASSES):

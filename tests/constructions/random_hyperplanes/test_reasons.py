@@ -19,7 +19,7 @@ X = np.round(X * 64) / 64
 TRAIN, NEW = slice(0, 150), slice(150, 230)
 
 SETTINGS = {
-    "random": {},
+    "random": {"hyperplanes": "random"},
     "adapted": {"hyperplanes": "adapted", "n_draws": 8},
     "relu": {"activation": "relu", "n_draws": 2},
     "adapted-relu": {"hyperplanes": "adapted", "activation": "relu", "n_draws": 3},

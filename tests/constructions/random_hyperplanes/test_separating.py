@@ -143,6 +143,18 @@ def test_a_hundred_thousand_rows_on_a_line_are_recalled():
     assert model.interpolates_
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_random_labels_on_a_line_and_on_a_lattice_are_recalled(n_features):
+    n_values = {1: 20_000, 3: 30}[n_features]
+    axes = np.meshgrid(*[np.arange(float(n_values))] * n_features)
+    X = np.stack(axes, axis=-1).reshape(-1, n_features)
+    y = np.random.default_rng(0).integers(0, 2, len(X))
+    model = MemorizingClassifier(n_draws=1, random_state=0).fit(X, y)
+    assert model.interpolates_
+    assert np.array_equal(model.predict(X[::7]), y[::7])
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
