@@ -9,9 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 from .._estimator._sklearn import check_feature_names
 from ._style import BESIDE, MARKERS, check_matplotlib, color, get_axes
 
-# Points of the grid that go through the network at a time.
-_BLOCK = 4096
-
 
 class HyperplaneDisplay:
     """Hyperplanes, cells, covers and decision regions of a network on planar data.
@@ -149,7 +146,7 @@ class HyperplaneDisplay:
         weights = layers[0].weights
         weights = weights.toarray() if sparse.issparse(weights) else weights
         centers = np.asarray(getattr(estimator, "sample_indices_", []), dtype=int)
-        covers = _covers(layers, grid, len(centers))
+        covers = _covers(estimator.network_, grid, len(centers))
         display = cls(
             xx0=xx0,
             xx1=xx1,
@@ -316,12 +313,17 @@ def _grid(X, resolution: int, margin: float):
     return np.meshgrid(sides[:, 0], sides[:, 1])
 
 
-def _covers(layers, grid, n_neurons: int) -> np.ndarray:
+def _covers(network, grid, n_neurons: int) -> np.ndarray:
     """Return where each second-layer neuron is active, of shape (n_neurons, n)."""
     covers = np.zeros((n_neurons, len(grid)), dtype=bool)
-    if n_neurons:
-        first, second, *_ = layers
-        for start in range(0, len(grid), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            covers[:, block] = (second.forward(first.forward(grid[block])) > 0).T
+    if n_neurons == 0:
+        return covers
+    for block in network.blocks(len(grid)):
+        margins = [
+            covering.neuron_margins(codes, np.arange(covering.n_neurons))
+            for covering, codes in zip(
+                network.coverings, network.encode(grid[block]), strict=True
+            )
+        ]
+        covers[:, block] = (np.concatenate(margins, axis=1) > 0).T
     return covers
