@@ -130,8 +130,9 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
         one wider network, whose margins are added up.
     covering : {"random", "greedy"}, default="random"
         Whether the samples behind the second layer are drawn at random, or the sample
-        is taken whose neuron covers most samples. "greedy" needs fewer neurons, and
-        time and memory quadratic in the size of the classes.
+        is taken whose neuron covers most samples. "greedy" needs fewer neurons. It
+        computes the neuron of every sample, in time O(N^2 n) for N samples and n
+        hyperplanes, and memory of at most twice the codes.
     prune : bool, default=False
         Whether neurons whose samples are covered by others, and hyperplanes that no
         neuron reads, are removed. All training samples are still recalled.
