@@ -126,7 +126,9 @@ class CoverageDisplay:
             ylabel="training samples covered",
         )
         fontsize = "small" if n_columns == 1 else "x-small"
-        if n_curves:
+        if n_curves == 0:
+            ax.set_title("no neurons, for there is a single class")
+        else:
             ax.legend(title="class", fontsize=fontsize, ncols=n_columns, **BESIDE)
         self.ax_, self.figure_ = ax, ax.figure
         return self

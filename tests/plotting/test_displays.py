@@ -491,7 +491,14 @@ def legend_and_axes(display):
     return legend, display.ax_.get_window_extent(), display.figure_.bbox
 
 
-@pytest.mark.parametrize("n_classes", [1, 2, 9, 50])
+def test_a_picture_without_curves_says_why():
+    classifier = MemorizingClassifier(random_state=0).fit(X, np.zeros(60))
+    display = CoverageDisplay.from_estimator(classifier, X, np.zeros(60))
+    assert display.lines_ == []
+    assert "single class" in display.ax_.get_title()
+
+
+@pytest.mark.parametrize("n_classes", [2, 9, 50])
 def test_the_legend_of_any_number_of_classes_stands_beside_the_curves(n_classes):
     rng = np.random.default_rng(0)
     labels = np.arange(150) % n_classes
