@@ -5,6 +5,7 @@ is what is said on the way.
 """
 
 import argparse
+import os
 import sys
 import time
 import warnings
@@ -38,6 +39,8 @@ _MOST_SAMPLES = 10_000
 _MOST_FOLDS = 5
 # Centers that are drawn: of so many classes, so many of each.
 _MOST_CLASSES, _MOST_CENTERS = 12, 9
+# What shells report of programs that a closed pipe, or Ctrl-C, has ended.
+_CLOSED_PIPE, _INTERRUPTED = 128 + 13, 128 + 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,17 +54,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     exit_code : int
-        0; 2 if the request or the data cannot be used; 1 if memorizing failed.
+        0; 2 if the request or the data cannot be used; 1 if memorizing failed, or the
+        memory does not suffice.
     """
     options = _parser().parse_args(arguments)
     try:
         data = _data(options)
         _demonstrate(data, _picture_path(options, data), options)
-    except (DataError, InterpolationError) as error:
+    except (DataError, InterpolationError, MemoryError) as error:
         message = " ".join(str(error).split())
         print(f"{_PROGRAM}: error: {message}", file=sys.stderr)
         return 2 if isinstance(error, DataError) else 1
     return 0
+
+
+def _run_as_program() -> int:
+    """Run `main`, and end without a word if nobody reads on, or the user has enough."""
+    # Pictures go to files. What a screen would need is not asked for, right or wrong.
+    os.environ["MPLBACKEND"] = "agg"
+    try:
+        try:
+            exit_code = main()
+        finally:
+            sys.stdout.flush()
+        return exit_code
+    except BrokenPipeError:
+        # Python writes what is left when it ends, and would complain once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CLOSED_PIPE
+    except KeyboardInterrupt:
+        print(f"{_PROGRAM}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -179,16 +202,25 @@ def _memorize(X, y, options) -> MemorizingClassifier:
         f"{label}: {width:,}"
         for label, width in zip(model.classes_, model.second_layer_widths_, strict=True)
     )
+    others = ""
+    if model.interpolates_ and n_recalled < len(y):
+        others = (
+            f", and {len(y) - n_recalled:,} the label that most of the samples with "
+            "the same features carry"
+        )
     _say(
         "Certificate",
-        f"{n_recalled:,} of {len(y):,} training samples get their own label back; "
-        f"interpolates_ is {model.interpolates_}",
+        f"{n_recalled:,} of {len(y):,} training samples get their own label back"
+        f"{others}; interpolates_ is {model.interpolates_}",
     )
-    _say(
-        "Network",
-        f"{network.depth} layers of {widths} neurons, {network.n_parameters:,} nonzero "
-        f"parameters ({model.n_draws_} draws side by side)",
-    )
+    if model.n_draws_ == 0:
+        _say("Network", "a constant, since one label is left")
+    else:
+        _say(
+            "Network",
+            f"{network.depth} layers of {widths} neurons, {network.n_parameters:,} "
+            f"nonzero parameters ({model.n_draws_} draws side by side)",
+        )
     _say("Second layer", f"neurons by class: {neurons}")
     _say(
         "Time",
@@ -257,6 +289,11 @@ def _picture_path(options: argparse.Namespace, data: LabelledData) -> Path | Non
     if find_spec("matplotlib") is None:
         _say("Note", 'no picture without matplotlib: pip install ".[plot]"')
         return None
+    try:
+        import matplotlib.figure  # noqa: F401
+    except Exception as error:  # an installation may be broken in any way
+        _say("Note", f"no picture, for matplotlib cannot be imported: {error}")
+        return None
     return path
 
 
@@ -307,4 +344,4 @@ def _draw_centers(figure, model, data: LabelledData) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_run_as_program())

@@ -24,8 +24,15 @@ from sklearn_memorize import datasets, inspection, model_selection
 
 # The setting of the paper, of parameters that there are.
 PAPER = {"hyperplanes": "random", "n_draws": 4, "n_votes": 3}
-# What is fitted, but was not before samples could be left out.
-NEW_ATTRIBUTES = ("n_votes_", "loo_score_")
+# What is told of a fit, and was not when digests were first taken.
+NEW_ATTRIBUTES = (
+    "loo_decision_function_",
+    "loo_indices_",
+    "loo_score_",
+    "n_draws_",
+    "n_separating_hyperplanes_",
+    "n_votes_",
+)
 # Layers that no solver of SciPy has computed; None stands for all.
 N_PORTABLE_LAYERS = {"RandomReLUClassifier": 1, "ResidualMemorizingClassifier": 0}
 CLASSIFIERS = (

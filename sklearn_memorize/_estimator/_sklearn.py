@@ -12,7 +12,11 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_sample_weight,
+    validate_data,
+)
 
 __all__ = [
     "HasMethods",
@@ -21,6 +25,7 @@ __all__ = [
     "_check_sample_weight",
     "_fit_context",
     "_safe_indexing",
+    "check_feature_names",
     "checked_samples",
     "draw_seeds",
     "finite_for_certain",
@@ -53,6 +58,12 @@ def checked_samples(estimator, X, **options):
             dtype=[np.float64, np.float32],
             **options,
         )
+
+
+def check_feature_names(estimator, X) -> None:
+    """Raise a ValueError if columns of X have other names than those of `fit`."""
+    if hasattr(X, "columns") and hasattr(estimator, "feature_names_in_"):
+        _check_feature_names(estimator, X, reset=False)
 
 
 def has_callbacks(estimator) -> bool:

@@ -1,11 +1,23 @@
 """A labelled data set in a CSV or NPZ file, for the demonstration."""
 
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+
+# Digits as programs write them; `float` also reads "1_1", and those of other scripts.
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
+_NOT_FINITE = re.compile(r"[+-]?(inf|infinity|nan)", re.IGNORECASE)
+# Zeros in front, and signs that say nothing, belong to a name.
+_WITH_ZEROS = re.compile(r"\+|-?0[0-9]|-0+(\.0*)?$")
+# Squares of features are added up, and forests read pixels in single precision.
+_LARGEST_VALUE, _LARGEST_PIXEL = 1e150, 1e38
+# Labels may have so many digits, and one more.
+_MOST_DIGITS = 1000
 
 
 class DataError(ValueError):
@@ -32,6 +44,12 @@ def read_labelled(path: Path, target: str | None) -> LabelledData:
         X, y, image_shape = reader(path, target)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
+    largest = np.abs(X).max()
+    if largest > (_LARGEST_VALUE if image_shape is None else _LARGEST_PIXEL):
+        raise DataError(
+            f"{path}: values as large as {largest:.3g} leave no room for distances "
+            "between samples; divide the features by a constant"
+        )
     y = _labels(path, y)
     if len(np.unique(y)) < 2:
         raise DataError(f"{path}: all labels are equal; there is nothing to learn")
@@ -96,10 +114,10 @@ def _numbers(path: Path, name: str, cells) -> np.ndarray:
         where = f"{path}, sample {row + 1}, column {name!r}"
         if not isinstance(cell, str):
             raise DataError(f"{where}: the value is missing")
-        try:
-            numbers[row] = float(cell)
-        except ValueError:
-            raise DataError(f"{where}: {cell!r} is not a number") from None
+        text = cell.strip()
+        if not (_NUMBER.fullmatch(text) or _NOT_FINITE.fullmatch(text)):
+            raise DataError(f"{where}: {cell!r} is not a number")
+        numbers[row] = float(text)
         if not np.isfinite(numbers[row]):
             raise DataError(f"{where}: {cell!r} is not a finite number")
     return numbers
@@ -145,17 +163,67 @@ def _listing(names: list[str], at_most: int = 10) -> str:
 
 def _labels(path: Path, labels: np.ndarray) -> np.ndarray:
     """Return whole numbers as integers, anything but numbers as it is."""
-    if labels.dtype.kind not in "biufUS":
+    kind = labels.dtype.kind
+    if kind == "S":
+        try:
+            labels, kind = np.char.decode(labels, "utf-8"), "U"
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: labels are not text in UTF-8") from error
+    if kind == "U":
+        return _labels_in_text(path, labels)
+    if kind in "iu":
+        return labels.astype(labels.dtype.newbyteorder("="), copy=False)
+    if kind == "b":
+        return labels.astype(np.int64)
+    if kind != "f":
         raise DataError(f"{path}: labels cannot be of type {labels.dtype}")
-    try:
-        numbers = labels.astype(np.float64)
-    except ValueError:
-        return labels
-    if not np.isfinite(numbers).all():
+    if not np.isfinite(labels).all():
         raise DataError(f"{path}: labels are missing or infinite")
-    if (numbers != np.trunc(numbers)).any() or (abs(numbers) > 2**53).any():
-        raise DataError(
-            f"{path}: the target is not a class but a real number, "
-            f"such as {labels[numbers != np.trunc(numbers)][0]}"
-        )
-    return numbers.astype(np.int64)
+    is_whole = (labels == np.trunc(labels)) & (abs(labels) < 2.0**63)
+    if not is_whole.all():
+        raise _no_class(path, labels[~is_whole][0])
+    return labels.astype(np.int64)
+
+
+def _labels_in_text(path: Path, labels: np.ndarray) -> np.ndarray:
+    """Return labels as integers if that is another way to write them, else as texts.
+
+    Different texts stay different labels: "01" is not "1", and "1_1" is no number.
+    """
+    texts, places = np.unique(labels, return_inverse=True)
+    found = [text.item() for text in texts]
+    if not all(_NUMBER.fullmatch(text) for text in found):
+        if all(
+            _NUMBER.fullmatch(text) or _NOT_FINITE.fullmatch(text) for text in found
+        ):
+            raise DataError(f"{path}: labels are missing or infinite")
+        return labels
+    numbers = []
+    for text in found:
+        number = _whole_number(text)
+        if number is None:
+            raise _no_class(path, text)
+        numbers.append(number)
+    if len(set(numbers)) < len(numbers) or any(map(_WITH_ZEROS.match, found)):
+        return labels
+    # Beyond 64 bits, and where some of them are signed and others need all bits, there
+    # is no type for them.
+    for dtype in (np.int64, np.uint64):
+        limits = np.iinfo(dtype)
+        if all(limits.min <= number <= limits.max for number in numbers):
+            return np.array(numbers, dtype=dtype)[places.ravel()]
+    return labels
+
+
+def _whole_number(text: str) -> int | None:
+    """Return the integer that a number in decimal digits is, None if it is none."""
+    number = Decimal(text)
+    if number and number.adjusted() > _MOST_DIGITS:
+        return None
+    return int(number) if number == number.to_integral_value() else None
+
+
+def _no_class(path: Path, label) -> DataError:
+    return DataError(
+        f"{path}: the target is not a class but a real number, such as {label}"
+    )

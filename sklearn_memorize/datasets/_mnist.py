@@ -57,6 +57,8 @@ def fetch_mnist(data_home=None, *, return_X_y=False):
     ------
     ValueError
         If a file is not an IDX file of the expected kind.
+    OSError
+        If there are no files, and OpenML cannot be reached.
 
     References
     ----------
@@ -124,5 +126,14 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _from_openml(data_home) -> tuple[np.ndarray, np.ndarray]:
-    mnist = fetch_openml("mnist_784", version=1, as_frame=False, data_home=data_home)
+    try:
+        mnist = fetch_openml(
+            "mnist_784", version=1, as_frame=False, data_home=data_home
+        )
+    except OSError as error:  # of which URLError is one
+        raise OSError(
+            f"MNIST cannot be fetched from OpenML ({error}). Connect to the internet, "
+            f"or put the files {', '.join((*_IMAGES, *_LABELS))} into a folder, and "
+            "pass it as data_home."
+        ) from error
     return mnist.data.astype(np.float32), mnist.target.astype(np.intp)

@@ -136,6 +136,16 @@ def _check_single(model) -> None:
         )
 
 
+def check_integers(labels) -> None:
+    """Raise a ValueError if whole numbers have more bits than those of ONNX."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind in "uf" and labels.size and int(labels.max()) >= 2**63:
+        raise ValueError(
+            f"the label {labels.max()} is not below 2**63, and labels in ONNX are "
+            "signed integers of 64 bits; use smaller ones, or strings."
+        )
+
+
 def _labels(classes: np.ndarray, are_keys: bool = False):
     """Return the type of the labels in ONNX, and the labels as such.
 
@@ -143,6 +153,7 @@ def _labels(classes: np.ndarray, are_keys: bool = False):
     """
     kind = classes.dtype.kind
     if kind in "iu" or (are_keys and kind in "bf"):
+        check_integers(classes)
         return Int64TensorType, classes.astype(np.int64)
     if kind == "b":
         return BooleanTensorType, classes

@@ -140,7 +140,12 @@ def to_onnx(
     from onnx.helper import set_model_props
     from skl2onnx.common import data_types
 
+    from ._converters import check_integers
+
     check_is_fitted(model)
+    # Meta-estimators of scikit-learn, too, whose labels skl2onnx writes out.
+    if np.asarray(getattr(model, "classes_", ())).dtype.kind == "u":
+        check_integers(model.classes_)
     tensors = {np.float64: "DoubleTensorType", np.float32: "FloatTensorType"}
     tensor = tensors.get(np.dtype(dtype).type)
     if tensor is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._estimator._base import BaseMemorizer
 from ..network._network import torch_modules
 from ._reading import Reading
 
@@ -33,6 +34,8 @@ def to_torch(estimator):
     ------
     ImportError
         If PyTorch is not installed.
+    TypeError
+        If it is no classifier or regressor of this package: a pipeline, for instance.
     ValueError
         If the network is too large to be written out; see `network_.layers`.
 
@@ -45,6 +48,13 @@ def to_torch(estimator):
         labels = classifier.classes_[scores.argmax(dim=1).numpy()]
         probabilities = module.probabilities(torch.from_numpy(X))
     """
+    if not isinstance(estimator, BaseMemorizer):
+        raise TypeError(
+            f"to_torch takes a classifier or regressor of this package, and no "
+            f"{type(estimator).__name__}. Of a pipeline pass the last step, "
+            "`pipeline[-1]`, and give the module rows as `pipeline[:-1].transform` "
+            "returns them."
+        )
     modules = torch_modules()
     reading = Reading.of(estimator)
     if reading.is_one_sided:

@@ -5,11 +5,12 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array, check_consistent_length, indexable
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import _num_samples, column_or_1d
 
+from .._estimator._base import BaseMemorizingClassifier
 from .._estimator._sklearn import (
     HasMethods,
     Interval,
@@ -44,8 +45,8 @@ def memorization_scores(
 
     Parameters
     ----------
-    X : array-like or sparse matrix of shape (n_samples, n_features)
-        The samples.
+    X : array-like, data frame or sparse matrix of shape (n_samples, n_features)
+        The samples, as `estimator` takes them.
     y : array-like of shape (n_samples,)
         Their labels, some of which may be wrong; at least two classes.
     estimator : classifier, default=None
@@ -92,7 +93,10 @@ def memorization_scores(
     >>> sorted(np.argsort(scores)[-2:].tolist())
     [3, 70]
     """
-    X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
+    if estimator is None or isinstance(estimator, BaseMemorizingClassifier):
+        X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
+    else:  # a pipeline may take text and categories; rows are all that is needed
+        (X,) = indexable(X)
     y = column_or_1d(y)
     check_consistent_length(X, y)
     check_classification_targets(y)
@@ -156,7 +160,7 @@ def _class_scores(classifier, X) -> np.ndarray:
     """Return one score for each class, the more the better."""
     n_classes = len(classifier.classes_)
     if n_classes == 1:
-        return np.zeros((X.shape[0], 1))
+        return np.zeros((_num_samples(X), 1))
     if hasattr(getattr(classifier, "network_", None), "margins"):
         scores = classifier.network_.margins(X)
         if scores.shape[1] == n_classes:

@@ -12,6 +12,8 @@ from sklearn.utils import Bunch
 from ..exceptions import InterpolationError, InterpolationWarning
 
 SIZES = ("n_hyperplanes", "second_layer_width", "n_neurons", "n_parameters")
+# Of these studies tell the mean and the standard deviation.
+QUANTITIES = ("train_accuracy", *SIZES, "fit_time")
 
 
 @contextmanager
@@ -114,7 +116,7 @@ def summarize(
     study["interpolation_probability"] = measured(runs, "interpolates").data.mean(
         axis=1
     )
-    for name in ("train_accuracy", *SIZES, "fit_time"):
+    for name in QUANTITIES:
         values = measured(runs, name)
         study[f"mean_{name}"] = values.mean(axis=1).filled(np.nan)
         # The sample standard deviation needs two values.

@@ -3,7 +3,20 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._style import check_matplotlib, color, get_axes
+from ._style import BESIDE, COLORS, check_matplotlib, color, get_axes
+
+# A column of the legend has at most so many lines.
+_LEGEND_ROWS = 24
+# Where there are more classes than colours, lines tell them apart.
+_LINES: tuple = (
+    "-",
+    "--",
+    ":",
+    "-.",
+    (0, (6, 1)),
+    (0, (3, 1, 1, 1, 1, 1)),
+    (0, (1, 4)),
+)
 
 
 class CoverageDisplay:
@@ -88,7 +101,9 @@ class CoverageDisplay:
         display : CoverageDisplay
             The display itself.
         """
-        ax = get_axes(ax, type(self).__name__)
+        n_curves = sum(len(counts) > 0 for counts in self.coverage.values())
+        n_columns = max(1, -(-n_curves // _LEGEND_ROWS))
+        ax = get_axes(ax, type(self).__name__, (6.4 + 2.9 * n_columns, 4.8))
         self.lines_ = []
         for number, (name, counts) in enumerate(self.coverage.items()):
             if len(counts) == 0:
@@ -96,7 +111,7 @@ class CoverageDisplay:
             n_alone = int(np.sum(counts <= 1))
             style = {
                 "color": color(number),
-                "linestyle": "-" if number < 8 else "--",
+                "linestyle": _LINES[number // len(COLORS) % len(_LINES)],
                 "where": "post",
                 "label": f"{name}: {len(counts)} neurons, {n_alone} for one sample",
                 **options,
@@ -110,6 +125,10 @@ class CoverageDisplay:
             xlabel="neurons of the second layer, by rank",
             ylabel="training samples covered",
         )
-        ax.legend(title="class", fontsize="small")
+        fontsize = "small" if n_columns == 1 else "x-small"
+        if n_curves == 0:
+            ax.set_title("no neurons, for there is a single class")
+        else:
+            ax.legend(title="class", fontsize=fontsize, ncols=n_columns, **BESIDE)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -1,13 +1,13 @@
 """Pictures of a fitted network: its hyperplanes, cells and covers."""
 
+import warnings
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
+from .._estimator._sklearn import check_feature_names
 from ._style import BESIDE, MARKERS, check_matplotlib, color, get_axes
-
-# Points of the grid that go through the network at a time.
-_BLOCK = 4096
 
 
 class HyperplaneDisplay:
@@ -37,6 +37,8 @@ class HyperplaneDisplay:
         Number of the class of each sample.
     classes : ndarray of shape (n_classes,)
         The classes.
+    names : list of str, default=None
+        Names of the two features.
 
     Attributes
     ----------
@@ -57,7 +59,19 @@ class HyperplaneDisplay:
     """
 
     def __init__(
-        self, *, xx0, xx1, regions, weights, biases, covers, centers, X, labels, classes
+        self,
+        *,
+        xx0,
+        xx1,
+        regions,
+        weights,
+        biases,
+        covers,
+        centers,
+        X,
+        labels,
+        classes,
+        names=None,
     ):
         self.xx0 = xx0
         self.xx1 = xx1
@@ -69,6 +83,7 @@ class HyperplaneDisplay:
         self.X = X
         self.labels = labels
         self.classes = classes
+        self.names = names
 
     @classmethod
     def from_estimator(
@@ -102,10 +117,13 @@ class HyperplaneDisplay:
         Raises
         ------
         ValueError
-            If the samples are not points of the plane, or the estimator has no network.
+            If the samples are not points of the plane, the estimator has no network, or
+            the names of the features are others than in `fit`.
         """
         check_matplotlib(cls.__name__)
         check_is_fitted(estimator)
+        names = [str(name) for name in getattr(X, "columns", ())]
+        check_feature_names(estimator, X)
         X, y = np.asarray(X, dtype=float), np.asarray(y)
         if X.ndim != 2 or X.shape[1] != 2:
             raise ValueError(
@@ -120,12 +138,15 @@ class HyperplaneDisplay:
             )
         xx0, xx1 = _grid(X, grid_resolution, margin)
         grid = np.column_stack([xx0.ravel(), xx1.ravel()])
-        regions = np.searchsorted(estimator.classes_, estimator.predict(grid))
+        with warnings.catch_warnings():
+            # The names were compared above; points of a grid have none.
+            warnings.filterwarnings("ignore", "X does not have valid feature names")
+            regions = np.searchsorted(estimator.classes_, estimator.predict(grid))
         layers = estimator.network_.layers
         weights = layers[0].weights
         weights = weights.toarray() if sparse.issparse(weights) else weights
         centers = np.asarray(getattr(estimator, "sample_indices_", []), dtype=int)
-        covers = _covers(layers, grid) if len(centers) else np.zeros((0, len(grid)))
+        covers = _covers(estimator.network_, grid, len(centers))
         display = cls(
             xx0=xx0,
             xx1=xx1,
@@ -137,6 +158,7 @@ class HyperplaneDisplay:
             X=X,
             labels=np.searchsorted(estimator.classes_, y),
             classes=estimator.classes_,
+            names=names or None,
         )
         return display.plot(ax=ax, **options)
 
@@ -148,6 +170,7 @@ class HyperplaneDisplay:
         show_cells=False,
         show_covers=True,
         max_hyperplanes=200,
+        max_covers=100,
         **options,
     ):
         """Draw the picture.
@@ -166,6 +189,8 @@ class HyperplaneDisplay:
             and mark the sample behind it.
         max_hyperplanes : int, default=200
             Draw at most that many hyperplanes (the first ones); 0 draws none.
+        max_covers : int, default=100
+            Draw the borders of at most that many covers: those of the largest regions.
         **options
             Arguments of `matplotlib.axes.Axes.scatter` for the samples.
 
@@ -181,16 +206,17 @@ class HyperplaneDisplay:
         self.region_image_ = self._draw_regions() if show_regions else None
         self.cell_image_ = self._draw_cells() if show_cells else None
         self.lines_ = self._draw_hyperplanes(max_hyperplanes)
-        self.covers_ = self._draw_covers() if show_covers else []
+        drawn = self._largest_covers(max_covers) if show_covers else []
+        self.covers_ = self._draw_covers(drawn)
         self.points_ = self._draw_points(options)
-        if show_covers and len(self.centers):
-            self._mark_centers()
+        if len(drawn):
+            self._mark_centers(drawn)
         ax.set(
             xlim=(self.xx0.min(), self.xx0.max()),
             ylim=(self.xx1.min(), self.xx1.max()),
             aspect="equal",
-            xlabel="feature 0",
-            ylabel="feature 1",
+            xlabel=self.names[0] if self.names else "feature 0",
+            ylabel=self.names[1] if self.names else "feature 1",
         )
         ax.legend(**BESIDE)
         return self
@@ -238,20 +264,28 @@ class HyperplaneDisplay:
         self.ax_.add_collection(lines, autolim=False)
         return lines
 
-    def _draw_covers(self):
+    def _largest_covers(self, max_covers: int) -> np.ndarray:
+        """Return which covers are drawn, in the order of the neurons."""
+        n_points = [np.count_nonzero(cover) for cover in self.covers]
+        largest = np.argsort(np.negative(n_points), kind="stable")[:max_covers]
+        return np.sort(largest).astype(np.intp)
+
+    def _draw_covers(self, drawn):
         border = {"levels": [0.5], "linewidths": 1.4}
-        class_of = self.labels[self.centers]
         return [
             self.ax_.contour(self.xx0, self.xx1, cover, colors=color(number), **border)
-            for cover, number in zip(self.covers, class_of, strict=True)
+            for cover, number in zip(
+                self.covers[drawn], self.labels[self.centers[drawn]], strict=True
+            )
             if cover.any() and not cover.all()
         ]
 
-    def _mark_centers(self):
-        first = color(self.labels[self.centers[0]])
+    def _mark_centers(self, drawn):
+        first = color(self.labels[self.centers[drawn[0]]])
         self.ax_.plot([], [], color=first, linewidth=1.4, label="borders of covers")
         star = {"marker": "*", "s": 140, "c": "white", "ec": "black", "zorder": 4}
-        self.ax_.scatter(*self.X[self.centers].T, **star, label="samples behind them")
+        centers = np.unique(self.centers[drawn])
+        self.ax_.scatter(*self.X[centers].T, **star, label="samples behind them")
 
     def _draw_points(self, options):
         return [
@@ -279,11 +313,17 @@ def _grid(X, resolution: int, margin: float):
     return np.meshgrid(sides[:, 0], sides[:, 1])
 
 
-def _covers(layers, grid) -> np.ndarray:
+def _covers(network, grid, n_neurons: int) -> np.ndarray:
     """Return where each second-layer neuron is active, of shape (n_neurons, n)."""
-    first, second, *_ = layers
-    blocks = [
-        second.forward(first.forward(grid[start : start + _BLOCK])) > 0
-        for start in range(0, len(grid), _BLOCK)
-    ]
-    return np.concatenate(blocks).T
+    covers = np.zeros((n_neurons, len(grid)), dtype=bool)
+    if n_neurons == 0:
+        return covers
+    for block in network.blocks(len(grid)):
+        margins = [
+            covering.neuron_margins(codes, np.arange(covering.n_neurons))
+            for covering, codes in zip(
+                network.coverings, network.encode(grid[block]), strict=True
+            )
+        ]
+        covers[:, block] = (np.concatenate(margins, axis=1) > 0).T
+    return covers

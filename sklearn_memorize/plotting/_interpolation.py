@@ -1,9 +1,18 @@
 """The heat map of an interpolation study."""
 
 import numpy as np
+from sklearn.model_selection import ParameterGrid
 
 from ..model_selection import interpolation_study
-from ._style import check_matplotlib, get_axes, label_of, short, varying_parameters
+from ..model_selection._measure import QUANTITIES
+from ._style import (
+    check_column,
+    check_matplotlib,
+    get_axes,
+    label_of,
+    short,
+    varying_parameters,
+)
 
 # Cells of a heat map are labelled with their values up to this many.
 _MAX_ANNOTATED = 150
@@ -94,9 +103,11 @@ class InterpolationDisplay:
         Raises
         ------
         ValueError
-            If the study does not vary in two parameters, or varies in a third.
+            If the study does not vary in two parameters, or varies in a third; or if
+            it has no such value.
         """
         x, y = _axes_columns(study, x, y)
+        check_column(study, value)
         x_values, columns = np.unique(study[x], return_inverse=True)
         y_values, rows = np.unique(study[y], return_inverse=True)
         if len(set(zip(rows, columns, strict=True))) < len(rows):
@@ -151,8 +162,27 @@ class InterpolationDisplay:
         -------
         display : InterpolationDisplay
             The drawn display.
+
+        Raises
+        ------
+        ValueError
+            If the grid does not vary in two parameters, or there is no such value. This
+            is looked at before anything is fitted.
         """
         check_matplotlib(cls.__name__)
+        settings = ParameterGrid(param_grid)
+        names = dict.fromkeys(name for setting in settings for name in setting)
+        _axes_columns(
+            {f"param_{name}": [s.get(name) for s in settings] for name in names},
+            None,
+            None,
+        )
+        values = [f"{kind}_{name}" for name in QUANTITIES for kind in ("mean", "std")]
+        if value not in ("interpolation_probability", *values):
+            raise ValueError(
+                "value must be 'interpolation_probability' or one of "
+                f"{', '.join(map(repr, values))}, got {value!r}."
+            )
         study = interpolation_study(
             estimator,
             X,

@@ -3,7 +3,9 @@
 import numpy as np
 
 from ..model_selection import sample_size_study
+from ..model_selection._measure import QUANTITIES
 from ._style import (
+    check_column,
     check_matplotlib,
     get_axes,
     label_of,
@@ -41,15 +43,16 @@ class SampleSizeDisplay:
         self.quantity = quantity
 
     @classmethod
-    def from_study(cls, study, *, quantity="second_layer_width", ax=None, **options):
+    def from_study(cls, study, *, quantity="auto", ax=None, **options):
         """Draw what `sample_size_study` returned, a curve for each setting.
 
         Parameters
         ----------
         study : Bunch or mapping of ndarray
             The study.
-        quantity : str, default="second_layer_width"
-            The column to draw, without `mean_`.
+        quantity : str, default="auto"
+            The column to draw, without `mean_`. "auto" is "second_layer_width" where
+            the classifier has such a layer, and else "fit_time".
         ax : matplotlib Axes, default=None
             Where to draw; a new figure by default.
         **options
@@ -59,7 +62,16 @@ class SampleSizeDisplay:
         -------
         display : SampleSizeDisplay
             The drawn display.
+
+        Raises
+        ------
+        ValueError
+            If the study has no such quantity of the classifier.
         """
+        if quantity == "auto":
+            has_none = np.isnan(study["mean_second_layer_width"]).all()
+            quantity = "fit_time" if has_none else "second_layer_width"
+        check_column(study, quantity, "mean_")
         names = varying_parameters(study)
         settings = [
             ", ".join(f"{label_of(name)} = {short(study[name][row])}" for name in names)
@@ -87,7 +99,7 @@ class SampleSizeDisplay:
         random_state=None,
         n_jobs=None,
         cache=None,
-        quantity="second_layer_width",
+        quantity="auto",
         ax=None,
         **options,
     ):
@@ -105,8 +117,9 @@ class SampleSizeDisplay:
             Numbers of samples, or shares of all samples.
         param_grid, n_repeats, random_state, n_jobs, cache
             As for `sklearn_memorize.model_selection.sample_size_study`.
-        quantity : str, default="second_layer_width"
-            The column to draw, without `mean_`.
+        quantity : str, default="auto"
+            The column to draw, without `mean_`. "auto" is "second_layer_width" where
+            the classifier has such a layer, and else "fit_time".
         ax : matplotlib Axes, default=None
             Where to draw; a new figure by default.
         **options
@@ -116,8 +129,18 @@ class SampleSizeDisplay:
         -------
         display : SampleSizeDisplay
             The drawn display.
+
+        Raises
+        ------
+        ValueError
+            If there is no such quantity.
         """
         check_matplotlib(cls.__name__)
+        if quantity not in ("auto", *QUANTITIES):
+            raise ValueError(
+                f"quantity must be 'auto' or one of {', '.join(map(repr, QUANTITIES))},"
+                f" got {quantity!r}."
+            )
         study = sample_size_study(
             estimator,
             X,

@@ -1,5 +1,7 @@
 """What all pictures share: matplotlib on demand, and colours all can tell apart."""
 
+import numpy as np
+
 # M. Okabe, K. Ito, "Color universal design", 2008; gray in place of its yellow, which
 # is hard to see on white.
 COLORS = (
@@ -34,6 +36,26 @@ _LABELS = {
     "n_draws": "draws kept",
     "n_samples": "training samples N",
 }
+
+
+def check_column(study, name: str, prefix: str = "") -> None:
+    """Raise a ValueError unless a study has a column, and a number in it."""
+    columns = [
+        column.removeprefix(prefix)
+        for column in study
+        if column.startswith(prefix) and study[column].dtype.kind in "biuf"
+    ]
+    measured = [
+        column for column in columns if not np.isnan(study[prefix + column]).all()
+    ]
+    if name not in measured:
+        what = "measured nothing by that name"
+        if name in columns:
+            what = "has no number there, for the classifiers have no such size"
+        raise ValueError(
+            f"{name!r} cannot be drawn: the study {what}. There are "
+            f"{', '.join(map(repr, measured))}."
+        )
 
 
 def color(number: int) -> str:

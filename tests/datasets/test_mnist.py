@@ -1,6 +1,7 @@
 """MNIST is read from its files, wherever they are."""
 
 import gzip
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -74,6 +75,16 @@ def test_fetch_mnist_refuses_a_download_cut_short(small_mnist):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ValueError, match="t10k-images.* is not an IDX file"):
         fetch_mnist(folder)
+
+
+def test_without_files_and_internet_it_is_said_what_to_do(tmp_path, monkeypatch):
+    def fetch_openml(name, **options):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(_mnist, "fetch_openml", fetch_openml)
+    monkeypatch.delenv("SKLEARN_MEMORIZE_DATA", raising=False)
+    with pytest.raises(OSError, match="no route to host.*put the files.*data_home"):
+        fetch_mnist(data_home=tmp_path)
 
 
 def test_fetch_mnist_falls_back_to_openml(tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """The demonstration, `python -m sklearn_memorize`, as a newcomer runs it."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -104,6 +106,29 @@ def test_contradictory_labels_are_reported(tmp_path, capsys):
     assert "9 of 12 training samples get their own label back" in said
 
 
+def test_what_becomes_of_contradictory_labels_is_said(tmp_path, capsys):
+    path = write(tmp_path / "twice.csv", "a,y\n" + "1,0\n1,0\n1,1\n2,1\n" * 3)
+    main(["--data", str(path), "--no-picture"])
+    said = capsys.readouterr().out
+    assert "back, and 3 the label that most of the samples with the same fea" in said
+
+
+def test_one_label_that_is_left_is_no_network_of_draws(tmp_path, capsys):
+    path = write(tmp_path / "twice.csv", "a,y\n1,0\n1,0\n1,1\n2,0\n")
+    assert main(["--data", str(path), "--no-picture"]) == 0
+    said = capsys.readouterr().out
+    assert "3 of 4 training samples" in said
+    assert "a constant, since one label is left" in said
+
+
+def test_labels_that_differ_in_their_last_digit_are_two_classes(tmp_path, capsys):
+    rows = [f"{row},{2**53 + row % 2}" for row in range(8)]
+    path = write(tmp_path / "large.csv", "a,y\n" + "\n".join(rows))
+    assert main(["--data", str(path), "--no-picture"]) == 0
+    said = capsys.readouterr().out
+    assert "2 classes" in said and f"{2**53}: " in said and f"{2**53 + 1}: " in said
+
+
 def test_a_class_with_one_sample_is_memorized_and_not_cross_validated(tmp_path, capsys):
     path = write(tmp_path / "rare.csv", "a,y\n1,0\n2,0\n3,1\n")
     assert main(["--data", str(path), "--no-picture"]) == 0
@@ -125,6 +150,7 @@ def test_a_class_with_one_sample_is_memorized_and_not_cross_validated(tmp_path, 
         ("a,b,y\n1,2,0\n3,4\n", "y", "sample 2: the target is missing"),
         ("a,b,y\n1,2,0.5\n3,4,1\n", "y", "not a class but a real number, such as 0.5"),
         ("a,b,y\n1,2,0\n3,4,0\n", "y", "all labels are equal"),
+        ("a,b,y\n1,2,0\n3,1e300,1\n", "y", "values as large as 1e+300 leave no room"),
         ("a;b;y\n1;2;0\n3;4;1\n", None, "columns are separated by commas"),
         ("a,b,y\n", "y", "expected a line of column names, and samples below"),
         ("", None, "expected a line of column names, and samples below"),
@@ -148,6 +174,8 @@ def test_an_unusable_csv_file_is_refused(text, target, complaint, tmp_path, caps
         ({"X": [[0], [1]], "y": [0, np.nan]}, "labels are missing or infinite"),
         ({"X": [[0], [1]], "y": [0, 0.5]}, "not a class but a real number"),
         ({"X": [[0], [1]], "y": np.array([0, None])}, "not an NPZ file of plain arr"),
+        ({"X": [[0], [1e300]], "y": [0, 1]}, "as large as 1e+300 leave no room"),
+        ({"X": np.full((2, 1, 1), 1e40), "y": [0, 1]}, "as large as 1e+40 leave no"),
         ({"X": [[0], [1]], "y": [1j, 0]}, "labels cannot be of type complex128"),
     ],
 )
@@ -202,3 +230,66 @@ def test_the_module_runs_and_hands_on_the_exit_code():
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 2
     assert "missing.csv: No such file" in run.stderr
+
+
+def few_samples(folder):
+    rows = [f"{row},{row % 3},{row % 2}" for row in range(12)]
+    return str(write(folder / "few.csv", "a,b,y\n" + "\n".join(rows)))
+
+
+def start(*arguments, **environment):
+    command = [sys.executable, "-m", "sklearn_memorize", *arguments]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize("n_lines", [0, 1])
+@pytest.mark.parametrize("option", ["--no-picture", "--help"])
+def test_it_ends_without_a_word_when_nobody_reads_on(n_lines, option, tmp_path):
+    with start("--data", few_samples(tmp_path), option) as process:
+        for _ in range(n_lines):
+            process.stdout.readline()
+        process.stdout.close()
+        complained = process.stderr.read()
+    assert complained == ""
+    # What was said before the pipe was closed may have been all, and what reads the
+    # command line does not mind that its help is not read.
+    assert process.returncode in (0, 141)
+    if n_lines == 0 and option == "--no-picture":
+        assert process.returncode == 141
+
+
+def test_a_screen_that_is_not_there_does_not_matter(tmp_path):
+    with start("--data", few_samples(tmp_path), MPLBACKEND="nope") as process:
+        said, complained = process.communicate()
+    assert (process.returncode, complained) == (0, ""), complained
+    assert "few_memorized.png" in said
+    assert (tmp_path / "few_memorized.png").read_bytes().startswith(PNG)
+
+
+def test_a_broken_matplotlib_costs_the_picture_alone(tmp_path):
+    (tmp_path / "broken" / "matplotlib").mkdir(parents=True)
+    broken = tmp_path / "broken" / "matplotlib" / "__init__.py"
+    write(broken, "raise ValueError('no such font')")
+    paths = os.pathsep.join([str(broken.parents[1]), str(ROOT)])
+    with start("--data", few_samples(tmp_path), PYTHONPATH=paths) as process:
+        said, complained = process.communicate()
+    assert (process.returncode, complained) == (0, ""), complained
+    assert "no picture, for matplotlib cannot be imported: no such font" in said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_an_interrupt_is_one_line(tmp_path):
+    np.savez("many.npz", X=np.random.default_rng(0).random((4000, 9)), y=[0, 1] * 2000)
+    with start("--data", "many.npz", "--no-picture") as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, complained = process.communicate()
+    assert process.returncode == 130
+    assert complained == "python -m sklearn_memorize: interrupted\n"

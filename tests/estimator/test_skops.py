@@ -4,14 +4,16 @@ import io
 import json
 import zipfile
 
+import joblib
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support.exported import each_case, fitted, memorizing, samples
 from support.needs import needs
 
-from sklearn_memorize import RandomThresholdTransformer
+from sklearn_memorize import MemorizingClassifier, RandomThresholdTransformer
 
 skops = needs("skops", "skops.io")
 
@@ -48,6 +50,39 @@ def test_labels_may_be_text():
     X, y = samples(100, 2)
     estimator = memorizing().fit(X, np.array(["no", "yes"])[y])
     assert restored(estimator).predict(X).tolist() == estimator.predict(X).tolist()
+
+
+@pytest.mark.parametrize("activation", ["threshold", "relu"])
+@pytest.mark.parametrize("hyperplanes", ["adapted", "random"])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, np.float32])
+def test_batches_go_on_where_they_were_stored(container, hyperplanes, activation):
+    X, y = samples(120, 3)
+    labels = np.array(["few", "more", "most"])[y]
+    estimator = MemorizingClassifier(
+        hyperplanes=hyperplanes,
+        activation=activation,
+        min_hyperplanes=np.int64(64),
+        n_draws=np.int64(2),
+        random_state=np.int64(0),
+    )
+    apart = estimator
+    for first in range(0, 120, 40):
+        rows = slice(first, first + 40)
+        batch = container(X[rows]), labels[rows]
+        weights = np.arange(40) % 5
+        here = {"classes": np.unique(labels), "sample_weight": weights}
+        estimator.partial_fit(*batch, **here)
+        if apart is not estimator:
+            apart.partial_fit(*batch, **here)
+        apart = restored(estimator if first == 0 else apart)
+    assert joblib.hash(apart.network_) == joblib.hash(estimator.network_)
+
+
+def test_dictionaries_of_the_users_own_are_stored():
+    X, y = samples(100, 2)
+    estimator = memorizing().fit(X, y)
+    estimator.metadata_ = {"kind": "production", "runs": [1, 2]}
+    assert restored(estimator).metadata_ == estimator.metadata_
 
 
 def test_nothing_is_trusted_unasked():

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from sklearn.base import is_regressor
+from sklearn.base import clone, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -29,6 +30,7 @@ from sklearn_memorize import (
     RandomThresholdTransformer,
     SlabClassifier,
 )
+from sklearn_memorize.applications import MemorizingCorrector
 from sklearn_memorize.export import register_onnx_converters, to_onnx
 
 onnx, onnxruntime, skl2onnx = map(needs, ("onnx", "onnxruntime", "skl2onnx"))
@@ -191,6 +193,8 @@ def test_the_scores_of_coverings_are_equal_to_the_last_bit(decision, activation)
         np.array(["no", "yes", "maybe"], dtype=object),
         np.array([7, -3, 2**40]),
         np.array([0, 200, 255], dtype=np.uint8),
+        np.array([0, 2**53 + 1, 2**63 - 1], dtype=np.uint64),
+        np.array([-(2**63), 2**53 + 1, 2**63 - 1]),
         np.array([-1.0, 0.0, 2.0]),
         np.array([False, True]),
     ],
@@ -209,6 +213,27 @@ def test_labels_that_onnx_does_not_know_are_refused():
     estimator.classes_ = np.array([None, (1, 2)], dtype=object)
     with pytest.raises(ValueError, match="labels of type object have no counterpart"):
         to_onnx(estimator)
+
+
+@pytest.mark.parametrize("largest", [2**63, 2**64 - 1])
+def test_labels_of_more_bits_than_onnx_has_are_refused(largest):
+    X, numbers = samples(60, 3)
+    y = np.array([0, 1, largest], dtype=np.uint64)[numbers]
+    model = memorizing(n_draws=1)
+    for estimator in (
+        model,
+        make_pipeline(StandardScaler(), model),
+        VotingClassifier([("one", model), ("other", clone(model))]),
+        MemorizingCorrector(DummyClassifier(), n_draws=1, random_state=0),
+    ):
+        estimator.fit(X, y)
+        assert estimator.predict(X).max() == largest
+        for zipmap in (False, True):
+            with pytest.raises(ValueError, match=f"label {largest} is not below"):
+                to_onnx(estimator, zipmap=zipmap)
+    register_onnx_converters()
+    with pytest.raises(ValueError, match=f"label {largest} is not below"):
+        skl2onnx.to_onnx(model, initial_types=double_input(5))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

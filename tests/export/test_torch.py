@@ -5,6 +5,8 @@ import copy
 import numpy as np
 import pytest
 from sklearn.base import is_regressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from support.exported import (
     CASES,
     REFUSED,
@@ -184,6 +186,16 @@ def test_a_module_can_be_saved_and_loaded(tmp_path):
         parameter.data.zero_()
     other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
     np.testing.assert_array_equal(outputs_of(other, X), outputs_of(module, X))
+
+
+def test_pipelines_are_refused_with_what_to_pass():
+    X, y = samples(60, 2)
+    pipeline = make_pipeline(StandardScaler(), memorizing(n_draws=1)).fit(X, y)
+    with pytest.raises(TypeError, match=r"no Pipeline.*pipeline\[-1\].*transform"):
+        to_torch(pipeline)
+    module = to_torch(pipeline[-1])
+    scores = module(torch.from_numpy(pipeline[:-1].transform(X)))
+    assert (scores.argmax(dim=1).numpy() == pipeline.predict(X)).all()
 
 
 def test_weights_of_hundreds_of_bits_are_refused():

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from support.needs import needs
 
 from sklearn_memorize import MemorizingClassifier, NearbySetClassifier
 from sklearn_memorize.inspection import memorization_scores
@@ -130,3 +134,28 @@ def test_bad_input_is_an_error():
         memorization_scores(X, y, n_draws=0)
     with pytest.raises(ValueError, match="estimator"):
         memorization_scores(X, y, estimator="forest")
+
+
+def test_a_pipeline_may_take_text_and_missing_values():
+    pandas = needs("pandas")
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    size = rng.standard_normal(120) + 6 * y
+    colour = np.array(["red", "green"])[y].astype(object)
+    colour[0] = None
+    frame = pandas.DataFrame(
+        {"colour": colour, "size": np.where(y == size, np.nan, size)}
+    )
+    labels = y.copy()
+    labels[7] = 1 - labels[7]
+    chain = make_pipeline(
+        make_column_transformer(
+            (OneHotEncoder(handle_unknown="ignore"), ["colour"]),
+            remainder=StandardScaler(),
+        ),
+        MemorizingClassifier(n_draws=2, random_state=0),
+    )
+    scores = memorization_scores(
+        frame, labels, estimator=chain, n_draws=3, random_state=0
+    )
+    assert scores.argmax() == 7

@@ -1,11 +1,13 @@
 """Displays show what the studies and the networks say."""
 
 import sys
+import warnings
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import load_wine
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -28,6 +30,7 @@ from sklearn_memorize.plotting import (
 )
 
 matplotlib = pytest.importorskip("matplotlib")
+pandas = pytest.importorskip("pandas")
 matplotlib.use("Agg")
 
 
@@ -396,3 +399,119 @@ def test_classifiers_without_a_network_are_refused(display, needed):
 def test_hyperplanes_of_data_outside_the_plane_are_refused():
     with pytest.raises(ValueError, match="two columns"):
         HyperplaneDisplay.from_estimator(CLASSIFIER, np.zeros((3, 4)), np.zeros(3))
+
+
+# Awkward inputs.
+
+
+def test_curves_of_classifiers_without_a_second_layer_show_the_time():
+    forest = RandomForestClassifier(3)
+    display = SampleSizeDisplay.from_estimator(
+        forest, X, y, sizes=[20, 40], n_repeats=2, random_state=0
+    )
+    assert display.quantity == "fit_time"
+    (mean,) = [mean for _, mean, _ in display.curves.values()]
+    assert (mean > 0).all()
+
+
+def test_sizes_that_a_classifier_does_not_have_are_refused():
+    study = sample_size_study(
+        ExtraTreeClassifier(), X, y, sizes=[20, 40], n_repeats=2, random_state=0
+    )
+    with pytest.raises(ValueError, match="no such size. There are 'train_accuracy', "):
+        SampleSizeDisplay.from_study(study, quantity="n_neurons")
+    with pytest.raises(ValueError, match="'nope' cannot be drawn: the study measured"):
+        SampleSizeDisplay.from_study(study, quantity="nope")
+
+
+class NotFitted(ExtraTreeClassifier):
+    def fit(self, X, y):
+        raise AssertionError("fitted before the request was looked at")
+
+
+@pytest.mark.parametrize(
+    ("display", "options", "message"),
+    [
+        (SampleSizeDisplay, {"sizes": [9], "quantity": "nope"}, "got 'nope'"),
+        (InterpolationDisplay, {"param_grid": GRID, "value": "nope"}, "got 'nope'"),
+        (
+            InterpolationDisplay,
+            {"param_grid": {"max_depth": [1, 2]}},
+            "needs 2 parameter.s. more that vary",
+        ),
+        (
+            InterpolationDisplay,
+            {"param_grid": {**GRID, "splitter": ["best", "random"]}},
+            "needs 2 parameter.s. more that vary",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before_anything_is_fitted(
+    display, options, message
+):
+    with pytest.raises(ValueError, match=message):
+        display.from_estimator(NotFitted(), X, y, **options)
+
+
+def test_a_value_that_a_study_lacks_is_named_with_those_there_are():
+    study = interpolation_study(
+        ExtraTreeClassifier(), X, y, param_grid=GRID, n_repeats=2, random_state=0
+    )
+    with pytest.raises(ValueError, match="There are .*'mean_train_accuracy'"):
+        InterpolationDisplay.from_study(study, value="nope")
+
+
+def test_hyperplanes_of_a_frame_carry_the_names_of_its_columns():
+    frame = pandas.DataFrame(X, columns=["length", "width"])
+    classifier = MemorizingClassifier(n_draws=2, random_state=0).fit(frame, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        display = HyperplaneDisplay.from_estimator(
+            classifier, frame, y, grid_resolution=40
+        )
+    assert display.ax_.get_xlabel() == "length"
+    assert display.ax_.get_ylabel() == "width"
+    with pytest.raises(ValueError, match="feature names"):
+        HyperplaneDisplay.from_estimator(classifier, frame[["width", "length"]], y)
+
+
+def test_no_more_covers_are_drawn_than_asked_for_and_those_are_the_largest():
+    display = HyperplaneDisplay.from_estimator(
+        CLASSIFIER, X, y, grid_resolution=40, max_covers=3
+    )
+    assert len(display.covers_) <= 3
+    sizes = display.covers.sum(axis=(1, 2))
+    drawn = display._largest_covers(3)
+    assert sizes[drawn].min() >= np.delete(sizes, drawn).max()
+
+
+def legend_and_axes(display):
+    display.figure_.canvas.draw()
+    legend = display.ax_.get_legend().get_window_extent()
+    return legend, display.ax_.get_window_extent(), display.figure_.bbox
+
+
+def test_a_picture_without_curves_says_why():
+    classifier = MemorizingClassifier(random_state=0).fit(X, np.zeros(60))
+    display = CoverageDisplay.from_estimator(classifier, X, np.zeros(60))
+    assert display.lines_ == []
+    assert "single class" in display.ax_.get_title()
+
+
+@pytest.mark.parametrize("n_classes", [2, 9, 50])
+def test_the_legend_of_any_number_of_classes_stands_beside_the_curves(n_classes):
+    rng = np.random.default_rng(0)
+    labels = np.arange(150) % n_classes
+    points = rng.standard_normal((150, 2)) + labels[:, np.newaxis]
+    classifier = MemorizingClassifier(n_draws=2, random_state=0).fit(points, labels)
+    display = CoverageDisplay.from_estimator(classifier, points, labels)
+    legend, axes, figure = legend_and_axes(display)
+    assert not legend.overlaps(axes)
+    assert figure.x0 <= legend.x0 and legend.x1 <= figure.x1
+    assert figure.y0 <= legend.y0 and legend.y1 <= figure.y1
+    assert axes.width > 0.3 * figure.width
+    looks = {
+        (line.get_color(), str(line.get_linestyle()), str(line._dash_pattern))
+        for line in display.lines_
+    }
+    assert len(looks) == len(display.lines_)
