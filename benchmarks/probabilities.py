@@ -36,7 +36,7 @@ CHUNK = 50_000
 # Of each chunk so many rows are asked for alone; one of ten in other batches.
 ALONE, AGAIN = 20, 10
 SETTINGS = {
-    "adapted": {"hyperplanes": "adapted"},
+    "random": {"hyperplanes": "random"},
     "relu": {"activation": "relu"},
     "network": {"decision": "network"},
     "one_sided": {"one_sided": True},

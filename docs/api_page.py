@@ -1,4 +1,4 @@
-"""Write the page that lists the public names, from `__all__` of each module."""
+"""Write the pages that list the public names, from `__all__` of each module."""
 
 import importlib
 from collections.abc import Iterable
@@ -20,30 +20,52 @@ MODULES = (
 )
 
 
-def write_api_page(path: Path) -> None:
+def write_api_pages(folder: Path) -> None:
+    """Write a page for each module, and the one that lists them."""
+    folder.mkdir(exist_ok=True)
+    _write(folder / "index.rst", _index())
+    for name, module in _modules():
+        _write(folder / f"{name}.rst", _section(module.__name__, module))
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
     """Write the page, unless it stands there already word for word."""
-    text = "\n".join(_api_page())
-    path.parent.mkdir(exist_ok=True)
+    text = "\n".join(lines)
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
 
 
-def _api_page() -> Iterable[str]:
+def _modules() -> Iterable[tuple[str, ModuleType]]:
+    yield "estimators", sklearn_memorize
+    for name in MODULES:
+        yield name, importlib.import_module(f"sklearn_memorize.{name}")
+
+
+def _index() -> Iterable[str]:
     yield from _title("API", "=")
     yield "Everything public, with its parameters, errors and sources."
     yield ""
-    yield from _section("Estimators", sklearn_memorize)
-    for name in MODULES:
-        module = importlib.import_module(f"sklearn_memorize.{name}")
-        yield from _section(name, module)
+    yield ".. list-table::"
+    yield "   :widths: 30 70"
+    yield ""
+    for name, module in _modules():
+        yield f"   * - :doc:`{module.__name__} <{name}>`"
+        yield f"     - {_summary(module)}"
+    yield ""
+    yield ".. toctree::"
+    yield "   :hidden:"
+    yield ""
+    yield from (f"   {module.__name__} <{name}>" for name, module in _modules())
+
+
+def _summary(module: ModuleType) -> str:
+    return module.__doc__.partition("\n")[0]
 
 
 def _section(title: str, module: ModuleType) -> Iterable[str]:
     names = [name for name in _public_names(module) if not name.startswith("_")]
-    if not names:
-        return
-    yield from _title(title, "-")
-    yield module.__doc__.partition("\n")[0]
+    yield from _title(title, "=")
+    yield _summary(module)
     yield ""
     yield f".. currentmodule:: {module.__name__}"
     yield ""

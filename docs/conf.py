@@ -9,8 +9,10 @@ import sklearn_memorize
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from api_page import write_api_page  # noqa: E402
+from api_page import write_api_pages  # noqa: E402
+from changelog_page import write_changelog  # noqa: E402
 from constructions_page import write_constructions  # noqa: E402
+from links import repository  # noqa: E402
 
 project = "sklearn_memorize"
 author = "The sklearn_memorize developers"
@@ -23,6 +25,7 @@ extensions = [
     "sphinx.ext.extlinks",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "matplotlib.sphinxext.plot_directive",
     "sphinx-mathjax-offline",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
@@ -33,6 +36,23 @@ exclude_patterns = ["_build", "generated"]
 default_role = "literal"
 
 extlinks = {"arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s")}
+
+# References to other packages become links where the build may ask the network for
+# their inventories; elsewhere their text stands alone.
+if os.environ.get("DOCS_LINK_OTHER_PACKAGES"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "joblib": ("https://joblib.readthedocs.io/en/stable/", None),
+        "matplotlib": ("https://matplotlib.org/stable/", None),
+        "numpy": ("https://numpy.org/doc/stable/", None),
+        "python": ("https://docs.python.org/3/", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy/", None),
+        "sklearn": ("https://scikit-learn.org/stable/", None),
+    }
+
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_formats = [("png", 120)]
 
 autosummary_generate = True
 autodoc_typehints = "none"
@@ -48,7 +68,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "doc_module": "sklearn_memorize",
-    "reference_url": {"sklearn_memorize": None},
+    "backreferences_dir": "generated/examples",
     "abort_on_example_error": True,
     "show_memory": False,
 }
@@ -57,9 +77,28 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"sklearn_memorize {release}"
 html_theme_options = {
     "navigation_with_keys": False,
-    "show_prev_next": False,
-    "show_toc_level": 2,
+    "show_prev_next": True,
+    "show_toc_level": 1,
+    "header_links_before_dropdown": 6,
+    "icon_links": [
+        {"name": "Repository", "url": address, "icon": "fa-brands fa-github"}
+        for address in repository()
+    ],
 }
+# Pages without pages below them have nothing to navigate.
+html_sidebars = {
+    name: []
+    for name in (
+        "changelog",
+        "citation",
+        "constructions",
+        "faq",
+        "installation",
+        "theory",
+    )
+}
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_show_sourcelink = False
 
 
@@ -77,5 +116,7 @@ def _keep_text_of_inherited_reference(app, environment, node, text):
 # The diagrams in the gallery link to the pages beside it.
 os.environ["SKLEARN_MEMORIZE_DOCS"] = ".."
 
-write_api_page(Path(__file__).parent / "api" / "index.rst")
-write_constructions(Path(__file__).parent / "generated")
+HERE = Path(__file__).parent
+write_api_pages(HERE / "api")
+write_changelog(HERE.parent / "CHANGELOG.md", HERE / "generated" / "changelog.rst")
+write_constructions(HERE / "generated")

@@ -22,6 +22,7 @@ def write_constructions(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "constructions_overview.rst", _overview())
     _write(folder / "constructions_sections.rst", _sections())
+    _write(folder / "papers.rst", _papers())
 
 
 def readme_table() -> str:
@@ -51,8 +52,18 @@ def _overview() -> Iterable[str]:
             f":ref:`{kind.__name__} <construction-{kind.__name__}>`"
             for kind in each.estimators
         ]
-        source = f"{each.paper.authors}, `{each.paper.venue} <{each.paper.link}>`__"
+        # An initial at the beginning of a cell would number a list.
+        source = f"\\ {each.paper.authors}, `{each.paper.venue} <{each.paper.link}>`__"
         yield _row((", ".join(sections), each.network, source))
+
+
+def _papers() -> Iterable[str]:
+    """Which paper to cite for which estimator."""
+    for each in all_constructions():
+        paper = each.paper
+        names = ", ".join(f"`{kind.__name__}`" for kind in each.estimators)
+        yield f'- {names}: {paper.authors}, "{paper.title}", '
+        yield f"`{paper.venue} <{paper.link}>`__\n"
 
 
 def _row(cells: Iterable[str]) -> str:

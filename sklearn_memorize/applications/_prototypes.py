@@ -40,7 +40,7 @@ class PrototypeSelector(DocumentedMixin, BaseEstimator):
         more of them, the fewer prototypes.
     covering : {"random", "greedy"}, default="random"
         Whether samples are drawn, or the one is taken whose neuron covers most.
-        "greedy" keeps fewer, and takes time and memory quadratic in the size of the
+        "greedy" keeps fewer, and takes time quadratic in the size of the
         classes.
     n_jobs : int, default=None
         Number of threads.

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from support.data import ROOT
 from support.estimators import PUBLIC, new
 
+import sklearn_memorize
 from sklearn_memorize import MemorizingClassifier
 from sklearn_memorize._estimator import _documentation
 
@@ -80,7 +81,8 @@ def test_the_published_address_is_that_of_the_metadata(monkeypatch):
 
 def test_the_documentation_has_a_page_for_every_link():
     module = ROOT / "docs" / "api_page.py"
-    text = "\n".join(runpy.run_path(str(module))["_api_page"]())
+    pages = runpy.run_path(str(module))
+    text = "\n".join(pages["_section"]("sklearn_memorize", sklearn_memorize))
     # Pages are named after the module and the name.
     _, _, estimators = text.partition(".. currentmodule:: sklearn_memorize\n")
     section = estimators.partition(".. currentmodule::")[0]

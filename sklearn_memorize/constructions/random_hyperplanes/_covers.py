@@ -16,12 +16,13 @@ import numpy as np
 
 from ... import kernels
 from ...kernels import LANES
-from ...kernels._memory import check_room
 from ._codes import BitCodes, is_set, unpack_bits
 from ._relu_codes import ReLUCodes
 
 # This many neurons at most are computed together.
 _MOST_CANDIDATES = 64
+# What this many neurons would cover of the samples left over is counted together.
+_COUNTED_AHEAD = 16
 # A class of more samples is covered in many steps; between these, signals are seen.
 _COVERED_AT_ONCE = 1 << 14
 
@@ -148,71 +149,102 @@ def cover_greedily(
     """Cover a class: take the sample whose neuron covers most of those left over.
 
     Among equals the first in the order of drawing is taken. The parameters are those of
-    `cover_in_drawing_order`.
+    `cover_in_drawing_order`. Takes O(n N) operations for n samples of N, and no more
+    memory than the codes.
     """
     bounds_of = bounds_of or _outside(codes, tiles)
     n_tiles = tiles.stop - tiles.start
-    check_room(  # the members, and how many of them are in each tile
-        9 * len(order) * n_tiles,
-        f"The pairs of the {len(order):,} samples of a class that covering='greedy' "
-        "compares (covering='random' does not)",
-    )
-    members = np.empty((len(order), n_tiles), dtype=np.uint64)
     bounds = np.empty(len(order), dtype=np.int64)
+    gains = np.empty(len(order), dtype=np.intp)
+    # What each sample would cover is kept where it takes no more than the codes do.
+    stored = codes.tiles if isinstance(codes, BitCodes) else codes.values
+    is_kept = 8 * len(order) * n_tiles <= stored.nbytes
+    table = np.empty((len(order) if is_kept else 0, n_tiles), dtype=np.uint64)
+
+    def members_of(turns) -> np.ndarray:
+        masks = codes.masks(tiles.start * LANES + order[turns])
+        return codes.covers(masks, bounds[turns], tiles)
+
     for start in range(0, len(order), _MOST_CANDIDATES):
         batch = slice(start, start + _MOST_CANDIDATES)
         masks = codes.masks(tiles.start * LANES + order[batch])
         bounds[batch] = bounds_of(masks, order[batch])
-        members[batch] = codes.covers(masks, bounds[batch], tiles)
-    chosen = _largest_gains_first(members, np.flatnonzero(bounds > 0))
+        members = codes.covers(masks, bounds[batch], tiles)
+        gains[batch] = np.bitwise_count(members).sum(axis=1, dtype=np.intp)
+        if is_kept:
+            table[batch] = members
+    chosen, members = _largest_gains_first(
+        gains,
+        np.flatnonzero(bounds > 0),
+        table.__getitem__ if is_kept else members_of,
+        n_tiles,
+    )
     return Cover.of_members(
         order[chosen],
         codes.masks(tiles.start * LANES + order[chosen]),
         bounds[chosen],
-        members[chosen],
+        members,
         len(order),
     )
 
 
-def _largest_gains_first(members: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+def _largest_gains_first(
+    gains: np.ndarray, candidates: np.ndarray, members_of: Callable, n_tiles: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Choose the neuron that covers most of what is left over, until none covers any.
 
-    The first one is taken among equals. The number left over that a neuron covers only
-    shrinks, so it is counted again only for the neuron that stands first.
+    The first one is taken among equals. `gains` is what each neuron covers at first;
+    what it covers of the samples left over only shrinks, so it is counted again only
+    for the few neurons that stand first. `members_of(neurons)` are their members.
+    Returns the neurons, and their members.
     """
-    gains = np.bitwise_count(members).sum(axis=1, dtype=np.intp)[candidates]
-    queue = [(-gain, turn) for gain, turn in zip(gains, candidates, strict=True)]
+    queue = [(-int(gains[turn]), int(turn)) for turn in candidates]
     heapq.heapify(queue)
-    left = ~np.zeros(members.shape[1], dtype=np.uint64)
+    left = ~np.zeros(n_tiles, dtype=np.uint64)
     chosen = []
+    kept = [np.empty((0, n_tiles), dtype=np.uint64)]
     while queue:
-        _, turn = heapq.heappop(queue)
-        gain = int(np.bitwise_count(members[turn] & left).sum())
-        if gain == 0:
-            continue
-        if queue and (-gain, turn) > queue[0]:
-            heapq.heappush(queue, (-gain, turn))
-            continue
-        chosen.append(turn)
-        left &= ~members[turn]
-    return np.array(chosen, dtype=np.intp)
+        n_ahead = min(_COUNTED_AHEAD, len(queue))
+        turns = np.array([heapq.heappop(queue)[1] for _ in range(n_ahead)])
+        members = members_of(turns)
+        while True:
+            now = np.bitwise_count(members & left).sum(axis=1, dtype=np.intp)
+            first = np.lexsort((turns, -now))[0]
+            candidate = (-int(now[first]), int(turns[first]))
+            if candidate[0] == 0 or (queue and candidate > queue[0]):
+                break
+            chosen.append(candidate[1])
+            kept.append(members[[first]])
+            left &= ~members[first]
+        for turn in np.flatnonzero(now):
+            heapq.heappush(queue, (-int(now[turn]), int(turns[turn])))
+    return np.array(chosen, dtype=np.intp), np.concatenate(kept)
 
 
 def without_spare_neurons(
     cover: Cover, codes: BitCodes | ReLUCodes, tiles: slice
 ) -> Cover:
     """Drop neurons whose samples the others cover, the smallest first."""
-    members = cover.members
-    if members is None:
-        members = codes.covers(cover.masks, cover.bounds, tiles)
-    memberships = [np.flatnonzero(lanes(row)) for row in members]
-    times_covered = np.zeros(members.shape[1] * LANES, dtype=np.int64)
-    for samples in memberships:
-        times_covered[samples] += 1
-    needed = np.ones(len(memberships), dtype=bool)
-    for neuron in np.argsort(cover.coverage, kind="stable"):
-        if (times_covered[memberships[neuron]] > 1).all():
-            times_covered[memberships[neuron]] -= 1
+    n_neurons, n_tiles = len(cover.centers), tiles.stop - tiles.start
+
+    def batches(neurons: np.ndarray):
+        """Yield neurons, and which samples each covers, few at a time."""
+        for start in range(0, n_neurons, _MOST_CANDIDATES):
+            batch = neurons[start : start + _MOST_CANDIDATES]
+            if cover.members is None:
+                members = codes.covers(cover.masks[batch], cover.bounds[batch], tiles)
+            else:
+                members = cover.members[batch]
+            yield from zip(batch, members, strict=True)
+
+    times_covered = np.zeros(n_tiles * LANES, dtype=np.int32)
+    for _, row in batches(np.arange(n_neurons)):
+        times_covered += lanes(row)
+    needed = np.ones(n_neurons, dtype=bool)
+    for neuron, row in batches(np.argsort(cover.coverage, kind="stable")):
+        samples = np.flatnonzero(lanes(row))
+        if (times_covered[samples] > 1).all():
+            times_covered[samples] -= 1
             needed[neuron] = False
     return Cover(
         cover.centers[needed],
@@ -220,7 +252,7 @@ def without_spare_neurons(
         cover.bounds[needed],
         cover.coverage[needed],
         cover.missed,
-        members[needed],
+        None if cover.members is None else cover.members[needed],
     )
 
 
@@ -276,7 +308,12 @@ def _neurons_that_stay(centers, bounds, members, greedy: bool) -> np.ndarray:
     """
     separated = np.flatnonzero(bounds > 0)
     if greedy:
-        return np.sort(_largest_gains_first(members, separated))
+        sizes = np.bitwise_count(members).sum(axis=1, dtype=np.intp)
+        n_tiles = members.shape[1]
+        chosen, _ = _largest_gains_first(
+            sizes, separated, members.__getitem__, n_tiles
+        )
+        return np.sort(chosen)
     covered = np.zeros(members.shape[1], dtype=np.uint64)
     kept = []
     for neuron in separated:
