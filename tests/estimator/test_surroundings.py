@@ -64,8 +64,10 @@ def swapped(X, container):
     return sparse.csr_array(X) if container == "sparse" else X
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
-@pytest.mark.parametrize("container", ["frame", "array"])
+@pytest.mark.parametrize(
+    ("dtype", "container"),
+    [("f4", "frame"), ("f8", "frame"), ("i4", "frame"), ("f4", "array")],
+)
 @pytest.mark.parametrize("name", [*VARIANTS, *CORRECTORS])
 def test_the_order_of_bytes_does_not_show(name, container, dtype):
     X = (SAMPLES * 100).astype(dtype)
@@ -127,8 +129,8 @@ def numbers_of(name):
 
 
 SCALARS = {
-    "iu": (np.uint8, np.int8, np.int16, np.uint32, np.int64, np.uint64),
-    "f": (np.float16, np.float32, np.float64, np.longdouble),
+    "iu": (np.uint8, np.int8, np.int64, np.uint64),
+    "f": (np.float16, np.float64, np.longdouble),
 }
 
 
@@ -140,6 +142,8 @@ def test_numpy_scalars_as_parameters_do_what_plain_numbers_do(name):
         plain = {parameter: number}
         if parameter == "n_word_bits":
             plain["n_hyperplanes"] = 100
+        if name == "MemorizingClassifier":
+            plain.setdefault("n_draws", 2)
         expected = answers(new(name, **plain).fit(SAMPLES, y), SAMPLES)
         for kind in SCALARS[kinds]:
             model = new(name, **{**plain, parameter: kind(number)})
