@@ -50,15 +50,16 @@ def fitted_base(estimator, X, y, sample_weight):
 
 def prefit_base(corrector):
     """Return the model that `correct` is to correct where there was no `fit` before."""
+    base = clone(corrector.estimator)  # one that is frozen stays as it is
     try:
-        check_is_fitted(corrector.estimator)
+        check_is_fitted(base)
     except NotFittedError as error:
         raise NotFittedError(
-            f"This {type(corrector).__name__} is not fitted yet, and neither is its "
-            "estimator. Call fit first, or hand it a fitted model: "
-            "FrozenEstimator(model)."
+            f"This {type(corrector).__name__} is not fitted yet, and its estimator is "
+            "no fitted model that is frozen. Call fit first, or hand it a fitted "
+            "model: FrozenEstimator(model)."
         ) from error
-    return clone(corrector.estimator)
+    return base
 
 
 def fitted_view(transformer, X, y):

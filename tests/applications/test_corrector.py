@@ -175,6 +175,14 @@ def test_a_model_has_to_be_fitted_by_someone():
         corrector(LogisticRegression()).predict(X)
 
 
+@pytest.mark.parametrize("steps", [(), (StandardScaler(),)], ids=["alone", "pipeline"])
+def test_a_fitted_model_that_is_not_frozen_is_refused_before_it_is_asked(steps):
+    X, y = DIGITS
+    model = make_pipeline(*steps, GaussianNB()).fit(X, y)
+    with pytest.raises(NotFittedError, match="FrozenEstimator"):
+        corrector(model if steps else model[-1]).correct(X, y)
+
+
 def test_text_and_numbers_are_told_apart_by_what_the_transformer_makes_of_them():
     pandas = needs("pandas", "pandas")
     rng = np.random.default_rng(0)
