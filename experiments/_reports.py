@@ -230,7 +230,9 @@ def write_reports(means, folder):
 
 def readme_table(folder=MEASURED):
     """Return the table of the README, in Markdown: the half to report on."""
-    table = pd.read_csv(folder / "generalization_test.csv", dtype=str)
+    table = pd.read_csv(
+        folder / "generalization_test.csv", dtype=str, keep_default_na=False
+    )
     table = table[["classifier", *IN_README]]
     lines = [table.columns, ["---"] * table.shape[1], *table.to_numpy()]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
