@@ -40,11 +40,6 @@ SETTINGS = {
     "min_hyperplanes=2048": {"min_hyperplanes": 2048},
     "n_draws=32, min_hyperplanes=2048": {"n_draws": 32, "min_hyperplanes": 2048},
     'hyperplanes="random", n_draws=16': {"hyperplanes": "random", "n_draws": 16},
-    'hyperplanes="random", n_draws=16, min_hyperplanes=4000': {
-        "hyperplanes": "random",
-        "n_draws": 16,
-        "min_hyperplanes": 4000,
-    },
 }
 METHODS = {
     "MemorizingClassifier": MemorizingClassifier(random_state=0),
