@@ -310,9 +310,7 @@ def _neurons_that_stay(centers, bounds, members, greedy: bool) -> np.ndarray:
     if greedy:
         sizes = np.bitwise_count(members).sum(axis=1, dtype=np.intp)
         n_tiles = members.shape[1]
-        chosen, _ = _largest_gains_first(
-            sizes, separated, members.__getitem__, n_tiles
-        )
+        chosen, _ = _largest_gains_first(sizes, separated, members.__getitem__, n_tiles)
         return np.sort(chosen)
     covered = np.zeros(members.shape[1], dtype=np.uint64)
     kept = []
