@@ -3,8 +3,9 @@
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from ..kernels._memory import blocks_of_rows
 from ..kernels._reference import two_sum
-from ._distances import PointSet, Scaling, squared_distances
+from ._distances import PointSet, RoughPoints, Scaling, squared_distances
 
 # Blocks hold about this many distances, or this many coordinates.
 _BLOCK_DISTANCES = 1 << 23
@@ -58,8 +59,9 @@ def closest_pair(
 ) -> tuple[float, tuple[int, int] | None]:
     """Find the two points with different labels that are closest to each other.
 
-    The nearest neighbours come from scikit-learn. Where rounding could have decided,
-    distances are computed again from differences, with twice the digits of a double.
+    The nearest neighbours come from products in single precision where features are
+    many, else from scikit-learn. Where rounding could have decided, distances are
+    computed again from differences, with twice the digits of a double.
     `n_jobs` is for the neighbour search; `track` wraps the list of blocks that is
     iterated over, to show the progress.
 
@@ -71,8 +73,13 @@ def closest_pair(
     everything = PointSet(scaling.scaled(points), scaling)
     found = _ClosestPair(everything.points)
     groups = _label_groups(labels)
-    squared = _nearest_of_later_label(everything, groups, found, n_jobs, track)
-    rounding = _rounding(everything)
+    rough = RoughPoints(everything)
+    squared, rounding = None, 2 * rough.error
+    if rough.are_usable:
+        squared = _roughly_nearest(everything, rough, groups, found, track)
+    if squared is None:
+        squared = _nearest_of_later_label(everything, groups, found, n_jobs, track)
+        rounding = _rounding(everything)
     for group, members in enumerate(groups[:-1]):
         doubtful = members[squared[members] <= found.squared + rounding]
         _search_exhaustively(everything, doubtful, groups[group + 1 :], found)
@@ -101,6 +108,33 @@ def _nearest_of_later_label(everything, groups, found, n_jobs, track) -> np.ndar
         squared[members] = np.square(distances[:, 0])
         nearest = np.argmin(distances[:, 0])
         found.offer(members[[nearest]], others[neighbors[nearest]])
+    return squared
+
+
+def _roughly_nearest(everything, rough, groups, found, track) -> np.ndarray | None:
+    """Return the squared distances to later labels as single precision tells them.
+
+    Returns None where it leaves too many points in doubt.
+    """
+    squared = np.full(len(everything), np.inf)
+    best, pair = np.inf, None
+    for group, members in track(_query_blocks(groups)):
+        others = np.concatenate(groups[group + 1 :])
+        for block in blocks_of_rows(len(members), len(others), _BLOCK_DISTANCES):
+            some = members[block]
+            distances = rough.squared_distances(some, others)
+            nearest = distances.argmin(axis=1)[:, np.newaxis]
+            least = np.take_along_axis(distances, nearest, axis=1)[:, 0]
+            squared[some] = least
+            first = least.argmin()
+            if least[first] < best:
+                best, pair = least[first], (some[first], others[nearest[first, 0]])
+    if pair is None:
+        return squared
+    in_doubt = squared <= best + 4 * rough.error
+    if in_doubt.sum() > max(16, len(everything) // 64):
+        return None
+    found.offer(*np.array(pair)[:, np.newaxis])
     return squared
 
 

@@ -18,8 +18,14 @@ from ..kernels._threads import one_blas_thread
 # A pair whose squared distance is below this part of |x|^2 + |y|^2 is computed from its
 # difference. Elsewhere the relative error is below 2^20 * 2^-52 * (a small constant).
 NEAR = 2.0**-20
+# ... and relative to (|x| + |y|)^2 below this.
+ACCURACY = 2.0**-29
 # Coordinates are cut off here, so that squares stay finite.
 _LARGEST = 2.0**400
+# From this many features on, products in single precision are much faster ...
+FEATURES_FOR_SINGLE = 128
+# ... and of points of no smaller radius than this they do not underflow.
+_LEAST_RADIUS = 2.0**-30
 # Products over fewer features than this are too quick to share among threads.
 _FEATURES_TO_SHARE = 256
 # Differences of near pairs are formed in blocks of about this many values.
@@ -168,3 +174,30 @@ def squared_distances(left: PointSet, right: PointSet) -> np.ndarray:
         difference = left.points[i] - right.points[j]
         flat[block] = np.square(difference, out=difference).sum(axis=1)
     return distances
+
+
+class RoughPoints:
+    """Points in single precision, for squared distances with errors that are bounded.
+
+    A product of d features, summed in any order, is wrong by no more than (d + 3) eps /
+    2 |x| |y|, its factors having been rounded before. `error` bounds what is wrong with
+    a squared distance of two of the points, here and in `squared_distances`.
+    """
+
+    def __init__(self, points: PointSet):
+        self._points = points.centered.astype(np.float32)
+        self._norms = points.squared_norms.astype(np.float32)
+        radius = np.sqrt(points.squared_norms.max(initial=0.0))
+        n_features = self._points.shape[1]
+        eps = np.finfo(np.float32).eps
+        unit = (0.275 * n_features + 8) * eps + ACCURACY
+        self.error = float(unit * np.square(2 * radius))
+        self.are_usable = n_features >= FEATURES_FOR_SINGLE and radius > _LEAST_RADIUS
+
+    def squared_distances(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the rough distances of points that are given by index."""
+        distances = self._points[left] @ self._points[right].T
+        distances *= -2.0
+        distances += self._norms[left, np.newaxis]
+        distances += self._norms[right]
+        return distances

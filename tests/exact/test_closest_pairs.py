@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from sklearn_memorize.exact._closest_pairs import closest_pair
 from sklearn_memorize.inspection import (
     radius,
     separation,
@@ -127,3 +128,22 @@ def test_distances_far_smaller_than_the_samples_are_exact(gap):
         for pair in itertools.product(X[y == 0].tolist(), X[y == 1].tolist())
     }
     assert abs(Fraction(found.distance) ** 2 / min(squares) - 1) < Fraction(2) ** -51
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize("gap", [None, 1e-9])
+def test_many_features_are_searched_in_single_precision_with_the_same_result(
+    offset, gap
+):
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((300, 200)) + offset
+    labels = rng.integers(3, size=300)
+    if gap is not None:
+        points[:10] = points[10:20]
+        points[:10, 0] += gap * (1 + np.arange(10)) * max(1.0, offset)
+        labels[:10] = (labels[10:20] + 1) % 3
+    distance, pair = closest_pair(points, labels)
+    squares = np.square(points[:, np.newaxis] - points).sum(axis=2)
+    squares[labels[:, np.newaxis] == labels] = np.inf
+    assert pair == np.unravel_index(squares.argmin(), squares.shape)
+    assert distance == pytest.approx(np.sqrt(squares.min()), rel=1e-12)

@@ -15,6 +15,7 @@ show to be neither positive nor the largest are left out.
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -23,6 +24,7 @@ from ...exact._distances import PointSet, Scaling, squared_distances
 from ...kernels._memory import blocks_of_rows
 from ...network._layer import frozen
 from ...network._storage import require_shape
+from ._decision import BLOCK_BYTES, RoughCells, decide
 
 MARGIN = 1 / 3.1  # a
 SLOPE = 1 / (1 - 2 * MARGIN)  # kappa
@@ -48,7 +50,6 @@ class Cells:
         self.points = PointSet(frozen(scaling.scaled(centers)), scaling)
         self.labels = frozen(np.asarray(labels, dtype=np.intp))
         self.n_classes = int(self.labels[-1]) + 1
-        self._directions, self._offsets, self._error = self._affine_bounds()
 
     def scores(self, X, *, best_only: bool = False) -> np.ndarray:
         """Sum the positive cells of each class; where there are none, the largest.
@@ -66,6 +67,37 @@ class Cells:
             rows = PointSet(self.scaling.scaled(X[block]), self.scaling)
             scores[block] = self._block_scores(rows, groups)
         return scores
+
+    def best_classes(self, X) -> np.ndarray:
+        """Return the class of the largest of `scores`, computed for few cells only."""
+        classes = np.empty(X.shape[0], dtype=np.intp)
+        # The row as it came, centered and rounded; and its nearest centers.
+        n_bytes = self._rough.dtype.itemsize * len(self.points)
+        n_bytes += 32 * X.shape[1] + 2048
+        for block in blocks_of_rows(X.shape[0], n_bytes, BLOCK_BYTES):
+            rows = PointSet(self.scaling.scaled(X[block]), self.scaling)
+            with np.errstate(over="ignore", invalid="ignore"):
+                found, hopeless, doubtful, cells = decide(self._rough, rows)
+            places, first = np.unique(doubtful, return_inverse=True)
+            some = PointSet(rows.points[places], self.scaling)
+            found[places] = self._best_among(some, first, cells)
+            best = self.scores(X[block][hopeless], best_only=True).argmax(axis=1)
+            found[hopeless] = best
+            classes[block] = found
+        return classes
+
+    def _best_among(self, rows: PointSet, pair_rows, cells) -> np.ndarray:
+        """Return the best class where all cells that matter are given in pairs."""
+        if len(rows) == 0:
+            return np.empty(0, dtype=np.intp)
+        distances = squared_distances(rows, self.points)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = self._values(distances, pair_rows, cells)
+        return self._collect(len(rows), pair_rows, cells, values).argmax(axis=1)
+
+    @cached_property
+    def _rough(self) -> RoughCells:
+        return RoughCells(self.points, self.labels, MARGIN, SLOPE)
 
     def _block_scores(self, rows: PointSet, groups: list[slice]) -> np.ndarray:
         distances = squared_distances(rows, self.points)
@@ -124,6 +156,7 @@ class Cells:
         np.maximum(terms, 0.0, out=terms)
         return np.maximum(1.0 - SLOPE * terms.sum(axis=1), _LOWEST)
 
+    @cached_property
     def _affine_bounds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return v, b, e with sum_j ReLU(p_ij(x) - a) >= <v_i, x> + b_i - rounding.
 
@@ -191,9 +224,10 @@ class Cells:
         n_centers, n_features = self.points.points.shape
         unit = (n_centers + n_features + 16) * 2.0**-49
         radius = np.sqrt(rows.squared_norms) + np.sqrt(self.points.squared_norms.max())
-        bounds = rows.centered @ self._directions.T
-        bounds += self._offsets - unit * n_centers
-        bounds -= (unit * np.square(radius))[:, np.newaxis] * self._error
+        directions, offsets, error = self._affine_bounds
+        bounds = rows.centered @ directions.T
+        bounds += offsets - unit * n_centers
+        bounds -= (unit * np.square(radius))[:, np.newaxis] * error
         np.maximum(bounds, 0.0, out=bounds)
         bounds *= -SLOPE
         bounds += 1.0

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..._estimator._messages import INSTEAD
 from ...exact._closest_pairs import closest_pair
-from ...exact._distances import PointSet, Scaling, squared_distances
+from ...exact._distances import PointSet, RoughPoints, Scaling, squared_distances
 from ...exceptions import InterpolationError
 from ._network import NearbySetNetwork
 
@@ -55,32 +55,55 @@ def greedy_cover(
     Points are taken in the order given; one that no center of its label covers yet
     becomes a center. Returns the positions of the centers, which increase.
     """
-    everything = PointSet(scaling.scaled(points), scaling)
+    pairs = _Reached(PointSet(scaling.scaled(points), scaling))
     # A little less, so that rounding never covers a point beyond the radius.
     reach = np.square(np.ldexp(radius, -scaling.exponent)) * (1 - 1e-8)
     chosen = [
-        _cover_one_label(everything, np.flatnonzero(labels == label), reach)
+        _cover_one_label(pairs, np.flatnonzero(labels == label), reach)
         for label in np.unique(labels)
     ]
     return np.sort(np.concatenate(chosen))
 
 
-def _cover_one_label(everything, left, reach) -> np.ndarray:
+class _Reached:
+    """Tells which of some points are near others, exactly."""
+
+    def __init__(self, points: PointSet):
+        self._points = points
+        self._rough = RoughPoints(points)
+
+    def __call__(self, left: np.ndarray, right: np.ndarray, reach) -> np.ndarray:
+        """Return whether `squared_distances` of points is at most `reach`."""
+        if not self._rough.are_usable:
+            return self._exactly(left, right, reach)
+        near = self._rough.squared_distances(left, right) <= reach + self._rough.error
+        # Few pairs are as near as that.
+        rows, columns = (
+            np.flatnonzero(near.any(axis=1)),
+            np.flatnonzero(near.any(axis=0)),
+        )
+        if len(rows) and len(columns):
+            which = np.ix_(rows, columns)
+            near[which] = self._exactly(left[rows], right[columns], reach)
+        return near
+
+    def _exactly(self, left, right, reach) -> np.ndarray:
+        left, right = self._points.take(left), self._points.take(right)
+        return squared_distances(left, right) <= reach
+
+
+def _cover_one_label(reached: _Reached, left, reach) -> np.ndarray:
     chosen = []
     while len(left):
         block, left = left[:_BLOCK_CENTERS], left[_BLOCK_CENTERS:]
-        candidates = everything.take(block)
-        near = squared_distances(candidates, candidates) <= reach
+        near = reached(block, block, reach)
         centers: list[int] = []
         for candidate in range(len(block)):
             if not near[candidate, centers].any():
                 centers.append(candidate)
         chosen.append(block[centers])
         if len(left):
-            reached = squared_distances(
-                everything.take(chosen[-1]), everything.take(left)
-            )
-            left = left[~(reached <= reach).any(axis=0)]
+            left = left[~reached(chosen[-1], left, reach).any(axis=0)]
     return np.concatenate(chosen)
 
 

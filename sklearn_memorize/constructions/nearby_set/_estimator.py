@@ -12,8 +12,9 @@ from ..._estimator._callbacks import Progress
 from ..._estimator._sklearn import Interval, StrOptions
 from ..._estimator._training_set import TrainingSet
 from ...exact._distances import slicing
-from ._cells import _BLOCK_VALUES, MARGIN
+from ._cells import MARGIN
 from ._construction import build_nearby_set_network
+from ._decision import BLOCK_BYTES
 
 
 class NearbySetClassifier(BaseMemorizingClassifier):
@@ -74,8 +75,11 @@ class NearbySetClassifier(BaseMemorizingClassifier):
     Notes
     -----
     The network has at most K^2 hyperplanes, hence O(N^2 d) parameters; no hyperplane is
-    stored. Fitting takes O(N^2 d) operations, a prediction O(K d) and as much again for
-    each cell that may decide.
+    stored. Fitting takes O(N^2 d) operations and O(N d) bytes beside tables of bounded
+    size. Predicting takes O(K d) operations a row for the distances to the centers, of
+    which there are K, in single precision from 128 features on, and as much again for
+    each of the cells that may decide: mostly those of the two nearest centers, by
+    bounds.
 
     Outside of all cells the network is 0. There the class of the largest cell value
     before its ReLU is predicted, so that every input has a defined answer;
@@ -115,8 +119,8 @@ class NearbySetClassifier(BaseMemorizingClassifier):
         # Two sets of points as they came, centered and in slices, for the closest pair
         # and again for the cells; and tables of distances.
         n_slices = slicing(training.n_features)[1]
-        n_tabled = min(training.n_samples**2, _BLOCK_VALUES)
-        return 4 * ((10 + 6 * n_slices) * training.n_values + 7 * n_tabled)
+        n_tabled = min(8 * training.n_samples**2, BLOCK_BYTES)
+        return 4 * (10 + 6 * n_slices) * training.n_values + 2 * n_tabled
 
     def _build(self, training: TrainingSet, progress: Progress):
         # A zero that a sparse matrix leaves out has no sign.
@@ -142,4 +146,4 @@ class NearbySetClassifier(BaseMemorizingClassifier):
     def _predict_class_numbers(self, X) -> np.ndarray:
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0], dtype=np.intp)
-        return np.argmax(self.network_.class_scores(X, best_only=True), axis=1)
+        return self.network_.best_classes(X)

@@ -154,6 +154,14 @@ class NearbySetNetwork(Network):
         """
         return self._cells.scores(X, best_only=best_only)
 
+    def best_classes(self, X) -> np.ndarray:
+        """Return the class of the largest of `class_scores`, the first among equals.
+
+        Distances to the centers take O(K d) operations a row; few cells near it are
+        looked at.
+        """
+        return self._cells.best_classes(X)
+
     def to_torch(self):
         """Return `class_scores` as a PyTorch module; see `Network.to_torch`.
 

@@ -1,0 +1,309 @@
+"""Which class has the best cell, decided by bounds for nearly all rows.
+
+Let S_i(x) = sum_j ReLU(p_ij(x) - a), so that cell_i(x) = 1 - kappa S_i(x). Distances
+are computed roughly, by one product in low precision, and their errors are bounded:
+
+- A point much nearer to x_n than to any center of another label, by the factor
+  (1 + a) / a, lies in the cell of x_n and in none of another label.
+- A center j that is no farther from x than center i has p_ij(x) >= 1/2. So S_i is at
+  least (1/2 - a) times the number of nearer centers of other labels: only the cells of
+  few centers near x can be the best, as soon as the value of one of them is known.
+- S_i of these is summed with errors rounded upward for the best one, and downward for
+  those of other labels.
+
+What is still in doubt then is computed as it would have been without bounds, in full
+accuracy, for the cells that may be positive or the best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...exact._distances import ACCURACY, FEATURES_FOR_SINGLE, PointSet
+from ...kernels._memory import blocks_of_rows
+
+# The table of rough distances takes about this many bytes.
+BLOCK_BYTES = 1 << 29
+# The sums of this many cells are computed together, and of this many rows for a cell.
+_BLOCK_CELLS = 256
+_BLOCK_SUMMED = 64
+# So many centers nearest to each row are ranked.
+_N_RANKED = 64
+# The cells of this many nearest centers are evaluated first, then those of more.
+_RIVALS = ((0, 2), (2, 12))
+# Rows of more contenders than this are decided by affine bounds.
+_MOST_CONTENDERS = 512
+
+
+@dataclass
+class _Rows:
+    """Rows whose class is being decided.
+
+    `distances` are rough, with errors of at most `errors`; `order` are the nearest
+    centers. The best cell known so far has S <= `limits`, and is one of class `best`.
+    """
+
+    distances: np.ndarray
+    errors: np.ndarray
+    order: np.ndarray
+    best: np.ndarray
+    limits: np.ndarray
+
+    def take(self, index) -> _Rows:
+        return _Rows(*(getattr(self, name)[index] for name in self.__annotations__))
+
+
+class RoughCells:
+    """Bounds of cells from distances in low precision.
+
+    `points` are the centers, sorted by `labels`; a and kappa are `margin` and `slope`.
+    """
+
+    def __init__(self, points: PointSet, labels: np.ndarray, margin, slope):
+        single = points.points.shape[1] >= FEATURES_FOR_SINGLE
+        self.dtype = np.dtype(np.float32 if single else np.float64)
+        self.labels = labels
+        self.margin = margin
+        self.half = 0.5 - margin  # the least p_ij - a of a nearer center j
+        self.positive = 1.0 / slope  # a cell is positive if S is less
+        self._starts = np.searchsorted(labels, np.arange(labels[-1] + 2))
+        self._points = points.centered.astype(self.dtype)
+        self._norms = points.squared_norms
+        self._radius = float(np.sqrt(points.squared_norms.max()))
+        self._own_error = float(self._error(self._radius))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def _error(self, radius):
+        """Bound the error of squared distances of points of norm `radius`.
+
+        A product of d features in any order of summation is wrong by no more than
+        (d + 3) eps / 2 |x| |y|, its two factors having been rounded before.
+        """
+        eps = np.finfo(self.dtype).eps
+        unit = (0.275 * self._points.shape[1] + 8) * eps + ACCURACY
+        return unit * np.square(radius + self._radius)
+
+    def _rough(self, points, norms) -> np.ndarray:
+        distances = points @ self._points.T
+        distances *= -2.0
+        distances += norms.astype(self.dtype)[:, np.newaxis]
+        distances += self._norms.astype(self.dtype)
+        return distances
+
+    def rows(self, rows: PointSet) -> _Rows:
+        """Return rows with distances and nearest centers; nothing is decided yet."""
+        norms = rows.squared_norms
+        distances = self._rough(rows.centered.astype(self.dtype), norms)
+        order = self._nearest(distances)
+        return _Rows(
+            distances,
+            self._error(np.sqrt(norms)),
+            order,
+            np.full(len(norms), -1, dtype=np.intp),
+            np.full(len(norms), np.inf),
+        )
+
+    def _nearest(self, distances: np.ndarray) -> np.ndarray:
+        n_ranked = min(_N_RANKED, len(self))
+        order = np.empty((len(distances), n_ranked), dtype=np.intp)
+        for block in blocks_of_rows(len(distances), len(self)):
+            near = distances[block]
+            chosen = np.argpartition(near, n_ranked - 1, axis=1)[:, :n_ranked]
+            ranks = np.argsort(np.take_along_axis(near, chosen, axis=1), axis=1)
+            order[block] = np.take_along_axis(chosen, ranks, axis=1)
+        return order
+
+    def is_usable(self, rows: _Rows) -> np.ndarray:
+        """Return which rows are near enough to the centers for rough distances."""
+        limit = np.sqrt(np.finfo(self.dtype).max)
+        return np.isfinite(rows.distances).all(axis=1) & (rows.errors < limit)
+
+    def much_nearer_to_one_label(self, rows: _Rows) -> np.ndarray:
+        """Return which rows lie in a cell of the nearest label, and in no other."""
+        near = np.take_along_axis(rows.distances, rows.order, axis=1).astype(float)
+        labels = self.labels[rows.order]
+        other = labels != labels[:, [0]]
+        first = np.where(other.any(axis=1), other.argmax(axis=1), near.shape[1] - 1)
+        nearest = np.sqrt(np.maximum(near[:, 0], 0.0) + rows.errors)
+        others = np.take_along_axis(near, first[:, np.newaxis], axis=1)[:, 0]
+        others = np.sqrt(np.maximum(others - rows.errors, 0.0))
+        return nearest * ((1 + self.margin) / self.margin * (1 + 1e-6)) <= others
+
+    def ask_rivals(self, rows: _Rows, first: int, last: int) -> None:
+        """Lower the limits to the values of the cells of some nearest centers."""
+        rivals = rows.order[:, first:last]
+        row, _ = np.indices(rivals.shape)
+        upper = self.sums(rows, row.ravel(), rivals.ravel(), upward=True)
+        upper = upper.reshape(rivals.shape)
+        # A cell that is positive bars those of other labels that are not.
+        limits = np.maximum(upper, self.positive) * (1 + 1e-6)
+        if limits.size:
+            chosen = upper.argmin(axis=1)[:, np.newaxis]
+            found = np.take_along_axis(limits, chosen, axis=1)[:, 0]
+            better = found < rows.limits
+            centers = np.take_along_axis(rivals, chosen, axis=1)[:, 0]
+            rows.best[better] = self.labels[centers[better]]
+            rows.limits[better] = found[better]
+
+    def near_contenders(self, rows: _Rows):
+        """Find cells of other labels than the best that may reach the limit.
+
+        Returns which rows have none beyond the nearest centers, and pairs of rows and
+        cells among these.
+        """
+        closed = np.empty(len(rows.best), dtype=bool)
+        pairs = []
+        for block in blocks_of_rows(len(closed), rows.order.shape[1] ** 2):
+            some = rows.take(block)
+            near = np.take_along_axis(some.distances, some.order, axis=1)
+            sure = near - 2 * some.errors[:, np.newaxis]
+            labels = self.labels[some.order]
+            differ = labels[:, :, np.newaxis] != labels[:, np.newaxis]
+            nearer = differ & (near[:, np.newaxis] <= sure[:, :, np.newaxis])
+            other = labels != some.best[:, np.newaxis]
+            limits = some.limits[:, np.newaxis]
+            row, rank = np.nonzero(other & (self.half * nearer.sum(axis=2) <= limits))
+            pairs.append((row + block.start, some.order[row, rank]))
+            # A center beyond is no nearer than the last one.
+            before = near <= sure[:, [-1]]
+            counts = (differ & before[:, np.newaxis]).sum(axis=2)
+            counts = np.where(other, counts, before.sum(axis=1, keepdims=True))
+            closed[block] = self.half * counts.min(axis=1) > some.limits
+        if rows.order.shape[1] == len(self):
+            closed[:] = True
+        row, cell = map(np.concatenate, zip(*pairs, strict=True))
+        return closed, row, cell
+
+    def all_contenders(self, rows: _Rows, *, other_labels: bool):
+        """Pair rows with all cells that may reach the limit, by the ranks alone."""
+        found = [
+            self._ranked(rows.take(k), other_labels) for k in range(len(rows.best))
+        ]
+        row = np.repeat(np.arange(len(found)), [len(cells) for cells in found])
+        return row, np.concatenate([np.empty(0, dtype=np.intp), *found])
+
+    def _ranked(self, row: _Rows, other_labels: bool) -> np.ndarray:
+        """Return the cells with few nearer centers of other labels before a row."""
+        distances = row.distances.astype(float)
+        sure = distances - 2 * row.errors
+        counts = np.searchsorted(np.sort(distances), sure, side="right")
+        # Not even all nearer centers of its own label would make these contenders.
+        largest = np.diff(self._starts).max()
+        may = np.flatnonzero(self.half * (counts - largest) <= row.limits)
+        for label in np.unique(self.labels[may]):
+            own = slice(self._starts[label], self._starts[label + 1])
+            inside = slice(*np.searchsorted(may, [own.start, own.stop]))
+            of_label = np.sort(distances[own])
+            some = may[inside]
+            counts[some] -= np.searchsorted(of_label, sure[some], side="right")
+        wanted = self.half * counts[may] <= row.limits
+        if other_labels:
+            wanted &= self.labels[may] != row.best
+        return may[wanted]
+
+    def sums(self, rows: _Rows, row, cells, *, upward: bool) -> np.ndarray:
+        """Bound S of pairs of a row and a cell, from above or from below."""
+        sums = np.empty(len(cells))
+        order = np.argsort(cells, kind="stable")
+        wanted, starts = np.unique(cells[order], return_index=True)
+        places = np.split(order, starts[1:])
+        for block in blocks_of_rows(len(wanted), 1, _BLOCK_CELLS):
+            inverses, relative = self._half_inverses(wanted[block], upward)
+            for cell, at, inverse, error in zip(
+                wanted[block], places[block], inverses, relative, strict=True
+            ):
+                for start in range(0, len(at), _BLOCK_SUMMED):
+                    some = at[start : start + _BLOCK_SUMMED]
+                    sums[some] = self._sum(
+                        rows, row[some], cell, inverse, error, upward
+                    )
+        return sums
+
+    def _half_inverses(self, cells, upward):
+        """Return 1 / (2 d_ij^2), and a bound of its relative error, for all j.
+
+        Pairs that are too near count for nothing from below, infinitely from above.
+        """
+        squares = self._rough(self._points[cells], self._norms[cells])
+        too_near = squares < 4 * self._own_error
+        squares[too_near] = 1.0
+        inverses = np.divide(0.5, squares, out=squares)
+        relative = inverses * self.dtype.type(8 / 3 * self._own_error)
+        relative += 8 * np.finfo(self.dtype).eps
+        inverses[too_near] = np.inf if upward else 0.0
+        for k, label in enumerate(self.labels[cells]):
+            inverses[k, self._starts[label] : self._starts[label + 1]] = 0.0
+        return inverses, relative
+
+    def _sum(self, rows, row, cell, inverse, relative, upward) -> np.ndarray:
+        # p_ij(x) - a = 1/2 - a + (|x - x_i|^2 - |x - x_j|^2) / (2 d_ij^2)
+        if upward and np.isinf(inverse.max()):
+            return np.full(len(row), np.inf)
+        sign = 1 if upward else -1
+        near = rows.distances[row]
+        difference = near[:, [cell]] - near
+        errors = np.abs(difference)
+        errors *= relative
+        errors += (8 / 3 * rows.errors[row]).astype(self.dtype)[:, np.newaxis]
+        errors *= sign
+        difference += errors
+        difference *= inverse
+        eps = np.finfo(self.dtype).eps
+        difference += self.dtype.type(self.half + sign * 4 * eps)
+        np.maximum(difference, 0.0, out=difference)
+        if not upward:
+            difference[:, inverse == 0.0] = 0.0
+        own = self.labels[cell]
+        difference[:, self._starts[own] : self._starts[own + 1]] = 0.0
+        return difference.sum(axis=1) * (1.0 + sign * 256.0 * eps)
+
+
+def decide(rough: RoughCells, points: PointSet):
+    """Decide the classes of rows.
+
+    Returns the class of each, -1 for those in doubt; of these, which have to be decided
+    by other means; and for the rest of them pairs of rows and cells among which are
+    all that may be positive or the best.
+    """
+    everything = rough.rows(points)
+    classes = np.full(len(points), -1, dtype=np.intp)
+    usable = rough.is_usable(everything)
+    sure = usable & rough.much_nearer_to_one_label(everything)
+    classes[sure] = rough.labels[everything.order[sure, 0]]
+    left = np.flatnonzero(usable & ~sure)
+    rows = everything if len(left) == len(points) else everything.take(left)
+    for rivals in _RIVALS:
+        if len(left) == 0:
+            break
+        rough.ask_rivals(rows, *rivals)
+        closed, row, cell = rough.near_contenders(rows)
+        row, cell = _among(closed, row, cell)
+        lower = rough.sums(rows, row, cell, upward=False)
+        closed[row[lower <= rows.limits[row]]] = False
+        classes[left[closed]] = rows.best[closed]
+        left, rows = left[~closed], rows.take(~closed)
+    hopeless = ~usable
+    if len(left):
+        row, cell = rough.all_contenders(rows, other_labels=True)
+        many = np.bincount(row, minlength=len(left)) > _MOST_CONTENDERS
+        row, cell = _among(~many, row, cell)
+        lower = rough.sums(rows, row, cell, upward=False)
+        closed = ~many
+        closed[row[lower <= rows.limits[row]]] = False
+        classes[left[closed]] = rows.best[closed]
+        hopeless[left[many]] = True
+        doubtful = ~closed & ~many
+        left, rows = left[doubtful], rows.take(doubtful)
+    row, cell = rough.all_contenders(rows, other_labels=False)
+    lower = rough.sums(rows, row, cell, upward=False)
+    may = lower <= rows.limits[row]
+    return classes, np.flatnonzero(hopeless), left[row[may]], cell[may]
+
+
+def _among(wanted, row, cell):
+    kept = wanted[row]
+    return row[kept], cell[kept]
