@@ -356,11 +356,25 @@ class ReasonsDisplay:
         self.ax_.text(left + 0.5, top, text, **style)
 
 
+def _numbers(X):
+    """Return samples as an array or a CSR matrix of numbers, missing ones included."""
+    try:
+        return check_array(
+            X, accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan"
+        )
+    except ValueError as error:
+        if "convert string" not in str(error):
+            raise
+        raise ValueError(
+            f"{error}. Features are drawn as numbers. Of a pipeline that makes numbers "
+            "of them pass the last step, pipeline[-1], and for X and X_train what "
+            "pipeline[:-1].transform makes of them."
+        ) from error
+
+
 def _dense(X) -> np.ndarray:
     """Return samples as a dense array of numbers, missing ones included."""
-    X = check_array(
-        X, accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan"
-    )
+    X = _numbers(X)
     return X.toarray() if sparse.issparse(X) else X
 
 
@@ -381,9 +395,7 @@ def _rows(X, indices: np.ndarray, n_features: int) -> np.ndarray:
 
 def _spread(X) -> np.ndarray:
     """Return the standard deviation of each feature, 1 for those that are constant."""
-    X = check_array(
-        X, accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan"
-    )
+    X = _numbers(X)
     if sparse.issparse(X):
         spread = np.sqrt(mean_variance_axis(X, axis=0)[1])
     else:

@@ -10,7 +10,7 @@ from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import ExtraTreeClassifier
 
 from sklearn_memorize import MemorizingClassifier
@@ -385,6 +385,17 @@ def test_a_class_without_reasons_leaves_its_place_empty():
 def test_reasons_that_cannot_be_drawn_are_refused(classifier, options, message):
     with pytest.raises(ValueError, match=message):
         ReasonsDisplay.from_estimator(classifier, X[:2], **{"X_train": X, **options})
+
+
+def test_text_is_refused_by_name_of_what_can_be_drawn_of_it():
+    words = np.array([["red", "small"], ["red", "large"], ["blue", "small"]])
+    pipeline = make_pipeline(OneHotEncoder(), MemorizingClassifier(random_state=0))
+    pipeline.fit(words, [0, 1, 1])
+    with pytest.raises(ValueError, match=r"pipeline\[-1\]"):
+        ReasonsDisplay.from_estimator(pipeline, words, X_train=words)
+    numbers = pipeline[:-1].transform(words)
+    display = ReasonsDisplay.from_estimator(pipeline[-1], numbers, X_train=numbers)
+    assert display.reasons.classes.shape == (3, 2)
 
 
 @pytest.mark.parametrize(

@@ -245,9 +245,10 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
     1 - eta; omega is the Gaussian mean width of the pieces of the covering [1]_.
 
     Any two distinct rows differ in some feature, and comparing two numbers is exact. So
-    separating hyperplanes recall any training set, memory permitting; with ReLU
-    activation, as long as differences that matter and the largest entry are less than
-    a factor of about 2**1990 apart.
+    separating hyperplanes recall any training set with entries of at most 2**1000
+    (about 1e301; larger ones are refused), memory permitting; with ReLU activation, as
+    long as differences that matter and the largest entry are less than a factor of
+    about 2**1990 apart.
 
     Of more than 8,192 features, hyperplanes look only at those that are not zero in all
     training samples, if these are at most a quarter; predictions ignore the others.

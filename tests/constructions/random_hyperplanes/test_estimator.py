@@ -369,3 +369,13 @@ def test_pruning_drops_hyperplanes_that_no_neuron_reads():
         read = (weights != 0).any(axis=0)
         assert read.all() == prune
         assert (len(first.biases) < 300) == prune
+
+
+@pytest.mark.parametrize("hyperplanes", ["adapted", "random"])
+def test_entries_are_recalled_up_to_the_size_that_is_documented(hyperplanes):
+    classifier = MemorizingClassifier(hyperplanes=hyperplanes, random_state=0)
+    X, y = np.array([[1.0], [-1.0]]), [0, 1]
+    largest = classifier.fit(2.0**1000 * X, y)
+    assert largest.predict(2.0**1000 * X).tolist() == y
+    with pytest.raises(ValueError, match="Scale the features down"):
+        classifier.fit(2.0**1001 * X, y)
