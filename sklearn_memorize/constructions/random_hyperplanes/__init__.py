@@ -9,8 +9,8 @@ Theorem
    mean width of the pieces of the cover, :math:`\lambda` the largest bias. Up to
    constants, which the paper leaves open. :math:`N` does not appear.
 Test data
-   Nothing is proven. In the table below it does at least as well as the nearest
-   neighbour with four draws (the default), and almost with one.
+   Nothing is proven. In the table below four draws of random hyperplanes do at least as
+   well as the nearest neighbour, and one almost does.
 """
 
 import math
