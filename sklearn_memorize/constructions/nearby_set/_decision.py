@@ -17,7 +17,9 @@ accuracy, for the cells that may be positive or the best.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +65,8 @@ class RoughCells:
 
     def __init__(self, points: PointSet, labels: np.ndarray, margin, slope):
         single = points.points.shape[1] >= FEATURES_FOR_SINGLE
-        self.dtype = np.dtype(np.float32 if single else np.float64)
+        self.dtype: np.dtype[Any] = np.dtype(np.float32 if single else np.float64)
+        self._eps = float(np.finfo(self.dtype).eps)
         self.labels = labels
         self.margin = margin
         self.half = 0.5 - margin  # the least p_ij - a of a nearer center j
@@ -83,7 +86,7 @@ class RoughCells:
         A product of d features in any order of summation is wrong by no more than
         (d + 3) eps / 2 |x| |y|, its two factors having been rounded before.
         """
-        eps = np.finfo(self.dtype).eps
+        eps = self._eps
         unit = (0.275 * self._points.shape[1] + 8) * eps + ACCURACY
         return unit * np.square(radius + self._radius)
 
@@ -119,7 +122,7 @@ class RoughCells:
 
     def is_usable(self, rows: _Rows) -> np.ndarray:
         """Return which rows are near enough to the centers for rough distances."""
-        limit = np.sqrt(np.finfo(self.dtype).max)
+        limit = math.sqrt(float(np.finfo(self.dtype).max))
         return np.isfinite(rows.distances).all(axis=1) & (rows.errors < limit)
 
     def much_nearer_to_one_label(self, rows: _Rows) -> np.ndarray:
@@ -233,7 +236,7 @@ class RoughCells:
         squares[too_near] = 1.0
         inverses = np.divide(0.5, squares, out=squares)
         relative = inverses * self.dtype.type(8 / 3 * self._own_error)
-        relative += 8 * np.finfo(self.dtype).eps
+        relative += 8 * self._eps
         inverses[too_near] = np.inf if upward else 0.0
         for k, label in enumerate(self.labels[cells]):
             inverses[k, self._starts[label] : self._starts[label + 1]] = 0.0
@@ -252,7 +255,7 @@ class RoughCells:
         errors *= sign
         difference += errors
         difference *= inverse
-        eps = np.finfo(self.dtype).eps
+        eps = self._eps
         difference += self.dtype.type(self.half + sign * 4 * eps)
         np.maximum(difference, 0.0, out=difference)
         if not upward:
