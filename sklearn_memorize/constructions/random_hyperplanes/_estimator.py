@@ -193,7 +193,8 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
         would get. Where the score of the own label is low, the label may be wrong. Only
         where there is `loo_score_`.
     loo_indices_ : ndarray of shape (n_left_out,)
-        Which training samples these are: of equal ones the first.
+        Which training samples these are: of equal ones the first. `fit` puts them in
+        increasing order.
     network_ : CoverNetwork
         The network: layers, sizes, evaluation.
     radius_ : float
@@ -591,11 +592,12 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
             left_out = leave_one_out(
                 draws, training, rules.n_left_out, _n_threads(self.n_jobs)
             )
+            order = np.argsort(left_out.rows)
             votes = {
                 "n_votes_": left_out.n_votes,
                 "loo_score_": left_out.accuracy,
-                "loo_decision_function_": left_out.scores,
-                "loo_indices_": left_out.rows.astype(np.intp),
+                "loo_decision_function_": left_out.scores[order],
+                "loo_indices_": left_out.rows[order].astype(np.intp),
             }
             calibration = left_out.calibration
         weights = self._class_weights(training.sizes)
