@@ -11,9 +11,11 @@ from threadpoolctl import threadpool_limits
 HERE = Path(__file__).parent
 # Files that need packages which are large to install: `make test-extras`.
 NEED_EXTRAS = {
+    HERE / "applications" / "test_corrector_in_skops.py",
     HERE / "constructions" / "random_hyperplanes" / "test_dask.py",
     HERE / "estimator" / "test_skops.py",
     HERE / "export" / "test_onnx.py",
+    HERE / "export" / "test_onnx_corrector.py",
     HERE / "export" / "test_torch.py",
 }
 

@@ -407,21 +407,6 @@ def test_a_stored_corrector_answers_the_same_and_goes_on(options):
     np.testing.assert_array_equal(other.corrections_.case, patched.corrections_.case)
 
 
-def test_skops_trusts_the_types_of_this_package_alone():
-    skops_io = needs("skops", "skops.io").io
-    X, y = DIGITS
-    model = FrozenEstimator(LogisticRegression(C=1e-4).fit(X[:300], y[:300]))
-    patched = corrector(model).fit(X[:400], y[:400])
-    written = skops_io.dumps(patched)
-    trusted = skops_io.get_untrusted_types(data=written)
-    names = {name.rpartition(".")[2] for name in trusted}
-    assert names <= {"MemorizingCorrector", "MemorizingClassifier", "FrozenEstimator"}
-    other = skops_io.loads(written, trusted=trusted)
-    np.testing.assert_array_equal(other.predict(X), patched.predict(X))
-    other.correct(X[400:700], y[400:700])
-    assert other.score(X[:700], y[:700]) == 1.0
-
-
 def test_a_damaged_file_is_refused():
     X, y = DIGITS
     patched = corrector(GaussianNB()).fit(X[:200], y[:200])

@@ -17,7 +17,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from support.needs import needs
 
 from sklearn_memorize.applications import MemorizingCorrectorRegressor
 from sklearn_memorize.exceptions import ConflictingLabelsWarning
@@ -165,14 +164,7 @@ def test_sparse_and_dense_rows_get_the_same_answers():
 def test_a_stored_corrector_answers_the_same_and_goes_on():
     model = FrozenEstimator(Ridge().fit(X, Y))
     patched = MemorizingCorrectorRegressor(model).fit(X[:300], Y[:300])
-    others = [pickle.loads(pickle.dumps(patched))]
-    skops_io = needs("skops", "skops.io").io
-    written = skops_io.dumps(patched)
-    trusted = skops_io.get_untrusted_types(data=written)
-    names = {name.rpartition(".")[2] for name in trusted}
-    assert names <= {"MemorizingCorrectorRegressor", "FrozenEstimator"}
-    others.append(skops_io.loads(written, trusted=trusted))
-    for other in others:
-        np.testing.assert_array_equal(other.predict(X), patched.predict(X))
-        other.correct(X[300:], Y[300:])
-        assert (other.predict(X) == Y).all()
+    other = pickle.loads(pickle.dumps(patched))
+    np.testing.assert_array_equal(other.predict(X), patched.predict(X))
+    other.correct(X[300:], Y[300:])
+    assert (other.predict(X) == Y).all()

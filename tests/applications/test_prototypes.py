@@ -57,11 +57,3 @@ def test_one_sample_stands_for_a_single_class():
     few, labels = PrototypeSelector().fit_resample(X[:7], np.zeros(7))
     np.testing.assert_array_equal(few, X[:1])
     assert labels.tolist() == [0]
-
-
-def test_it_is_a_sampler_of_imbalanced_learn():
-    pipeline = needs("imblearn.pipeline", "imblearn")
-    model = pipeline.make_pipeline(
-        PrototypeSelector(random_state=0), KNeighborsClassifier(1)
-    )
-    assert model.fit(X[:1000], Y[:1000]).score(X[1000:], Y[1000:]) > 0.8

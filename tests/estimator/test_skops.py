@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from support.exported import each_case, fitted, memorizing, samples
 from support.needs import needs
+from support.storage import LABELS, SAMPLES
 
 from sklearn_memorize import MemorizingClassifier, RandomThresholdTransformer
 
@@ -132,3 +133,16 @@ def test_contents_that_do_not_fit_are_refused(key, value, reason):
             target.writestr(name, content)
     with pytest.raises(ValueError, match=reason):
         skops_io.loads(changed.getvalue(), trusted=trusted)
+
+
+def test_a_set_of_samples_goes_on_and_forgets():
+    X, y = SAMPLES * 1.0, LABELS
+    ball = {"center": np.zeros(X.shape[1]), "radius": 10.0}
+    options = {"hyperplanes": "random", "n_draws": 2, "random_state": 0}
+    model = MemorizingClassifier(ball=ball, **options)
+    model.partial_fit(X[:40], y[:40], classes=[0, 1, 2])
+    other = restored(model)
+    for each in (model, other):
+        each.partial_fit(X[40:], y[40:]).forget(np.arange(10))
+    expected = model.decision_function(X)
+    np.testing.assert_array_equal(other.decision_function(X), expected)

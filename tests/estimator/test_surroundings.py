@@ -15,7 +15,6 @@ from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from support.estimators import CLASSES, PUBLIC, REGRESSORS, VARIANTS, answers, new
 from support.estimators import kind_of as kind_of_variant
-from support.needs import needs
 from support.storage import LABELS, SAMPLES, fitted
 
 from sklearn_memorize import MemorizingClassifier
@@ -305,39 +304,3 @@ def test_a_class_may_be_called_what_stored_objects_are():
 
 
 # Chunks without rows.
-
-
-@pytest.mark.parametrize("empty", [0, 1, 3])
-@pytest.mark.parametrize(
-    "labels",
-    [
-        LABELS + 2**53,
-        LABELS.astype(np.uint64) + np.uint64(2**63),
-        np.array(["few", "more", "most"])[LABELS],
-        np.array(["few", "more", "most"], dtype=object)[LABELS],
-        LABELS > 0,
-        LABELS.astype(np.uint8),
-        LABELS.astype(np.float32),
-    ],
-    ids=lambda labels: labels.dtype.str,
-)
-def test_chunks_without_rows_leave_labels_what_they_are(labels, empty):
-    da = needs("dask", "dask.array").array
-    model = MemorizingClassifier(n_draws=2, random_state=0).fit(SAMPLES, labels)
-    sizes = [20, 20, 20]
-    sizes.insert(empty, 0)
-    parts = np.split(SAMPLES, np.cumsum(sizes)[:-1])
-    rows = da.concatenate(
-        [da.from_array(part, chunks=(max(len(part), 1), 5)) for part in parts],
-        allow_unknown_chunksizes=True,
-    )
-    filtered = da.from_array(SAMPLES, chunks=(20, 5))
-    filtered = filtered[filtered[:, 0] > np.inf]
-    for chunked, expected in ((rows, model.predict(SAMPLES)), (filtered, labels[:0])):
-        said = model.predict(chunked)
-        assert said.dtype == model.classes_.dtype
-        said = said.compute(scheduler="synchronous")
-        assert said.dtype == model.classes_.dtype
-        assert np.array_equal(said, expected)
-    scores = model.predict_proba(filtered).compute(scheduler="synchronous")
-    assert scores.shape == (0, len(model.classes_))

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import load_digits
-from support.needs import needs
 
 from sklearn_memorize import MemorizingClassifier
 from sklearn_memorize.constructions.random_hyperplanes._forgetting import turns_of
@@ -335,17 +334,3 @@ def test_turns_are_distinct_and_keyed():
     first, second = turns_of(hashes, 0), turns_of(hashes, 1)
     assert len(np.unique(first)) == 1000
     assert (np.argsort(first) != np.argsort(second)).any()
-
-
-def test_skops_files_hold_what_goes_on():
-    skops_io = needs("skops", "skops.io").io
-    model = taught(memorizing(), X[:100], Y[:100])
-    written = skops_io.dumps(model)
-    trusted = skops_io.get_untrusted_types(data=written)
-    assert [name.rpartition(".")[2] for name in trusted] == ["MemorizingClassifier"]
-    other = skops_io.loads(written, trusted=trusted)
-    for each in (model, other):
-        taught(each, X[100:150], Y[100:150]).forget(np.arange(30))
-    np.testing.assert_array_equal(
-        other.decision_function(X), model.decision_function(X)
-    )
