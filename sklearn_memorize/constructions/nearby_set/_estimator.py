@@ -11,7 +11,7 @@ from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
 from ..._estimator._sklearn import Interval, StrOptions
 from ..._estimator._training_set import TrainingSet
-from ...exact._distances import slicing
+from ...exact._distances import FEATURES_FOR_SINGLE, slicing
 from ._cells import MARGIN
 from ._construction import build_nearby_set_network
 from ._decision import BLOCK_BYTES
@@ -120,7 +120,10 @@ class NearbySetClassifier(BaseMemorizingClassifier):
         # and again for the cells; and tables of distances.
         n_slices = slicing(training.n_features)[1]
         n_tabled = min(8 * training.n_samples**2, BLOCK_BYTES)
-        return 4 * (10 + 6 * n_slices) * training.n_values + 2 * n_tabled
+        if training.n_features < FEATURES_FOR_SINGLE:
+            return 4 * (10 + 6 * n_slices) * training.n_values + 2 * n_tabled
+        # Most distances are looked through in single precision, a block at a time.
+        return 4 * (7 * n_slices - 3) * training.n_values + n_tabled
 
     def _build(self, training: TrainingSet, progress: Progress):
         # A zero that a sparse matrix leaves out has no sign.
