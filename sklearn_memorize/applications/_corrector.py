@@ -6,7 +6,7 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.utils import Bunch, check_consistent_length, column_or_1d, get_tags
+from sklearn.utils import Bunch, column_or_1d, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
@@ -17,7 +17,6 @@ from .._estimator._sklearn import (
     HasMethods,
     Interval,
     StrOptions,
-    _check_sample_weight,
     _fit_context,
     finite_for_certain,
 )
@@ -41,6 +40,7 @@ from ._views import (
     fitted_view,
     last_values,
     prefit_base,
+    read_cases,
     recognized,
     rows_at,
     settle_contradictions,
@@ -293,24 +293,13 @@ class MemorizingCorrector(
         return self
 
     def _read(self, X, y, sample_weight, reset: bool):
-        """Check the sizes and the labels; the base model checks what is in X."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} requires y to be passed, but the target y "
-                "is None."
-            )
-        refuse_several_labels(y, self)
-        X = recognized(self, X, reset)
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        check_consistent_length(X, y)
-        if len(y) == 0:
-            raise ValueError("There are 0 samples, and at least one case is needed.")
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, y, dtype=np.float64, ensure_non_negative=True
-            )
-        return X, y, sample_weight
+        def labels(y):
+            refuse_several_labels(y, self)
+            y = column_or_1d(y, warn=True)
+            check_classification_targets(y)
+            return y
+
+        return read_cases(self, X, y, sample_weight, reset, labels)
 
     def _begin(self, y: np.ndarray) -> None:
         """Set the classes, and a memory without any case."""

@@ -6,7 +6,7 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin
-from sklearn.utils import Bunch, check_consistent_length, column_or_1d, get_tags
+from sklearn.utils import Bunch, column_or_1d, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimator._documentation import DocumentedMixin
@@ -15,7 +15,6 @@ from .._estimator._sklearn import (
     HasMethods,
     Interval,
     StrOptions,
-    _check_sample_weight,
     _fit_context,
     finite_for_certain,
 )
@@ -29,6 +28,7 @@ from ._views import (
     fitted_view,
     last_values,
     prefit_base,
+    read_cases,
     recognized,
     rows_at,
     settle_contradictions,
@@ -218,24 +218,13 @@ class MemorizingCorrectorRegressor(
         return self
 
     def _read(self, X, y, sample_weight, reset: bool):
-        """Check the sizes and the targets; the base model checks what is in X."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} requires y to be passed, but the target y "
-                "is None."
-            )
-        X = recognized(self, X, reset)
-        y = column_or_1d(y, warn=True, dtype=np.float64)
-        check_consistent_length(X, y)
-        if len(y) == 0:
-            raise ValueError("There are 0 samples, and at least one case is needed.")
-        if not np.isfinite(y).all():
-            raise ValueError("Input y contains NaN or infinity.")
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, y, dtype=np.float64, ensure_non_negative=True
-            )
-        return X, y, sample_weight
+        def targets(y):
+            y = column_or_1d(y, warn=True, dtype=np.float64)
+            if not np.isfinite(y).all():
+                raise ValueError("Input y contains NaN or infinity.")
+            return y
+
+        return read_cases(self, X, y, sample_weight, reset, targets)
 
     def _join(self, X, y: np.ndarray, kept: np.ndarray) -> None:
         """Memorize the rows `kept` of a call as cases, and certify all."""

@@ -6,11 +6,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from .._estimator._messages import listed, warn
-from .._estimator._sklearn import _safe_indexing
+from .._estimator._sklearn import _check_sample_weight, _safe_indexing
 from .._estimator._training_set import canonical_csr, distinct_rows
 from ..exceptions import ConflictingLabelsWarning
 
@@ -32,6 +32,27 @@ def recognized(corrector, X, reset: bool):
         check_array(X)  # explains how to reshape it
     validate_data(corrector, X, skip_check_array=True, reset=reset)
     return X
+
+
+def read_cases(corrector, X, y, sample_weight, reset: bool, read_answers):
+    """Check the sizes of a call, and what `read_answers(y)` makes of the answers.
+
+    The model checks what is in X. Returns rows, answers and weights.
+    """
+    if y is None:
+        raise ValueError(
+            f"This {type(corrector).__name__} requires y to be passed, but the target "
+            "y is None."
+        )
+    X, y = recognized(corrector, X, reset), read_answers(y)
+    check_consistent_length(X, y)
+    if len(y) == 0:
+        raise ValueError("There are 0 samples, and at least one case is needed.")
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(
+            sample_weight, y, dtype=np.float64, ensure_non_negative=True
+        )
+    return X, y, sample_weight
 
 
 def fitted_base(estimator, X, y, sample_weight):

@@ -263,6 +263,13 @@ class BitCodes:
         return margins
 
 
+def mean_margins(sums, n_summed, unit, lowest: float = -1.0) -> np.ndarray:
+    """Return means of margins in a unit; the lowest margin where none was summed."""
+    means = sums / (unit * np.maximum(n_summed, 1))
+    means[np.broadcast_to(n_summed == 0, means.shape)] = lowest
+    return means
+
+
 def _n_tiles(n_samples: int) -> int:
     n_tiles = -(-n_samples // LANES)
     if n_tiles <= TILES_OF_A_GROUP:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -652,11 +653,14 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
             "n_votes_": self._given_votes,
         }
 
-    def _certify(  # type: ignore[override]
+    def _certify(self, training: Any, evidence: Any = None) -> None:
+        self._certify_samples(training, evidence, _N_CHECKED)
+
+    def _certify_samples(
         self,
         training: Samples,
         evidence: list | None,
-        n_checked: int = _N_CHECKED,
+        n_checked: int,
         row_numbers: np.ndarray | None = None,
     ) -> None:
         """Decide every training sample by the rule of `predict`.

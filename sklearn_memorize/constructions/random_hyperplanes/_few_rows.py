@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import kernels
+from ._codes import mean_margins
 from ._exact_hyperplanes import AxisHyperplanes
 from ._hyperplane_layer import HyperplaneLayer, in_same_units
 
@@ -61,8 +62,7 @@ class JoinedCoverings:
             words, self.masks, self.bounds, starts, n_votes
         )
         n_summed = np.minimum(self.widths, n_votes)
-        margins = sums / (self.n_hyperplanes * np.maximum(n_summed, 1))
-        margins[:, n_summed == 0] = -1.0
+        margins = mean_margins(sums, n_summed, self.n_hyperplanes)
         # Added in order, as the margins of many rows are.
         total = np.add.accumulate(margins, axis=1)[:, -1]
         return total, fires.transpose(1, 0, 2)
@@ -78,8 +78,10 @@ class JoinedCoverings:
 
 def are_few(n_rows: int, coverings: Sequence[Any]) -> bool:
     """Return whether calls take the most time for so many rows."""
+    if n_rows <= _FEW_ROWS:
+        return True
     n_words = sum(covering.masks.size for covering in coverings)
-    return n_rows <= _FEW_ROWS or n_rows * n_words <= _FEW_WORDS * len(coverings)
+    return n_rows * n_words <= _FEW_WORDS * len(coverings)
 
 
 def joined(coverings: Sequence[Any]) -> JoinedCoverings | None:

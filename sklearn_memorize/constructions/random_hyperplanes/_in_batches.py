@@ -42,6 +42,7 @@ class MemorizesBatches(BaseMemorizingClassifier):
     _attributes: Callable
     _constant: Callable
     _check_codes: Callable
+    _certify_samples: Callable
     _batches: Batches | None
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -207,8 +208,7 @@ class MemorizesBatches(BaseMemorizingClassifier):
             self._check_codes(training, training.labels, _N_CHECKED)
             self._record_certificate(training, 0)
         else:
-            arguments = training, codes, _N_CHECKED, seen.arrivals
-            self._certify(*arguments)  # type: ignore[call-arg]
+            self._certify_samples(training, codes, _N_CHECKED, seen.arrivals)
 
     def _grow(
         self,

@@ -31,6 +31,7 @@ from ..._estimator._probabilities import exponential, logarithm
 from ...kernels import LeftOut
 from ...kernels._memory import check_room
 from ...kernels._threads import run_in_threads
+from ._codes import mean_margins
 from ._network import Calibration, Covering
 from ._samples import Samples
 
@@ -180,9 +181,7 @@ def _votes_without(
     of_center = made[made >= 0]
     widths[of_center, labels[of_center]] -= 1
     n_summed = np.minimum(widths[:, :, np.newaxis], VOTES)
-    means = sums / (covering.hyperplanes.n_hyperplanes * np.maximum(n_summed, 1))
-    means[n_summed == 0] = -1.0
-    return means
+    return mean_margins(sums, n_summed, covering.hyperplanes.n_hyperplanes)
 
 
 def _as_counts(weights: np.ndarray) -> np.ndarray:

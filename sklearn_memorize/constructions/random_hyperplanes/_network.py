@@ -16,7 +16,7 @@ from ...kernels._threads import run_in_threads
 from ...network._layer import Activation, Layer, frozen
 from ...network._network import Network, torch_modules
 from ...network._storage import require, storable
-from ._codes import TILES_OF_A_GROUP, unpack_bits
+from ._codes import TILES_OF_A_GROUP, mean_margins, unpack_bits
 from ._exact_hyperplanes import stacked_weights
 from ._few_rows import JoinedCoverings, are_few, joined
 from ._hyperplane_layer import HyperplaneLayer, encode_by_all
@@ -114,18 +114,19 @@ class Covering:
         n_votes = min(n_votes, max(1, self.widths.max()))
         sums, fires = codes.votes(self.masks, self.bounds, self.starts, n_votes)
         n_summed = np.minimum(self.widths, n_votes)
-        scale = self.hyperplanes.n_hyperplanes * np.maximum(n_summed, 1)
-        if self.activation == "relu":
-            scale = scale * 2.0**FRACTION_BITS
-        margins = sums / scale
-        margins[:, n_summed == 0] = -1.0 if self.activation == "threshold" else -1e9
-        return margins, fires
+        lowest = -1.0 if self.activation == "threshold" else -1e9
+        return mean_margins(sums, n_summed, self._margin_unit, lowest), fires
 
     def neuron_margins(self, codes, neurons: np.ndarray) -> np.ndarray:
         """Return the margins of some neurons, (n_samples, n_neurons), as `margins`."""
         margins = codes.neuron_margins(self.masks[neurons], self.bounds[neurons])
+        return margins / self._margin_unit
+
+    @property
+    def _margin_unit(self) -> float:
+        """What counts, or sums of outputs, are divided by to be margins."""
         unit = 1.0 if self.activation == "threshold" else 2.0**FRACTION_BITS
-        return margins / (self.hyperplanes.n_hyperplanes * unit)
+        return self.hyperplanes.n_hyperplanes * unit
 
 
 @storable
