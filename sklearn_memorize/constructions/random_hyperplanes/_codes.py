@@ -20,7 +20,7 @@ from ...kernels._threads import run_in_threads
 
 # This many tiles become one group of planes.
 TILES_OF_A_GROUP = 8
-# More votes than this are found by counting how often each margin occurs.
+# More votes than this are found, in tiles, by counting how often each margin occurs.
 _FEW_VOTES = 8
 
 
@@ -245,7 +245,11 @@ class BitCodes:
         Returns integers of shape (n_samples, n_classes), and what `classes_that_fire`
         returns. Fewer margins are summed where a class has fewer neurons.
         """
-        if n_votes > _FEW_VOTES and bounds.max() <= 64 * masks.shape[1] + 1:
+        if (
+            n_votes > _FEW_VOTES
+            and not self.are_planes
+            and bounds.max() <= 64 * masks.shape[1] + 1
+        ):
             votes = np.array([n_votes])
             sums = kernels.margin_sums(self.words(), masks, bounds, starts, votes)
             return sums[:, :, 0], self.classes_that_fire(masks, bounds, starts)
