@@ -88,6 +88,17 @@ class BitCodes:
         return cls(tiles, n_samples, n_bits)
 
     @classmethod
+    def filled(cls, n_positions: int, n_bits: int, positions, words) -> BitCodes:
+        """Return codes given as words at some positions, which increase."""
+        shape = _n_tiles(n_positions), -(-n_bits // 64), LANES
+        codes = cls(kernels.aligned_room(shape, np.uint64), n_positions, n_bits)
+        is_empty = np.ones(shape[0] * LANES, dtype=bool)
+        is_empty[positions] = False
+        codes.put_outputs(np.flatnonzero(is_empty), ~np.uint64(0))
+        codes.put_outputs(positions, words)
+        return codes
+
+    @classmethod
     def empty_planes(cls, n_samples: int, n_bits: int) -> BitCodes | None:
         """Return planes to be written, if so many codes are laid out in planes."""
         shape = kernels.shape_of_planes(_n_tiles(n_samples), -(-n_bits // 64))
@@ -198,8 +209,11 @@ class BitCodes:
 
     def masks(self, positions) -> np.ndarray:
         """Return u = 1[code = 0] of some samples, shape (n_positions, n_words)."""
-        valid = kernels.pack_bits(np.ones((1, self.n_bits), dtype=bool))
-        return ~self.words(positions) & valid
+        return self.masks_of(self.words(positions))
+
+    def masks_of(self, words: np.ndarray) -> np.ndarray:
+        """Return what `masks` returns, given the codes as words."""
+        return ~words & kernels.pack_bits(np.ones((1, self.n_bits), dtype=bool))
 
     def largest_bounds(self, masks, skip: slice) -> np.ndarray:
         """Return m = min <u, code> for each mask u, over all but the tiles to skip.
