@@ -109,9 +109,12 @@ def import_pandas():
     """Return the module, or None and why."""
     try:
         import pandas
-    except ImportError as error:
-        reason = "not installed" if error.name == "pandas" else f"broken ({error})"
-        return None, f"pandas is {reason}"
+    except ModuleNotFoundError as error:
+        if error.name == "pandas":
+            return None, "pandas is not installed"
+        return None, f"pandas cannot be imported ({error})"
+    except Exception as error:  # an installation may be broken in any way
+        return None, f"pandas cannot be imported ({error})"
     return pandas, ""
 
 

@@ -248,6 +248,15 @@ def test_a_column_to_keep_has_to_be_there(tmp_path):
         read(tmp_path, "a,y\n1,0\n2,1\n", keep=["z"])
 
 
+def test_a_broken_pandas_is_noted_and_done_without(tmp_path, monkeypatch):
+    (tmp_path / "pandas.py").write_text("raise ValueError('made for another NumPy')")
+    monkeypatch.delitem(sys.modules, "pandas", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    data = read(tmp_path, "a,b,y\n1,x,0\n2,z,1\n")
+    assert rows_of(data) == [[1, "x"], [2, "z"]]
+    assert noted(data, "pandas cannot be imported (made for another NumPy)")
+
+
 def typed_frame(pd):
     return pd.DataFrame(
         {
