@@ -1,12 +1,15 @@
 """Where a package of an extra is missing, the message names what to install."""
 
+import re
 import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 from support.samples import random_labels
 
+import sklearn_memorize
 from sklearn_memorize import MemorizingClassifier, network
 from sklearn_memorize.__main__ import main
 from sklearn_memorize.export import register_onnx_converters, to_torch
@@ -28,12 +31,12 @@ def classifier():
             lambda: capacity_report(X, Y, [classifier()]).to_dataframe(),
             "needs pandas.*read the attribute `rows`",
         ),
-        ("skl2onnx", register_onnx_converters, r"sklearn-memorize\[onnx\]"),
-        ("torch", lambda: to_torch(classifier()), r"sklearn-memorize\[torch\]"),
+        ("skl2onnx", register_onnx_converters, "pip install skl2onnx"),
+        ("torch", lambda: to_torch(classifier()), "pip install torch"),
         (
             "torch",
             lambda: classifier().network_.to_torch(),
-            r"sklearn-memorize\[torch\]",
+            "pip install torch",
         ),
     ],
 )
@@ -67,6 +70,13 @@ def test_the_demonstration_goes_on_without_a_package_and_says_so(
     assert "4 of 4 training samples get their own label back" in said
     assert missing in said
     assert (tmp_path / "data_memorized.png").exists() == (missing != "matplotlib")
+
+
+def test_no_hint_names_a_distribution_that_is_not_published():
+    for path in Path(sklearn_memorize.__file__).parent.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"pip install [^`]*sklearn[-_]memorize", text), path
+        assert 'pip install ".[' not in text, path
 
 
 def test_a_name_that_networks_do_not_have_is_an_error():
