@@ -18,11 +18,11 @@ cp /etc/ssl/certs/ca-certificates.crt "$folder/etc/ssl/certs/"
 rm -rf "$folder/source"
 mkdir "$folder/source"
 git archive HEAD | tar --extract --directory "$folder/source"
-# Without it joblib does not find out how many processors there are.
+# How much memory there is stands there.
 mountpoint --quiet "$folder/proc" || mount -t proc proc "$folder/proc"
 trap 'umount "$folder/proc"' EXIT
 chroot "$folder" env --ignore-environment PATH=/usr/bin:/bin HOME=/root \
-    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt bash -s -- "$@" << 'INSIDE'
+    LOKY_MAX_CPU_COUNT="$(nproc)" SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt bash -s -- "$@" << 'INSIDE'
 set -euo pipefail
 cd /source
 [ -x /uv/bin/uv ] || { python3 -m venv /uv && /uv/bin/pip install --quiet uv; }
