@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import effective_n_jobs
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
 from ..._estimator._messages import INSTEAD, listed
+from ..._estimator._parameters import threads_for
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError, InterpolationWarning
@@ -267,5 +266,4 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         )
 
     def _outputs(self, X) -> np.ndarray:
-        n_threads = min(effective_n_jobs(self.n_jobs), os.cpu_count() or 1)
-        return self.network_.forward(X, n_threads)
+        return self.network_.forward(X, threads_for(self.n_jobs))
