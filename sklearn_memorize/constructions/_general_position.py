@@ -62,10 +62,9 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
 
     def _bytes_to_build(self, training: TrainingSet) -> int:
         # The points, magnitudes, differences, and two more for their row space, which
-        # is found by four square matrices of the smaller size; so many more hold the
-        # hyperplanes through some groups.
+        # is found by four square matrices of the smaller size.
         smaller = min(training.n_samples, training.n_features)
-        return 8 * (5 * training.n_values + 8 * smaller**2)
+        return 8 * (5 * training.n_values + 4 * smaller**2)
 
     def _build(self, training: TrainingSet, progress: Progress):
         sizes = np.bincount(training.labels)
