@@ -17,7 +17,7 @@ from ...kernels._memory import check_room
 from ...kernels._threads import one_blas_thread
 from .._unit_sphere import UnitSphere
 from ..random_hyperplanes._drawing import HyperplaneStream, enclosing_ball
-from ._construction import anchored, check_room_for_features, separate, widen
+from ._construction import anchored, check_room_for_features, features_of, separate
 
 # Each attempt is that much wider than the one before.
 _GROWTH = 2**0.5
@@ -52,8 +52,7 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         the origin.
     maximum_margin : bool, default=True
         Whether the separator that ended the search is replaced by one of maximum
-        margin in the space of the standardized features (by libsvm up to 5,000
-        samples, beyond by liblinear, which comes close).
+        margin in the space of the standardized features.
     max_iter : int, default=1000
         Iterations of the search for a separator at each width.
     conflicts : {"majority", "raise"}, default="majority"
@@ -113,8 +112,8 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
     `InterpolationError`.
 
     **Determinism.** The hidden layer is the same everywhere for one seed. The output
-    layer is found by optimizers of SciPy and scikit-learn, and may differ from one
-    release of theirs to the next; what it recalls does not.
+    layer is found by optimizers and linear algebra of SciPy, and may differ from one
+    release to the next; what it recalls does not.
 
     **Test data.** The theorem promises separation of whole regions around the samples,
     but nothing about test accuracy. In practice a layer that is wider than necessary
@@ -213,7 +212,7 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
                 training.n_classes if training.n_classes > 2 else 1,
                 self.maximum_margin,
                 self.max_iter,
-                self.n_jobs,
+                threads_for(self.n_jobs),
             )
             if len(missed) == 0 or self.n_hyperplanes != "auto":
                 return network, n_iter
@@ -234,15 +233,16 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         stream = HyperplaneStream(seed, ball, self.max_bias)
         if self.n_hyperplanes != "auto":
             check_room_for_features(X, self.n_hyperplanes)
-            yield widen([stream.draw(self.n_hyperplanes)], X)
+            yield features_of(stream.draw(self.n_hyperplanes), X)
             return
         n_enough = max(_LEAST_ENOUGH, _ENOUGH * X.shape[0], self.min_hyperplanes)
-        layers, n_drawn = [], 0
+        features, n_drawn = None, 0
         for width in self._widths(min(n_enough, self.max_hyperplanes)):
             check_room_for_features(X, width)
-            layers.append(stream.draw(width - n_drawn))
+            layer = stream.draw(width - n_drawn)
+            features = features.widened(layer) if features else features_of(layer, X)
             n_drawn = width
-            yield widen(layers, X)
+            yield features
         check_room(6 * 8 * X.shape[0] * X.shape[1], "Copies of the samples")
         sphere = UnitSphere.around(X, self.center)
         for width in self._widths(min(n_enough, self.max_hyperplanes)):
