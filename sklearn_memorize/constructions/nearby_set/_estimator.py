@@ -82,8 +82,8 @@ class NearbySetClassifier(BaseMemorizingClassifier):
     stored. Fitting takes O(N^2 d) operations and O(N d) bytes beside tables of bounded
     size. Predicting takes O(K d) operations a row for the distances to the centers, of
     which there are K, in single precision from 128 features on, and as much again for
-    each of the cells that may decide: mostly those of the two nearest centers, by
-    bounds.
+    each of the cells that may decide: mostly that of the nearest center, by bounds.
+    `decision_function` looks at several cells of each class.
 
     Outside of all cells the network is 0. There the class of the largest cell value
     before its ReLU is predicted, so that every input has a defined answer;

@@ -254,6 +254,11 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
     Of more than 8,192 features, hyperplanes look only at those that are not zero in all
     training samples, if these are at most a quarter; predictions ignore the others.
 
+    **Cost.** For N samples of d features, n hyperplanes and K neurons in all draws:
+    `fit` takes O(N n d + N K n / 64) operations, for a greedy cover O(N^2 n / 64) at
+    most, and N n / 8 bytes for codes beside the samples; a prediction
+    O(n d + K n / 64). With ReLU activation n / 64 is n, and codes take 8 N n bytes.
+
     References
     ----------
     .. [1] S. Dirksen, P. Finke, M. Genzel, "Memorization with neural nets: going beyond
