@@ -6,10 +6,10 @@ documentation shows, and all of them to `constructions.md`, both next to this fi
     python benchmarks/constructions.py [--case NAME ...] [--missing]
 
 A case is a data set (`digits`, `mnist-10k`, `mnist-60k`, `random-2k`, `random-10k`) or
-one of its rows (`digits/SlabClassifier`); `--list` names them. Rows are written as soon as they
-are measured and replace those of the same name; `--missing` leaves out the rows that
-are there. MNIST is read from $SKLEARN_MEMORIZE_DATA/data/mnist (by default ../shared).
-All rows take about 15 minutes on one idle core.
+one of its rows (`digits/SlabClassifier`); `--list` names them. Rows are written as soon
+as they are measured and replace those of the same name; `--missing` leaves out the rows
+that are there. MNIST is read from $SKLEARN_MEMORIZE_DATA/data/mnist (by default
+../shared). All rows take about 15 minutes on one idle core.
 """
 
 from __future__ import annotations
@@ -230,9 +230,9 @@ HEADER = """# Every construction on the same data
 Written by `python benchmarks/constructions.py`.
 
 - digits: 2/3 of the samples to fit, 1/3 to test. mnist-10k: the first 10,000 training
-  images, and the 10,000 test images. mnist-60k: all training images. random-2k, random-10k: 2,000 and 10,000 normally
-  distributed samples in 20 dimensions with 10 random classes; as many new samples are
-  predicted, for which no answer is right.
+  images, and the 10,000 test images. mnist-60k: all training images. random-2k,
+  random-10k: 2,000 and 10,000 normally distributed samples in 20 dimensions with 10
+  random classes; as many new samples are predicted, for which no answer is right.
 - training: accuracy on the training set. For the regressor the largest error in units
   of the range of the targets; these are the digits as numbers, or random numbers.
 - test: accuracy on the test set. For the regressor the share of answers that round to

@@ -120,7 +120,7 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
     does better (`min_hyperplanes`): it is a random-feature support vector machine. The
     maximum margin may well do worse than the separator that ended the search.
 
-    **Cost.** For n features of N samples in d dimensions and k outputs: O(N n d + N n^2)
+    **Cost.** For n features of N samples in d dimensions and k outputs: O(N n (d + n))
     operations, O(k N n) for each of some dozens of steps of the search, and O(k n^3)
     for each of about as many towards the maximum margin; widths grow by a factor, so
     that the last one takes most of the time. The features take 8 N n bytes. A
