@@ -13,6 +13,7 @@ _BLOCK_VALUES = 1 << 21
 # Points are compared with so many landmarks first, if there are so many of them, and so
 # many of those that seem nearest to another label with all points.
 _N_LANDMARKS = 256
+_BLOCK_LANDMARKS = 1 << 18
 _LEAST_TO_COMPARE = 4096
 _N_ASKED = 256
 # `squared_distances` is more accurate than this.
@@ -109,7 +110,7 @@ def _near_another_label(everything: PointSet, labels) -> np.ndarray:
     |x - y| >= |x - m| - r. Each step takes time linear in the number of points.
     """
     chosen = np.linspace(0, len(everything) - 1, _N_LANDMARKS).astype(np.intp)
-    blocks = blocks_of_rows(len(everything), _N_LANDMARKS)
+    blocks = blocks_of_rows(len(everything), _N_LANDMARKS, _BLOCK_LANDMARKS)
     cells = np.empty(len(everything), dtype=np.intp)
     own = np.empty(len(everything))
     for block in blocks:

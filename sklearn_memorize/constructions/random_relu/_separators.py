@@ -223,11 +223,9 @@ def _line_search(decay, start, end, margins, margins_at_end):
 
     if slope(1.0) <= 0:
         return 1.0
-    low, high = 0.0, 1.0
-    for _ in range(30):
-        t = (low + high) / 2
-        low, high = (t, high) if slope(t) < 0 else (low, t)
-    return (low + high) / 2
+    if slope(0.0) >= 0:  # a minimum, up to rounding
+        return 0.0
+    return float(optimize.brentq(slope, 0.0, 1.0, xtol=1e-9))
 
 
 def _margin(outputs, signs, coefficients) -> tuple[float, float]:
