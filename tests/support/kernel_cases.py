@@ -73,7 +73,7 @@ def covers(rng):
 def margins_and_fires(rng):
     tiles, codes, masks, bounds = _counting(rng)
     starts = _starts(rng, len(masks))
-    n_votes = int(rng.integers(1, 9))
+    n_votes = int(rng.choice([rng.integers(1, 9), rng.integers(1, 90)]))
     n_samples = rng.choice([None, int(rng.integers(0, 64 * len(tiles) + 1))])
 
     def run():
@@ -87,10 +87,8 @@ def margins_and_fires(rng):
 
 
 def margins_of_rows(rng):
-    n_rows, (n_coverings, n_words, n_classes) = (
-        rng.integers(1, 12),
-        rng.integers(1, 6, 3),
-    )
+    n_rows = rng.choice([rng.integers(1, 12), rng.integers(12, 600)])
+    n_coverings, n_words, n_classes = rng.integers(1, 6, 3)
     shape = n_rows, n_coverings, n_words
     words = rng.integers(0, 2**64, shape, dtype=np.uint64)
     starts = np.concatenate(
@@ -100,6 +98,42 @@ def margins_of_rows(rng):
     bounds = rng.integers(*rng.choice([[0, 64 * n_words], [-9, 1 << 30]]), starts[-1])
     n_votes = int(rng.choice([1, 2, 5, 40]))
     return lambda: kernels.margins_of_rows(words, masks, bounds, starts, n_votes)
+
+
+def _rows_of_words(rng, n_words):
+    n_rows = rng.choice([rng.integers(0, 20), rng.integers(100, 1200)])
+    words = rng.integers(0, 2**64, (n_rows, n_words), dtype=np.uint64)
+    if rng.random() < 0.5:  # codes that are alike: many counts are equal
+        words &= rng.integers(0, 2**64, words.shape, dtype=np.uint64) & words
+    return words
+
+
+def margin_sums(rng):
+    n_words = int(rng.integers(1, 5))
+    words, most = _rows_of_words(rng, n_words), 64 * n_words + 1
+    masks = rng.integers(0, 2**64, (rng.integers(0, 60), n_words), dtype=np.uint64)
+    starts, bounds = _starts(rng, len(masks)), rng.integers(0, most + 1, len(masks))
+    votes = np.unique(rng.integers(1, 70, rng.integers(1, 9)))
+    left_out = None
+    if rng.random() < 0.7:
+        left_out = kernels.LeftOut(
+            *(rng.integers(-1, max(len(words), 1), (2, len(masks)))),
+            rng.integers(0, most + 1, len(masks)),
+        )
+        if len(words) == 0:
+            left_out.centers[:] = left_out.setters[:] = -1
+    return lambda: kernels.margin_sums(words, masks, bounds, starts, votes, left_out)
+
+
+def two_smallest_counts(rng):
+    n_words = int(rng.integers(1, 5))
+    words = _rows_of_words(rng, n_words)
+    masks = rng.integers(0, 2**64, (rng.integers(0, 60), n_words), dtype=np.uint64)
+    starts = _starts(rng, len(masks))
+    starts[0] = 0
+    of_samples = np.sort(rng.integers(0, len(words) + 1, len(starts)))
+    of_samples[[0, -1]] = 0, len(words)
+    return lambda: kernels.two_smallest_counts(words, of_samples, masks, starts)
 
 
 def words_at(rng):
@@ -267,6 +301,7 @@ CASES = (
     compensated_sums,
     covers,
     integer_sums,
+    margin_sums,
     margins_and_fires,
     margins_of_rows,
     ordered_product,
@@ -277,6 +312,7 @@ CASES = (
     signs_in_planes,
     signs_of_rows,
     smallest_counts,
+    two_smallest_counts,
     words_at,
 )
 
