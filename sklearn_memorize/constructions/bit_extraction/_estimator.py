@@ -107,6 +107,10 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
     Everything is exact: positions, packed integers, the certificate, `predict`. Rows
     may be as close together as floating point numbers are; their keys get longer.
 
+    **Cost.** `fit` takes O(N d + N log N) operations beside exact arithmetic with
+    integers of O(sqrt(N) log N) bits, and O(N) numbers beside the samples; a prediction
+    O(d + sqrt(N)) operations with such integers at most.
+
     References
     ----------
     G. Vardi, G. Yehudai, O. Shamir, *On the optimal memorization power of ReLU neural

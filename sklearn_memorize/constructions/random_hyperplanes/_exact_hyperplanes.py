@@ -290,6 +290,12 @@ class ExactHyperplanes:
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             return self._sums_with_shift(np.ldexp(self.shift, -self.exponent))
 
+    @cached_property
+    def exact_offsets(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same in double precision, each summed with more digits."""
+        shift = np.ldexp(self.shift, -self.exponent)
+        return self._compensated_offsets(shift, np.arange(self.n_drawn))
+
     def _sums_with_shift(self, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self.is_sparse:
             product = self.directions.astype(np.float64) @ shift
