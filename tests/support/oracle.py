@@ -238,7 +238,7 @@ def _check_targets(expected, predicted):
 def reach_overflows(estimator, dense) -> bool:
     """Say whether the samples, or biases that reach so far, are close to overflow."""
     max_bias = max(1.0, getattr(estimator, "max_bias", 1.0))
-    return np.abs(dense).max() > 2.0**999 / max_bias
+    return float(np.abs(dense).max()) > 2.0**999 / max_bias
 
 
 def judge_transformer(estimator, problem, others=None) -> str:

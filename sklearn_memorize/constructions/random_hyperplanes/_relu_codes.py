@@ -135,9 +135,11 @@ class ReLUCodes:
 
     def covers(self, masks, bounds, tiles: slice) -> np.ndarray:
         """Return which samples of some tiles each neuron covers, one bit a lane."""
-        fires = [sums < bounds for _, sums in self.part(tiles)._sums(masks)]
         n_tiles = tiles.stop - tiles.start
-        lanes = np.concatenate(fires).reshape(n_tiles, LANES, len(masks))
+        fires = np.empty((n_tiles * LANES, len(masks)), dtype=bool)
+        for rows, sums in self.part(tiles)._sums(masks):
+            fires[rows] = sums < bounds
+        lanes = fires.reshape(n_tiles, LANES, len(masks))
         words = kernels.pack_bits(lanes.transpose(0, 2, 1).reshape(-1, LANES))
         return np.ascontiguousarray(words.reshape(n_tiles, len(masks)).T)
 
