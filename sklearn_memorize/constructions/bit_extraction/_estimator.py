@@ -192,7 +192,7 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
         except ImportError as error:
             raise ImportError(
                 "verbose=True shows a progress bar of rich, which is not installed; "
-                "install the extra 'progress', or set verbose=False."
+                "install it with `pip install rich`, or set verbose=False."
             ) from error
         starts = range(0, X.shape[0], _ROWS_AT_ONCE)
         return np.concatenate(

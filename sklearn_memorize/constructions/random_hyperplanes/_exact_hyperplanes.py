@@ -147,6 +147,10 @@ class ExactHyperplanes:
     shift: np.ndarray | None = field(default=None, repr=False)
     axis: AxisHyperplanes = field(default_factory=AxisHyperplanes.none, repr=False)
 
+    def __repr__(self) -> str:
+        sizes = f"{self.directions.shape[1]}-{self.n_hyperplanes}"
+        return f"{type(self).__name__}({sizes}, exponent={self.exponent})"
+
     def __post_init__(self):
         directions = _in_rows(self.directions)
         biases = np.asarray(self.scaled_biases, dtype=np.float64)
