@@ -227,7 +227,8 @@ def sums_in_double(
     """
     exponent = hyperplanes.exponent if exponent is None else exponent
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        scaled, biases, errors = X.astype(np.float64), hyperplanes.scaled_biases, 0.0
+        scaled, biases = X.astype(np.float64), hyperplanes.scaled_biases
+        errors = np.zeros(len(biases))
         if hyperplanes.shift is not None and not sparse.issparse(X):
             scaled -= hyperplanes.shift
             biases, errors = hyperplanes.exact_offsets
