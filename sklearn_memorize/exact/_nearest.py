@@ -121,6 +121,10 @@ class NearestPoints(ABC):
         """
         return self._by_label(X, labels, self._other_of_block)
 
+    def nearest_own(self, X, labels) -> tuple[PairDistances, np.ndarray]:
+        """Return the distance to the nearest point of the given label, and which."""
+        return self._by_label(X, labels, self._own_of_block)
+
     def _by_label(self, X, labels, search):
         """Search blocks of rows of one label, and put the findings in order."""
         parts, places = [], []
@@ -157,7 +161,7 @@ class NearestPoints(ABC):
         r; so r = (d_other - d_own) / 2 is one. It is rounded downwards.
         """
         others, _ = self.nearest_others(X, labels)
-        own, _ = self._by_label(X, labels, self._own_of_block)
+        own, _ = self.nearest_own(X, labels)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             far = self.metric.rounded(others) * (1 - 2 * DISTANCE_ERROR)
             near = self.metric.rounded(own) * (1 + 2 * DISTANCE_ERROR)
@@ -276,7 +280,7 @@ class EuclideanPoints(NearestPoints):
         (|x - q| - |x - p|) / 2 for the nearest q. It is rounded downwards.
         """
         others, _ = self.nearest_others(X, labels)
-        own, nearest = self._by_label(X, labels, self._own_of_block)
+        own, nearest = self.nearest_own(X, labels)
         radii = np.empty(X.shape[0])
         for label in np.unique(labels):
             members = np.flatnonzero(labels == label)
