@@ -49,10 +49,11 @@ def certified_radii(network, X, numbers, metric, decision, n_votes) -> np.ndarra
     layers = [covering.hyperplanes for covering in network.coverings]
     radii = np.empty(X.shape[0])
     n_hyperplanes = sum(layer.n_hyperplanes for layer in layers)
-    spectral = spectral_norm(layers)
     for block in blocks_of_rows(X.shape[0], n_hyperplanes, _BLOCK_DISTANCES):
         needed = flips_to_change(network, X[block], numbers[block], decision, n_votes)
-        radii[block] = radii_by_flips(layers, X[block], needed, metric, spectral)
+        radii[block] = radii_by_flips(
+            layers, X[block], needed, metric, network.spectral_norm
+        )
     return radii
 
 
