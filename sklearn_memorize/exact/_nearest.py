@@ -207,13 +207,11 @@ class EuclideanPoints(NearestPoints):
 
     def _scaled(self, rows) -> tuple[np.ndarray, np.ndarray]:
         """Return rows as the points are, but divided by 2**n so as to be at most 2."""
-        largest = np.abs(rows).max(axis=1, initial=0.0)
-        first = np.maximum(np.frexp(largest)[1] - self.exponent, 0)[:, np.newaxis]
+        first = np.maximum(_exponents(rows) - self.exponent, 0)[:, np.newaxis]
         # What is so small that it is lost here does not count beside the error.
         centered = np.ldexp(rows, -self.exponent - first)
         centered -= np.ldexp(self.middle, -first)
-        largest = np.abs(centered).max(axis=1, initial=0.0)
-        more = np.maximum(np.frexp(largest)[1] - self.spread, 0)[:, np.newaxis]
+        more = np.maximum(_exponents(centered) - self.spread, 0)[:, np.newaxis]
         return np.ldexp(centered, -self.spread - more), (first + more)[:, 0]
 
     def _closeness(self, rows):
@@ -346,9 +344,11 @@ class EuclideanPoints(NearestPoints):
         other = self.metric.measure(rows, row, self.points, column)
         own = own.take(row)
         norms, exponents, slack = self._dual_norms(nearest[row], column, metric)
-        exponent = np.maximum(other.exponent, own.exponent)
+        # Zero has any exponent.
+        exponents_of_own = np.where(own.high == 0, other.exponent, own.exponent)
+        exponent = np.maximum(other.exponent, exponents_of_own)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            shifts = 2 * (other.exponent - exponent), 2 * (own.exponent - exponent)
+            shifts = 2 * (other.exponent - exponent), 2 * (exponents_of_own - exponent)
             high = np.ldexp(other.high, shifts[0]), np.ldexp(own.high, shifts[1])
             low = np.ldexp(other.low, shifts[0]), np.ldexp(own.low, shifts[1])
             gap = (high[0] - high[1]) + (low[0] - low[1])
@@ -404,6 +404,22 @@ def nearest_points(points: np.ndarray, labels: np.ndarray, metric: str):
     """Return points to be searched by the distance "euclidean" or "chebyshev"."""
     kinds = {"euclidean": EuclideanPoints, "chebyshev": ChebyshevPoints}
     return kinds[metric](points, labels)
+
+
+def _exponents(rows: np.ndarray) -> np.ndarray:
+    """Return n for each row such that its entries are below 2**n; low for zeros."""
+    largest = np.abs(rows).max(axis=1, initial=0.0)
+    return np.where(largest > 0, np.frexp(largest)[1], -(1 << 12))
+
+
+def bytes_of_search(n_points: int, n_features: int) -> int:
+    """Return the bytes that it takes to look for the neighbours of all points.
+
+    As measured: the points as they came, scaled, and centered in two precisions; a
+    table of distances, and who is near.
+    """
+    each = 5 if n_features >= FEATURES_FOR_SINGLE else 9
+    return 45 * n_points * n_features + each * min(n_points**2, _BLOCK_TABLE)
 
 
 def _largest(table, errors) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from ._closest_pairs import _two_square
 from ._products import integer_weights
 
 # Pairs are looked at in blocks of about this many values.
-_BLOCK_VALUES = 1 << 20
+_BLOCK_VALUES = 1 << 17
 # Sums of squares are wrong by less than this part of themselves: with L = log2 of the
 # number of features, (2 (L + 3)^2 + 16) 2^-106, for L <= 40.
 _SQUARE_ERROR = 2.0**-93

@@ -1,5 +1,6 @@
 """The nearest label is that of exact arithmetic, and radii are lower bounds."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -24,6 +25,15 @@ def exact_distance(left, right, metric):
     if metric == "euclidean":
         return sum(difference**2 for difference in differences)
     return max(differences)
+
+
+def rounded_distance(left, right, metric):
+    """Return the distance as a double, without underflow on the way."""
+    exact = exact_distance(left, right, metric)
+    if metric == "chebyshev" or exact == 0:
+        return float(exact)
+    exponent = (exact.numerator.bit_length() - exact.denominator.bit_length()) // 2
+    return math.ldexp(math.sqrt(exact / Fraction(4) ** exponent), exponent)
 
 
 def nearest_labels(rows, points, labels, metric):
@@ -109,25 +119,28 @@ def test_radii_are_at_least_half_the_difference_of_distances(metric, ball, cloud
     own = search.nearest_labels(rows)
     radii = search.radii(rows, own, ball)
     assert (radii >= 0).all()
-    norm = 2 if metric == "euclidean" else np.inf
-    scale = max(1e-300, np.abs(points).max())
-    table = np.linalg.norm((rows[:, np.newaxis] - points) / scale, norm, axis=2)
-    same = labels == own[:, np.newaxis]
-    near = np.where(same, table, np.inf).min(axis=1) * scale
-    other = np.where(same, np.inf, table).min(axis=1) * scale
-    if ball == metric:
-        assert (radii >= (other - near) / 2 * (1 - 1e-9) - scale * 1e-14).all()
-    # At another point the label is another one.
-    norm = 2 if ball == "euclidean" else np.inf
-    table = np.linalg.norm((rows[:, np.newaxis] - points) / scale, norm, axis=2)
-    assert (radii <= np.where(same, np.inf, table).min(axis=1) * scale).all()
+    for row, label, radius in zip(rows, own.tolist(), radii.tolist(), strict=True):
+        if ball == metric:
+            inside = [rounded_distance(row, p, metric) for p in points[labels == label]]
+            others = [rounded_distance(row, p, metric) for p in points[labels != label]]
+            # 1e-14 of the larger one for the difference of two rounded numbers.
+            slack = 1e-14 * min(others) + 1e-320
+            assert radius >= (min(others) - min(inside)) / 2 * (1 - 1e-9) - slack
+        # At another point the label is another one.
+        assert all(
+            rounded_distance(row, p, ball) >= radius for p in points[labels != label]
+        )
 
 
-@pytest.mark.parametrize("n_features", [3, 200])
+@pytest.mark.parametrize("offset, scale", [(0, 1.0), (1e15, 4.0), (0, 1e-200)])
+@pytest.mark.parametrize("n_features", [1, 3, 200])
 @pytest.mark.parametrize("metric", METRICS)
-def test_who_is_within_reach_does_not_depend_on_the_batch(metric, n_features):
+def test_who_is_within_reach_does_not_depend_on_the_batch(
+    metric, n_features, offset, scale
+):
     rng = np.random.default_rng(2)
-    points = np.round(rng.standard_normal((50, n_features)) * 4) / 4
+    points = np.round(rng.standard_normal((50, n_features)) * 4) / 4 * scale + offset
+    points[7] = np.median(points, axis=0)
     search = nearest_points(points, np.zeros(50, dtype=int), metric)
     everything = np.arange(50)
     pairs = METRICS[metric].measure(

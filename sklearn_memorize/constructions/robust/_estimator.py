@@ -12,6 +12,7 @@ from ..._estimator._callbacks import Progress
 from ..._estimator._radius import CertifiedRadiusMixin
 from ..._estimator._sklearn import Interval, StrOptions
 from ..._estimator._training_set import TrainingSet
+from ...exact._nearest import bytes_of_search
 from ._construction import build_robust_network
 
 
@@ -161,6 +162,9 @@ class RobustMemorizingClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier)
         self.robustness = robustness
         self.metric = metric
         self.conflicts = conflicts
+
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        return bytes_of_search(training.n_samples, training.n_features)
 
     def _build(self, training: TrainingSet, progress: Progress):
         # A zero that a sparse matrix leaves out has no sign.
