@@ -1,20 +1,15 @@
 """No point within the certified radius of a row gets another label."""
 
 import pickle
-import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from support.attacks import attacks
 from support.backends import BACKENDS
 from support.estimators import CLASSIFIERS, VARIANTS, kind_of, new
-from support.oracle import fitted_or_refused
 from support.samples import DATA, random_labels
-from support.strategies import Problem, problems
 from threadpoolctl import threadpool_limits
 
 from sklearn_memorize import MemorizingClassifier, kernels
@@ -73,41 +68,6 @@ def test_a_radius_ends_before_the_next_sample_of_another_label(variant, metric):
     table = np.linalg.norm(X[:, np.newaxis] - X, norm, axis=2)
     table[y[:, np.newaxis] == y] = np.inf
     assert (classifier.certified_radius(X, metric=metric) < table.min(axis=1)).all()
-
-
-@given(problem=problems(max_samples=12, max_features=5), seed=st.integers(0, 2**31))
-@pytest.mark.parametrize("name", sorted(set(CERTIFIED) & set(CLASSIFIERS)))
-def test_hostile_data_have_radii_that_hold(name, problem, seed):
-    classifier = new(name)
-    if name == "MemorizingClassifier":
-        classifier.set_params(n_draws=2, min_hyperplanes=16)
-    dense = Problem(problem.dense(), problem.y, problem.sample_weight)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if fitted_or_refused(classifier, dense) is None:
-            return
-    rows = dense.X.astype(np.float64)
-    rng = np.random.default_rng(seed)
-    for metric in METRICS:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            radii = classifier.certified_radius(rows, metric=metric)
-        assert (radii >= 0).all()
-        steps = np.sign(rng.standard_normal((8, *rows.shape)))
-        if metric == "euclidean":
-            steps /= np.sqrt(rows.shape[1])
-        reach = np.where(np.isfinite(radii), radii, 0.0)[:, np.newaxis] * (1 - 1e-9)
-        with np.errstate(over="ignore", invalid="ignore"):
-            points = rows + reach * steps
-            # What rounding moved beyond the radius says nothing.
-            moved = np.abs(points - rows).max(axis=2)
-            kept = moved <= reach[:, 0] / (
-                1 if metric == "chebyshev" else np.sqrt(rows.shape[1])
-            )
-        labels = np.broadcast_to(classifier.predict(rows), kept.shape)
-        kept &= np.isfinite(points).all(axis=2)
-        if kept.any():
-            assert (classifier.predict(points[kept]) == labels[kept]).all()
 
 
 @pytest.mark.parametrize("metric", METRICS)
