@@ -7,7 +7,7 @@ Three tables, which the documentation shows:
 - `measured/robust_attacks.csv`: points up to the certified radius around training
   samples and new ones, at random and searched for without gradients (towards the
   nearest samples of other labels, and from there wherever the score of the label
-  falls); how many get another label. The points are those of `tests/support/attacks.py`.
+  falls); how many get another label. See `tests/support/attacks.py`.
 - `measured/robust_radii.csv`: certified radii in units of half the distance to the
   nearest training sample of another class, the most there can be at a training sample.
 - `measured/robust_sizes.csv`: centers, parameters, times and accuracy against the
