@@ -266,11 +266,13 @@ class MemorizingClassifier(ReasonsMixin, CertifiedRadiusMixin, MemorizesBatches)
     about 2**1990 apart.
 
     **Certified radius.** With threshold activation a prediction changes only if bits of
-    the code do. `certified_radius` counts how many it takes at least, m, and returns
-    how far the hyperplanes are: the m-th smallest distance, or the root of the sum of
-    the m smallest squares over the spectral norm of all unit normals, if that is more.
-    Both are proven, and weak: hyperplanes nearby are taken to be all in the way at
-    once. The user guide on robustness shows how weak.
+    the code do, and `certified_radius` is the largest of three distances: how near the
+    nearest hyperplane is whose bit, with those of all nearer ones, could make another
+    class win; with m for the number of bits that it takes at least, the m-th smallest
+    distance; and the root of the sum of the m smallest squares over the spectral norm
+    of all unit normals. All are proven, and weak where features are many: hyperplanes
+    nearby are taken to be in the way at once, in whatever direction they are. The user
+    guide on robustness shows how weak.
 
     Of more than 8,192 features, hyperplanes look only at those that are not zero in all
     training samples, if these are at most a quarter; predictions ignore the others.

@@ -13,7 +13,8 @@ of x to the hyperplanes, and let x + v be on the other side of those of a set S.
   and |v| >= (t_1^2 + ... + t_m^2)^(1/2) / sigma.
 
 The second bound is for many features: hyperplanes that stand nearly at right angles to
-each other cannot all be near in one direction.
+each other cannot all be near in one direction. A third one looks at what the bits are
+for, neuron by neuron (`_held_predictions.py`). The largest of the three counts.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ...exact._distances import PointSet, Scaling, _product
 from ...kernels._memory import blocks_of_rows
 from ...kernels._threads import one_blas_thread
 from ._exact_hyperplanes import ExactHyperplanes
+from ._held_predictions import TOLERANCE, held_radii
 from ._rows import columns_in_use
 
 # Distances of about this many rows and hyperplanes are computed at once.
@@ -37,8 +39,6 @@ _LARGEST_SIDE = 4096
 _UNIT = 2.0**-53
 # What is computed from distances is wrong by less than this part.
 _SLACK = 1e-11
-# Scores are sums of a few thousand margins; what is wrong with them is less.
-_TOLERANCE = 1e-9
 
 
 def certified_radii(network, X, numbers, metric, decision, n_votes) -> np.ndarray:
@@ -50,10 +50,13 @@ def certified_radii(network, X, numbers, metric, decision, n_votes) -> np.ndarra
     radii = np.empty(X.shape[0])
     n_hyperplanes = sum(layer.n_hyperplanes for layer in layers)
     for block in blocks_of_rows(X.shape[0], n_hyperplanes, _BLOCK_DISTANCES):
-        needed = flips_to_change(network, X[block], numbers[block], decision, n_votes)
-        radii[block] = radii_by_flips(
-            layers, X[block], needed, metric, network.spectral_norm
-        )
+        rows, own = X[block], numbers[block]
+        needed = flips_to_change(network, rows, own, decision, n_votes)
+        near = [distances(layer, rows, metric) for layer in layers]
+        held = held_radii(network, rows, own, near, decision, n_votes)
+        below = np.nextafter(held * (1 - _SLACK), 0.0)
+        by_flips = radii_by_flips(layers, rows, needed, metric, network.spectral_norm)
+        radii[block] = np.maximum(np.where(np.isinf(held), held, below), by_flips)
     return radii
 
 
@@ -243,4 +246,4 @@ def _flips_of_scores(network, scores, rows, numbers, other) -> np.ndarray:
     if calibration is not None:
         sizes += float(np.abs(calibration.offsets).max())
     fewest = min(c.hyperplanes.n_hyperplanes for c in network.coverings)
-    return np.ceil((least - _TOLERANCE * sizes) * (fewest / scale))
+    return np.ceil((least - TOLERANCE * sizes) * (fewest / scale))
