@@ -209,6 +209,7 @@ STYLES = {
     "random ReLU": ("#56B4E9", "P"),
     "random hyperplanes": ("#000000", "X"),
     "nearby set": ("#8C8C8C", "*"),
+    "robust": ("#8B4513", "h"),
     "random hyperplanes, moons": ("#000000", "x"),
     "nearby set, moons": ("#8C8C8C", "+"),
 }

@@ -9,6 +9,7 @@ The imports are written out so that type checkers and editors know the names, to
 
 from .random_hyperplanes import *
 from .nearby_set import *
+from .robust import *
 from .small_relu import *
 from .deep_threshold import *
 from .slabs import *

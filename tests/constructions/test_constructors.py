@@ -19,6 +19,7 @@ from sklearn_memorize.constructions.residual._network import (
     ResidualNetwork,
     Steps,
 )
+from sklearn_memorize.constructions.robust._network import NearestCenterNetwork
 from sklearn_memorize.constructions.slabs._network import Slab
 from sklearn_memorize.constructions.small_relu._network import (
     LineFunction,
@@ -220,6 +221,24 @@ PARTS = {
             "centers": [np.ones((2, 2)), np.ones((3, 1)), np.ones(3)],
             "labels": [np.array([0, 1])],
             "scaling": [Scaling(3, np.zeros(1))],
+        },
+    ),
+    NearestCenterNetwork: (
+        {
+            "centers": np.arange(6.0).reshape(3, 2),
+            "labels": np.array([0, 0, 1]),
+            "metric": "euclidean",
+        },
+        {
+            "centers": [np.ones((2, 2)), np.ones(3), np.ones((3, 2, 1))],
+            "labels": [
+                np.array([0, 1]),
+                np.array([0, 0, 0]),
+                np.array([0, 1, 0]),
+                np.array([0, 0, 2]),
+                np.array([1, 1, 2]),
+            ],
+            "metric": ["cosine", None],
         },
     ),
     Scaling: ({"exponent": 3, "center": np.zeros(2)}, {"center": [0.0]}),

@@ -25,6 +25,8 @@ OPTIONS = {
     "class weights": ("MemorizingClassifier", {"class_weight": "balanced"}),
     "around the origin": ("MemorizingClassifier", {"center": False}),
     "every center": ("NearbySetClassifier", {"cover_radius": 0}),
+    "cubes": ("RobustMemorizingClassifier", {"metric": "chebyshev"}),
+    "large balls": ("RobustMemorizingClassifier", {"robustness": 0.99}),
     "five layers": ("SmallReLUClassifier", {"n_layers": 5}),
     "five layers, targets": ("SmallReLURegressor", {"n_layers": 5}),
     "wide": ("RandomReLUClassifier", {"min_hyperplanes": 400}),

@@ -11,6 +11,7 @@ from sklearn_memorize import (
     NearbySetClassifier,
     RandomReLUClassifier,
     ResidualMemorizingClassifier,
+    RobustMemorizingClassifier,
     SlabClassifier,
     SmallReLUClassifier,
     SmallReLURegressor,
@@ -58,6 +59,10 @@ CASES = [
     (ResidualMemorizingClassifier(random_state=0), 4, 200),
     (NearbySetClassifier(), 2, 60),
     (NearbySetClassifier(cover_radius=0), 4, 40),
+    (RobustMemorizingClassifier(), 2, 300),
+    (RobustMemorizingClassifier(robustness=0.1), 4, 300),
+    (RobustMemorizingClassifier(metric="chebyshev"), 2, 100),
+    (RobustMemorizingClassifier(metric="chebyshev"), 3, 100),
     (SmallReLURegressor(random_state=0), 0, 600),
     (SmallReLURegressor(n_layers=4, random_state=0), 0, 600),
 ]
