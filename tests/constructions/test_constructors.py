@@ -11,6 +11,7 @@ from sklearn_memorize.constructions.bit_extraction._chains_network import (
 )
 from sklearn_memorize.constructions.bit_extraction._network import Line, PackedKeys
 from sklearn_memorize.constructions.deep_threshold._network import DeepThresholdNetwork
+from sklearn_memorize.constructions.narrow._network import NarrowNetwork, Pieces
 from sklearn_memorize.constructions.nearby_set._network import NearbySetNetwork
 from sklearn_memorize.constructions.random_hyperplanes._hyperplane_layer import (
     HyperplaneLayer,
@@ -246,6 +247,27 @@ PARTS = {
             "borders": [np.arange(1), np.arange(3)],
             "values": [np.arange(2), np.ones((3, 1))],
         },
+    ),
+    Pieces: (
+        {"knees": np.arange(3), "slopes": np.array([3, 1, 0]), "n_bits": 2},
+        {
+            "knees": [np.arange(2), np.arange(1, 4), np.arange(0)],
+            "slopes": [
+                np.array([3, 0]),
+                np.ones((3, 1)),
+                np.array([3, -1, 0]),
+                np.array([3, 1, 2]),
+            ],
+        },
+    ),
+    NarrowNetwork: (
+        {
+            "line": LINE,
+            "pieces": Pieces(np.array([0, 9, 20]), np.array([4, 4, 0]), 2),
+            "n_classes": 2,
+            "n_folds": 4,
+        },
+        {"n_folds": [0, -1, 3]},
     ),
     Hats: (
         {"normals": np.ones((4, 3)), "corners": np.ones((4, 4)), "pushes": np.ones(4)},

@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import is_regressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from support.estimators import new
 from support.exported import (
     CASES,
     REFUSED,
@@ -19,7 +20,6 @@ from support.exported import (
 from support.needs import needs
 
 from sklearn_memorize import (
-    BitExtractionClassifier,
     NearbySetClassifier,
     SmallReLURegressor,
 )
@@ -198,9 +198,10 @@ def test_pipelines_are_refused_with_what_to_pass():
     assert (scores.argmax(dim=1).numpy() == pipeline.predict(X)).all()
 
 
-def test_weights_of_hundreds_of_bits_are_refused():
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_numbers_of_more_bits_than_doubles_have_are_refused(name):
     X, y = samples(50, 3)
-    estimator = BitExtractionClassifier(random_state=0).fit(X, y)
+    estimator = new(name).fit(X, y)
     with pytest.raises(TypeError, match="cannot be exported"):
         to_torch(estimator)
 

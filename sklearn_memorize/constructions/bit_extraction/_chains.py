@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 
 from ...network._storage import require, storable
-from ._layers import ExactLayer, Shape, _layer, _unpacking_layers
+from ._layers import ExactLayer, Shape, _unpacking_layers, exact_layer
 
 
 @storable
@@ -166,7 +166,7 @@ def border_layers(line, shape: ChainShape, borders, packed) -> list[ExactLayer]:
     n_chains, n_last = shape.n_chains, shape.n_border_layers - 1
     jumps = (packed[1:] - packed[:-1]) << shape.packed_bits
     first = [int(number) << shape.packed_bits for number in packed[0]]
-    layers = [_layer([[*line.weights(), line.shift]])]
+    layers = [exact_layer([[*line.weights(), line.shift]])]
     # How the next layer reads z, and what the borders so far add up to.
     z = [1]
     sums: list[list[int]] = []
@@ -181,7 +181,7 @@ def border_layers(line, shape: ChainShape, borders, packed) -> list[ExactLayer]:
         before = len(rows)
         for border in borders[start:stop].tolist():
             rows += [[*z, -border], [*z, -border - 1]]
-        layers.append(_layer(rows))
+        layers.append(exact_layer(rows))
         z = [1] * carried + [0] * (len(rows) - carried)
         sums = [[0] * len(rows) for _ in range(n_chains)]
         for chain, weights in enumerate(sums):
@@ -192,8 +192,8 @@ def border_layers(line, shape: ChainShape, borders, packed) -> list[ExactLayer]:
                 weights[before + 2 * place + 1] = -jump
     rows = [[*weights, b] for weights, b in zip(sums, biases, strict=True)]
     if shape.chain_size == 0:
-        return [*layers, _layer(rows, "identity")]
-    return [*layers, _layer([*rows, [*z, 0]])]
+        return [*layers, exact_layer(rows, "identity")]
+    return [*layers, exact_layer([*rows, [*z, 0]])]
 
 
 def side_by_side(shape: ChainShape) -> list[ExactLayer]:
@@ -205,7 +205,10 @@ def side_by_side(shape: ChainShape) -> list[ExactLayer]:
         tents = [
             [*(-w for w in key), 1, -knee] for key in key_of for knee in (0, C, C + 1)
         ]
-        return [_layer(tents), _layer([[1, -C - 1, C] * n_chains + [0]], "identity")]
+        return [
+            exact_layer(tents),
+            exact_layer([[1, -C - 1, C] * n_chains + [0]], "identity"),
+        ]
     first, *others, last = _unpacking_layers(shape.chain)
     return [
         _with_shared_z(first, n_chains),

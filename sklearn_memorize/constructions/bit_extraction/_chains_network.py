@@ -10,7 +10,7 @@ from ...network._layer import freeze
 from ...network._storage import require, require_shape, storable
 from ._chains import ChainShape, border_layers, side_by_side
 from ._layers import ExactLayer, written_digits
-from ._network import BitExtractionNetwork, Line, _rounded_up, stepped
+from ._network import BitExtractionNetwork, Line, rounded_up, stepped
 
 
 @storable
@@ -91,7 +91,7 @@ class ChainsNetwork(BitExtractionNetwork):
             more = n_output_bits - n_total_bits
             total = (total << max(0, more)) + (outputs << max(0, -more))
             n_total_bits = max(n_total_bits, n_output_bits)
-        return _rounded_up(total, n_total_bits)
+        return rounded_up(total, n_total_bits)
 
 
 def _run_chain(shape: ChainShape, positions, packed, n_bits: int):
@@ -167,7 +167,7 @@ class LabelStepsNetwork(Network):
         positions, n_bits = self._line.positions(X)
         values = self._values.astype(object)
         outputs = stepped(positions, n_bits, self._borders, values)
-        return _rounded_up(outputs, n_bits)[:, np.newaxis]
+        return rounded_up(outputs, n_bits)[:, np.newaxis]
 
 
 def longest_number(layers) -> int:

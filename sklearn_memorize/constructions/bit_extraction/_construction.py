@@ -74,7 +74,7 @@ def build_bit_extraction_network(
     check_room(
         _BYTES_OF_SAMPLE * n_samples, f"the exact positions of {n_samples:,} rows"
     )
-    samples = sort_on_a_line(X, labels, n_classes, rng, n_projections)
+    samples = sort_on_a_line(X, labels, n_classes + 1, rng, n_projections)
     if n_layers is not None:
         shape_given = shape_of_depth(samples, n_classes, n_layers, fewest)
         n_bits_needed = max(shape_given.largest_bits, samples.line.bits_per_weight)

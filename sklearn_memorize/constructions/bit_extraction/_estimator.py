@@ -4,17 +4,18 @@ from numbers import Integral
 
 import numpy as np
 
-from ..._estimator._base import BaseMemorizingClassifier, constant_network
+from ..._estimator._base import constant_network
 from ..._estimator._callbacks import Progress
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
+from .._label_intervals import LabelIntervalClassifier
 from ._construction import build_bit_extraction_network
 
 # Rows between two steps of the progress bar.
 _ROWS_AT_ONCE = 512
 
 
-class BitExtractionClassifier(BaseMemorizingClassifier):
+class BitExtractionClassifier(LabelIntervalClassifier):
     """Memorize with about sqrt(N log N) parameters, which are very long numbers.
 
     The samples are projected on a line and cut into groups of consecutive ones. The
@@ -233,20 +234,6 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
             fewest=self.fewest,
         )
         return {"network_": training.embedded(network)}, None
-
-    def _scores(self, X) -> np.ndarray:
-        output = self.network_.forward(X)[:, 0]
-        if len(self.classes_) == 2:
-            return output - 1.0
-        centers = np.arange(len(self.classes_)) + 0.5
-        return -np.abs(output[:, np.newaxis] - centers)
-
-    def _predict_class_numbers(self, X) -> np.ndarray:
-        if len(self.classes_) == 1:
-            return super()._predict_class_numbers(X)
-        # The argmax of the scores, and the first of two equal ones, without them.
-        numbers = np.ceil(self.network_.forward(X)[:, 0]) - 1
-        return np.clip(numbers, 0, len(self.classes_) - 1).astype(np.intp)
 
     def _evaluated(self, function, X) -> np.ndarray:
         """Return `function(X)`, computed block by block beside a bar if `verbose`."""

@@ -19,7 +19,7 @@ _LARGEST_POSITION = 1 << 60
 
 @dataclass(frozen=True)
 class SortedSamples:
-    """The samples from left to right on a line, where they are C + 1 apart."""
+    """The samples from left to right on a line."""
 
     line: Line
     positions: np.ndarray  # Python integers, in units of 2**-n_bits
@@ -28,7 +28,10 @@ class SortedSamples:
 
     @property
     def keys(self) -> np.ndarray:
-        """Integers such that z - key is in (label, label + 1]."""
+        """Integers such that z - key is in (label, label + 1], increasing.
+
+        Samples are one more apart than there are classes.
+        """
         keys = -((-self.positions) >> self.n_bits) - 1
         return keys - self.labels.astype(object)
 
@@ -38,10 +41,13 @@ class SortedSamples:
 
 
 def sort_on_a_line(
-    X, labels: np.ndarray, n_classes: int, rng, n_projections: int
+    X, labels: np.ndarray, apart: int, rng, n_projections: int
 ) -> SortedSamples:
-    """Choose a direction for the rows of X, and sort them by where they are on it."""
-    line, order, positions, n_bits = best_line(X, rng, n_projections, n_classes + 1)
+    """Choose a direction for the rows of X, and sort them by where they are on it.
+
+    They are `apart`, or farther, and the first one is less than 1 to the right of that.
+    """
+    line, order, positions, n_bits = best_line(X, rng, n_projections, apart)
     return SortedSamples(line, positions, n_bits, labels[order])
 
 

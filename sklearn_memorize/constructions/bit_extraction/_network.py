@@ -143,11 +143,10 @@ class BitExtractionNetwork(Network):
 
     @property
     def _stages(self) -> tuple:
-        raise TypeError(
-            f"The weights of this network have up to {self.bits_per_weight:,} bits. "
-            "Floating point numbers cannot hold them, so it cannot be exported. Its "
-            "`forward` is exact, and its `layers` hold Python integers and fractions."
+        longest = (
+            f"The weights of this network have up to {self.bits_per_weight:,} bits"
         )
+        return refuse_export(longest)
 
     def forward(self, X) -> np.ndarray:
         """Evaluate the network exactly; see `Network.forward`.
@@ -158,7 +157,7 @@ class BitExtractionNetwork(Network):
         positions, n_bits = self._line.positions(X)
         outputs = np.zeros(len(positions))
         in_closed_form, values = self._look_up(positions, n_bits)
-        outputs[in_closed_form] = _rounded_up(values, n_bits)
+        outputs[in_closed_form] = rounded_up(values, n_bits)
         others = np.setdiff1d(np.arange(len(positions)), in_closed_form)
         if len(others):
             outputs[others] = self._run_layers(positions[others], n_bits)
@@ -217,7 +216,15 @@ class BitExtractionNetwork(Network):
         """Evaluate the layers one after the other, in integers."""
         packed = stepped(positions, n_bits, self._memory.borders, self._memory.packed)
         outputs, n_bits = self._shape.run(positions, packed, n_bits)
-        return _rounded_up(outputs, n_bits)
+        return rounded_up(outputs, n_bits)
+
+
+def refuse_export(why: str) -> tuple:
+    """Raise a TypeError: neither ONNX nor PyTorch has numbers of so many bits."""
+    raise TypeError(
+        f"{why}. Floating point numbers cannot hold them, so it cannot be exported. "
+        "Its `forward` is exact, and its `layers` hold Python integers and fractions."
+    )
 
 
 def stepped(positions, n_bits: int, borders, values) -> np.ndarray:
@@ -238,7 +245,7 @@ def stepped(positions, n_bits: int, borders, values) -> np.ndarray:
     return outputs
 
 
-def _rounded_up(values, n_bits: int) -> np.ndarray:
+def rounded_up(values, n_bits: int) -> np.ndarray:
     """Return `values * 2**-n_bits` rounded up to multiples of 2**-32."""
     values = values << max(0, _OUTPUT_BITS - n_bits)
     n_lost = max(0, n_bits - _OUTPUT_BITS)

@@ -39,7 +39,7 @@ def rounded_up(outputs):
 def network_of(X, y, n_chains, chain_size, n_border_layers=1, shorter_by=0):
     """Build a network of a shape that need not be the best one."""
     n_classes = int(y.max()) + 1
-    samples = sort_on_a_line(X, y, n_classes, np.random.default_rng(0), 3)
+    samples = sort_on_a_line(X, y, n_classes + 1, np.random.default_rng(0), 3)
     keys = samples.keys
     lengths = bit_lengths(np.diff(keys))
     n_bits = max(int(lengths.max()) - shorter_by, n_classes.bit_length())
