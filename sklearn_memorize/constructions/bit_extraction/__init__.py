@@ -22,7 +22,9 @@ Test data
    numbers always.
 """
 
-from .._record import Construction, Geometry, Paper, Prediction
+from .._lower_bounds import depth_of, hidden_layers_of, relu_pieces, shattering
+from .._record import Construction, Geometry, LowerBound, Paper, Prediction
+from ._chains_network import LabelStepsNetwork
 from ._construction import (
     bit_extraction_bound,
     build_bit_extraction_network,
@@ -92,6 +94,18 @@ def _predict_given_depth(geometry: Geometry, estimator, shape, evidence: str):
     )
 
 
+def lower_bounds(geometry: Geometry, estimator) -> tuple[LowerBound, ...]:
+    """Return what any labels take of a ReLU network of this depth.
+
+    Where the labels themselves are steps, they decide how large the network gets.
+    """
+    bounds = relu_pieces(geometry, hidden_layers_of(estimator))
+    network = getattr(estimator, "network_", None)
+    if isinstance(network, LabelStepsNetwork):
+        return bounds
+    return bounds + shattering(geometry, depth_of(estimator))
+
+
 CONSTRUCTION = Construction(
     name="bit extraction",
     estimators=(BitExtractionClassifier,),
@@ -104,4 +118,5 @@ CONSTRUCTION = Construction(
     ),
     code=(build_bit_extraction_network, build_network_of_depth, predict_bit_extraction),
     predict_size=predict_size,
+    lower_bounds=lower_bounds,
 )

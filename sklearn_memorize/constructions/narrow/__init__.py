@@ -13,7 +13,8 @@ Test data
    classes between theirs, and the line knows next to nothing of what is near.
 """
 
-from .._record import Construction, Geometry, Paper, Prediction
+from .._lower_bounds import hidden_layers_of, relu_pieces
+from .._record import Construction, Geometry, LowerBound, Paper, Prediction
 from ..bit_extraction._construction import predict_bit_extraction
 from ._construction import build_narrow_network, narrow_bound
 from ._estimator import NarrowClassifier
@@ -40,6 +41,11 @@ def predict_size(geometry: Geometry, estimator) -> Prediction:
     )
 
 
+def lower_bounds(geometry: Geometry, estimator) -> tuple[LowerBound, ...]:
+    """Return what these labels take of any ReLU network of this depth."""
+    return relu_pieces(geometry, hidden_layers_of(estimator))
+
+
 CONSTRUCTION = Construction(
     name="width 2",
     estimators=(NarrowClassifier,),
@@ -53,4 +59,5 @@ CONSTRUCTION = Construction(
     ),
     code=(build_narrow_network, NarrowNetwork),
     predict_size=predict_size,
+    lower_bounds=lower_bounds,
 )
