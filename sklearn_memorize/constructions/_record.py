@@ -120,6 +120,9 @@ class Construction:
         nothing_impossible
     )
 
+    def __repr__(self) -> str:
+        return f"Construction({self.name!r})"
+
 
 def n_outputs(geometry: Geometry) -> int:
     """Return the number of output neurons: one tells two classes apart."""
