@@ -106,6 +106,10 @@ class NarrowClassifier(LabelIntervalClassifier):
     random data, more where samples all but coincide. Everything is exact: positions,
     the certificate, `predict`.
 
+    **Cost.** `fit` takes O(P N d + P N log N) operations for P projections of N samples
+    of d features, O(N) of these with integers as long as positions on the line, and O(P
+    N) numbers beside the samples; a prediction O(d + log N).
+
     References
     ----------
     M. Hernandez, E. Zuazua, *Constructive universal approximation and finite sample

@@ -86,7 +86,7 @@ def test_a_progress_bar_without_rich_is_an_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.progress", None)
     X, y = random_labels(30, 10)
     classifier = fitted(X, y, verbose=True)
-    with pytest.raises(ImportError, match="extra 'progress'"):
+    with pytest.raises(ImportError, match="pip install rich"):
         classifier.predict(X)
 
 
