@@ -202,6 +202,7 @@ def save(rows, folder):
 
 STYLES = {
     "bit extraction": ("#0072B2", "o"),
+    "width 2": ("#882255", "h"),
     "small ReLU": ("#D55E00", "^"),
     "slabs": ("#009E73", "s"),
     "residual": ("#CC79A7", "D"),

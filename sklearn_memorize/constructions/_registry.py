@@ -15,4 +15,5 @@ from .deep_threshold import *
 from .slabs import *
 from .random_relu import *
 from .bit_extraction import *
+from .narrow import *
 from .residual import *

@@ -12,7 +12,8 @@ from support.strategies import Problem
 
 OTHERS = sorted(set(CLASSIFIERS) - {"MemorizingClassifier"})
 # Evaluated in doubles from the layers as they are.
-IN_DOUBLES = sorted(set(OTHERS) - {"BitExtractionClassifier", "NearbySetClassifier"})
+IN_INTEGERS = {"BitExtractionClassifier", "NarrowClassifier"}
+IN_DOUBLES = sorted(set(OTHERS) - IN_INTEGERS - {"NearbySetClassifier"})
 IN_DOUBLES.remove("SmallReLUClassifier")  # reads levels
 
 

@@ -29,6 +29,9 @@ OPTIONS = {
     "large balls": ("RobustMemorizingClassifier", {"robustness": 0.99}),
     "five layers": ("SmallReLUClassifier", {"n_layers": 5}),
     "five layers, targets": ("SmallReLURegressor", {"n_layers": 5}),
+    "labels as steps": ("BitExtractionClassifier", {"n_layers": 3}),
+    "narrow layers": ("BitExtractionClassifier", {"n_layers": 9, "fewest": "width"}),
+    "chains": ("BitExtractionClassifier", {"n_layers": 120, "fewest": "width"}),
     "wide": ("RandomReLUClassifier", {"min_hyperplanes": 400}),
     "any separator": ("RandomReLUClassifier", {"maximum_margin": False}),
 }

@@ -66,8 +66,8 @@ CASES = [
     (SmallReLURegressor(random_state=0), 0, 600),
     (SmallReLURegressor(n_layers=4, random_state=0), 0, 600),
 ]
-# Their weights have hundreds of bits.
-REFUSED = {"BitExtractionClassifier"}
+# They compute with more bits than floating point numbers have.
+REFUSED = {"BitExtractionClassifier", "NarrowClassifier"}
 NAMES = {0: "targets", 1: "one class"}
 
 

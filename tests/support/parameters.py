@@ -55,7 +55,9 @@ PARAMETERS = {
     "BitExtractionClassifier": {
         "n_projections": st.sampled_from([1, 10]),
         "max_bits": st.sampled_from([40, 10_000, 10_000, 10_000]),
+        "n_layers": st.sampled_from([3, 5, 9, 60, 200, 1000]),
     },
+    "NarrowClassifier": {"n_projections": st.sampled_from([1, 10])},
     "SlabClassifier": {"degenerate": st.sampled_from(["split", "split", "raise"])},
     "ResidualMemorizingClassifier": {
         "degenerate": st.sampled_from(["split", "split", "raise"])

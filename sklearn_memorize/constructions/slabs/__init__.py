@@ -16,9 +16,11 @@ import math
 
 import numpy as np
 
+from .._lower_bounds import curved_samples, threshold_layer
 from .._record import (
     Construction,
     Geometry,
+    LowerBound,
     Paper,
     Prediction,
     general_position,
@@ -49,6 +51,11 @@ def predict_size(geometry: Geometry, estimator) -> Prediction:
     )
 
 
+def lower_bounds(geometry: Geometry, estimator) -> tuple[LowerBound, ...]:
+    """Return the fewest hyperplanes on these labels, and in the worst case."""
+    return threshold_layer(geometry) + curved_samples(geometry)
+
+
 CONSTRUCTION = Construction(
     name="slabs",
     estimators=(SlabClassifier,),
@@ -61,4 +68,5 @@ CONSTRUCTION = Construction(
     ),
     code=(find_slabs, SlabNetwork),
     predict_size=predict_size,
+    lower_bounds=lower_bounds,
 )
