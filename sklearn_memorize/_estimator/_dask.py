@@ -14,6 +14,8 @@ import numpy as np
 
 # As often as dask itself tries a task again, by default.
 _MOST_LOSSES = 3
+# Results of so many parts are merged together.
+_MERGED_AT_ONCE = 32
 
 
 def is_dask_array(X) -> bool:
@@ -59,17 +61,59 @@ class DaskWorkers:
     def reduce(
         self, merge: Callable, work: Callable, *columns: Sequence, given: tuple = ()
     ) -> Any:
-        """Return `merge` of the list that `gather` would return."""
+        """Return `merge` of the list that `gather` would return.
+
+        Results of some parts are merged first, where they are, so that what one process
+        receives does not grow with the number of parts.
+        """
         import dask
 
-        tasks = self.tasks(work, columns, given)
-        return dask.delayed(merge, pure=False)(tasks).compute()
+        merged, tasks = dask.delayed(merge, pure=False), self.tasks(work, columns, given)
+        while len(tasks) > _MERGED_AT_ONCE:
+            tasks = [
+                merged(tasks[start : start + _MERGED_AT_ONCE])
+                for start in range(0, len(tasks), _MERGED_AT_ONCE)
+            ]
+        return merged(tasks).compute()
 
     def keep(self, work: Callable, *columns: Sequence, given: tuple = ()) -> list:
         """Compute what `gather` returns, and leave the results where they are."""
+        return self.kept(self.tasks(work, columns, given))
+
+    @staticmethod
+    def kept(tasks: list) -> list:
+        """Compute tasks, and leave the results where they are."""
         import dask
 
-        return list(dask.persist(*self.tasks(work, columns, given)))
+        return list(dask.persist(*tasks))
+
+    @staticmethod
+    def neighbours(kept: list) -> list[list[int]]:
+        """Return which results that were kept lie on the same machine.
+
+        They are told by their numbers, each in one group; all together without a
+        cluster. The results have been computed.
+        """
+        if "distributed" not in sys.modules:
+            return [list(range(len(kept)))]
+        from distributed import futures_of
+
+        futures = [future for result in kept for future in futures_of(result)]
+        if len(futures) != len(kept):
+            return [list(range(len(kept)))]
+        holders = futures[0].client.who_has(futures)
+        groups: dict[str, list[int]] = {}
+        for number, future in enumerate(futures):
+            workers = holders.get(future.key) or ("",)  # "": lost, and made again
+            groups.setdefault(min(workers), []).append(number)
+        return [groups[worker] for worker in sorted(groups)]
+
+    @staticmethod
+    def task(work: Callable, *arguments):
+        """Return what is to be done, without doing it."""
+        from dask import delayed
+
+        return delayed(work, pure=False, traverse=False)(*arguments)
 
     @staticmethod
     def tasks(work, columns, given=()) -> list:
