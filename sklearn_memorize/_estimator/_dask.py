@@ -52,6 +52,19 @@ class DaskWorkers:
     it held, from the chunks on.
     """
 
+    def __init__(self) -> None:
+        self._homes: dict[str, str] = {}
+
+    def settle(self, items: list, homes: list[str]) -> None:
+        """Let tasks that read one of these items run where it is, if they can.
+
+        Else the scheduler may find that another worker has less to do, and that a chunk
+        is soon sent there; but then it has to be kept there, too.
+        """
+        self._homes |= {
+            item.key: home for item, home in zip(items, homes, strict=True) if home
+        }
+
     def gather(self, work: Callable, *columns: Sequence, given: tuple = ()) -> list:
         """Return `work(*items, *given)` for the items of each part."""
         import dask
@@ -68,7 +81,8 @@ class DaskWorkers:
         """
         import dask
 
-        merged, tasks = dask.delayed(merge, pure=False), self.tasks(work, columns, given)
+        merged = dask.delayed(merge, pure=False)
+        tasks = self.tasks(work, columns, given)
         while len(tasks) > _MERGED_AT_ONCE:
             tasks = [
                 merged(tasks[start : start + _MERGED_AT_ONCE])
@@ -88,42 +102,46 @@ class DaskWorkers:
         return list(dask.persist(*tasks))
 
     @staticmethod
-    def neighbours(kept: list) -> list[list[int]]:
-        """Return which results that were kept lie on the same machine.
+    def homes(items: list) -> list[str]:
+        """Return the worker that holds each result that was kept.
 
-        They are told by their numbers, each in one group; all together without a
-        cluster. The results have been computed.
+        It is "" where there is no cluster, or where the result is not there (yet).
         """
         if "distributed" not in sys.modules:
-            return [list(range(len(kept)))]
+            return [""] * len(items)
         from distributed import futures_of
 
-        futures = [future for result in kept for future in futures_of(result)]
-        if len(futures) != len(kept):
-            return [list(range(len(kept)))]
-        holders = futures[0].client.who_has(futures)
-        groups: dict[str, list[int]] = {}
-        for number, future in enumerate(futures):
-            workers = holders.get(future.key) or ("",)  # "": lost, and made again
-            groups.setdefault(min(workers), []).append(number)
-        return [groups[worker] for worker in sorted(groups)]
+        futures = [futures_of(item) for item in items]
+        all_futures = [future for of_item in futures for future in of_item]
+        if len(all_futures) == 0:
+            return [""] * len(items)
+        holders = all_futures[0].client.who_has(all_futures)
+        return [
+            min(holders.get(of_item[0].key) or ("",)) if len(of_item) == 1 else ""
+            for of_item in futures
+        ]
 
-    @staticmethod
-    def task(work: Callable, *arguments):
+    def task(self, work: Callable, *arguments):
         """Return what is to be done, without doing it."""
-        from dask import delayed
+        import dask
 
-        return delayed(work, pure=False, traverse=False)(*arguments)
+        call = dask.delayed(work, pure=False, traverse=False)
+        keys = (getattr(argument, "key", None) for argument in arguments)
+        home = next((self._homes[key] for key in keys if key in self._homes), None)
+        if home is None:
+            return call(*arguments)
+        with dask.annotate(workers=[home], allow_other_workers=True):
+            return call(*arguments)
 
-    @staticmethod
-    def tasks(work, columns, given=()) -> list:
-        """Return what is to be done, without doing it."""
+    def tasks(self, work: Callable, columns: Sequence, given: tuple = ()) -> list:
+        """Return `task(work, *items, *given)` for the items of each part."""
         from dask import delayed
 
         # What is given to all parts travels once to each worker.
         shared = [delayed(value, traverse=False, pure=False) for value in given]
-        call = delayed(work, pure=False, traverse=False)
-        return [call(*items, *shared) for items in zip(*columns, strict=True)]
+        return [
+            self.task(work, *items, *shared) for items in zip(*columns, strict=True)
+        ]
 
 
 def in_row_chunks(X):

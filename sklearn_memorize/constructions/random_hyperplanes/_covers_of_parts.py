@@ -46,10 +46,10 @@ class _Question(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """The first samples left over: turns, row numbers and codes (None if there are none).
+    """The first samples left over: turns, row numbers and codes.
 
-    `counts` says how many samples each of the new neurons covers, and `n_left` is the
-    number of samples that none covers.
+    The codes are None if there is no sample. `counts` says how many samples each of the
+    new neurons covers, and `n_left` is the number of samples that none covers.
     """
 
     turns: np.ndarray
@@ -145,7 +145,9 @@ def cover_classes(
         if left:
             columns = arrangements, offsets, rounds
             found = workers.gather(_left_over, *columns, given=(left,))
-            missed |= {c: np.concatenate([of_part[c] for of_part in found]) for c in left}
+            missed |= {
+                c: np.concatenate([of_part[c] for of_part in found]) for c in left
+            }
     return [growing[order.number].cover(missed[order.number]) for order in orders]
 
 
@@ -179,7 +181,9 @@ def _round(
         if n_here and n_new:
             members = codes.covers(question.masks, question.bounds, tiles)
             counts = np.bitwise_count(members).sum(axis=1, dtype=np.int64)
-            covered[number] = covered_by_any(members) | covered.get(number, np.uint64(0))
+            covered[number] = covered_by_any(members) | covered.get(
+                number, np.uint64(0)
+            )
         here = arrangement.of_class(number)
         ranks = arrangement.ranks[here]
         left = None

@@ -65,8 +65,12 @@ def read_chunks(
     X = in_row_chunks(X)
     blocks = X.to_delayed().ravel().tolist()
     names, labels, weights = _columns_of_blocks(workers, X, blocks, y, sample_weight)
+    workers.settle(blocks, workers.homes(blocks))
     rows = workers.keep(_read, blocks, labels, weights)
     told = workers.gather(_told, rows)
+    homes = workers.homes(rows)
+    workers.settle(rows, homes)
+    workers.settle(blocks, homes)
     offsets = np.cumsum([0] + [part.n_rows for part in told])
     if offsets[-1] == 0:
         raise ValueError("Found array with 0 samples while a minimum of 1 is required.")
@@ -74,6 +78,7 @@ def read_chunks(
         raise ValueError("Sample weights must contain at least one non-zero number.")
     found = np.unique(np.concatenate([p.found for p in told if len(p.found)]))
     parts = workers.tasks(_samples, [blocks])
+    workers.settle(parts, homes)
     adds_weights = sum(part.weight for part in told) < _EXACT_INTEGERS
     n_rows, n_features = int(offsets[-1]), int(X.shape[1])
     order = canonical_order(
@@ -85,10 +90,12 @@ def read_chunks(
     estimator.classes_ = (found if names is None else names[found])[present]
     estimator.n_features_in_ = n_features
     estimator.__dict__.pop("feature_names_in_", None)
+    arrangements = workers.keep(_arranged, rows, order.ranks, given=(present,))
+    workers.settle(arrangements, homes)
     samples = SamplesInParts(
         workers=workers,
         parts=parts,
-        arrangements=workers.keep(_arranged, rows, order.ranks, given=(present,)),
+        arrangements=arrangements,
         checksums=[part.checksum for part in told],
         offsets=offsets,
         sizes=order.sizes[present],
@@ -109,7 +116,7 @@ def _columns_of_blocks(workers, X, blocks, y, sample_weight) -> tuple[Any, list,
     )
     if in_memory and np.isnan(sum(lengths)):
         lengths = tuple(workers.gather(len, blocks))
-    borders = None if np.isnan(sum(lengths)) else np.cumsum(lengths)
+    borders = np.cumsum(lengths)
     names = None
     if is_dask_array(y):
         labels = _divided(X, lengths, y, "y")
@@ -122,8 +129,9 @@ def _columns_of_blocks(workers, X, blocks, y, sample_weight) -> tuple[Any, list,
         if sum(lengths) != len(y):
             _raise_inconsistent(sum(lengths), len(y))
         labels = np.split(_narrow(numbers), borders[:-1])
+    weights: list = [None] * len(blocks)
     if sample_weight is None:
-        weights = [None] * len(blocks)
+        pass
     elif is_dask_array(sample_weight):
         weights = _divided(X, lengths, sample_weight, "sample_weight")
     else:

@@ -4,9 +4,9 @@ Rows can be equal only if their hashes are. So the numbers of 64 bits are divide
 ranges, each part sorts its own rows by hash, and what it has of a range goes to the
 worker that looks after the range:
 
-    part 0   hashes ..|....|...|..         range 0   merged, equal rows found, one label
-    part 1   hashes .|...|..|....     ->   range 1   for each, and how many of each class
-    ...                                    ...
+    part 0   hashes ..|....|...|..        range 0   merged, equal rows found, one label
+    part 1   hashes .|...|..|....    ->   range 1   for each, how many of each class
+    ...                                   ...
 
 Ranges follow each other in the order of the hashes. With the number of samples of each
 class in the ranges before, a range knows the rank of its samples among all of their
@@ -204,15 +204,15 @@ def canonical_order(
     `found` are all labels. Weights of a row and label within a part are added up where
     `adds_weights`: that is exact if they all are integers.
     """
-    groups = workers.neighbours(part_rows)
+    groups = _neighbours(workers.homes(part_rows))
     ends = _ends_of_ranges(n_rows, len(groups))
-    ranges = _shuffled(
-        workers, groups, part_rows, ends, n_features, found, adds_weights
-    )
+    given = ends, found, adds_weights
+    ranges = _shuffled(workers, groups, part_rows, n_features, given)
     equals = _equal_rows(workers, parts, part_rows, ranges)
     settled = workers.keep(_settled, ranges, equals, given=(len(found),))
     del ranges, equals
     told = workers.gather(_sizes_and_conflicts, settled)
+    workers.settle(settled, workers.homes(settled))
     sizes = np.array([sizes for sizes, _ in told])
     sizes_before = np.cumsum(sizes, axis=0) - sizes
     totals = sizes.sum(axis=0)
@@ -228,12 +228,24 @@ def _ends_of_ranges(n_rows: int, n_machines: int) -> np.ndarray:
     return np.array([(k << 64) // n for k in range(1, n)], dtype=np.uint64)
 
 
-def _shuffled(workers, groups, part_rows, ends, n_features, found, adds_weights):
+def _neighbours(homes: list[str]) -> dict[str, list[int]]:
+    """Return the numbers of the parts that each machine holds."""
+    groups: dict[str, list[int]] = {}
+    for number, home in enumerate(homes):
+        groups.setdefault(home, []).append(number)
+    return groups
+
+
+def _shuffled(workers, groups, part_rows, n_features: int, given: tuple) -> list:
     """Bring together what all parts have of each range."""
-    collected = workers.tasks(_together, [[[part_rows[k] for k in g] for g in groups]])
-    given = ends, found, adds_weights
+    ends, *_ = given
+    numbers = list(groups.values())
+    collected = [
+        workers.task(_together, [part_rows[k] for k in group]) for group in numbers
+    ]
+    workers.settle(collected, list(groups))
     pieces = [
-        workers.tasks(_cut, [collected, groups], (number, *given))
+        workers.tasks(_cut, [collected, numbers], (number, *given))
         for number in range(len(ends) + 1)
     ]
     return workers.keep(_merged, pieces, given=(n_features,))
@@ -261,9 +273,10 @@ def _equal_rows(workers, parts, part_rows, ranges) -> list[list]:
 def _sent_back(workers, groups, settled, sizes_before, totals, n_parts) -> list:
     """Tell each part the ranks and class numbers of its rows."""
     ranks: list[Any] = [None] * n_parts
-    for group in groups:
+    for home, group in groups.items():
         answers = workers.tasks(_answer, [settled, list(sizes_before)], (group, totals))
         collected = workers.task(_together, answers)
+        workers.settle([collected], [home])
         for number, part in enumerate(group):
             ranks[part] = workers.task(_ranks_of, collected, number)
     return workers.kept(ranks)
@@ -307,7 +320,9 @@ def _cut(
 
 def _merged(groups: list[list[_Piece]], n_features: int) -> _Range:
     """Bring the pieces of a range together, in the order of the parts."""
-    pieces = sorted((piece for group in groups for piece in group), key=lambda p: p.part)
+    pieces = sorted(
+        (piece for group in groups for piece in group), key=lambda p: p.part
+    )
     borders = np.cumsum([0] + [len(piece.hashes) for piece in pieces])
     none = np.empty(0, np.uint64)
     hashes = np.concatenate([piece.hashes for piece in pieces] or [none])
@@ -323,7 +338,7 @@ def _merged(groups: list[list[_Piece]], n_features: int) -> _Range:
         borders,
         order,
         is_tied,
-        list(_groups_at_once(starts, np.count_nonzero(is_tied), n_features)),
+        list(_groups_at_once(starts, int(np.count_nonzero(is_tied)), n_features)),
         np.concatenate([piece.labels for piece in pieces] or [none]),
         _all_votes(pieces, borders, order[is_tied]),
     )
@@ -455,7 +470,7 @@ def _answer(settled: _Settled, sizes_before, group: list[int], totals) -> list:
             continue
         rows = slice(*settled.borders[k : k + 2].tolist())
         ranks, labels = settled.ranks[rows], settled.labels[rows]
-        of_all = ranks.astype(dtype)
+        of_all: np.ndarray = ranks.astype(dtype)
         of_all += first[labels]
         of_all[ranks < 0] = np.iinfo(dtype).max
         answers.append((of_all, labels))

@@ -186,7 +186,8 @@ class SamplesInParts:
         They come to this process; with `is_all`, all samples do.
         """
         all_missed = np.sort(np.concatenate(list(missed.values())))
-        asked, chosen = list(range(len(self.parts))), [None] * len(self.parts)
+        asked = list(range(len(self.parts)))
+        chosen: list = [None] * len(self.parts)
         if is_all:
             check_room(
                 2 * 8 * self.n_samples * self.n_features,
@@ -202,8 +203,13 @@ class SamplesInParts:
                 for number, members in missed.items()
                 if len(members)
             }
-            columns = codes, self.arrangements, self.offsets[:-1].tolist()
-            rows += self.workers.gather(_unseparated_in, *columns, given=(masks,))
+            rows += self.workers.gather(
+                _unseparated_in,
+                codes,
+                self.arrangements,
+                self.offsets[:-1].tolist(),
+                given=(masks,),
+            )
             asked, chosen = self._by_part(np.unique(np.concatenate(rows)))
         found = self.workers.gather(
             _rows_and_places,
@@ -213,8 +219,8 @@ class SamplesInParts:
             chosen,
             given=(self.sizes,),
         )
-        blocks, places, numbers = zip(*found, strict=True)
-        places, numbers = np.concatenate(places), np.concatenate(numbers)
+        blocks, *columns = zip(*found, strict=True)
+        places, numbers = map(np.concatenate, columns)
         order = np.argsort(places)
         labels = labels_at(self.sizes, places[order])
         return stacked(blocks)[order], labels, np.isin(numbers[order], all_missed)
@@ -364,7 +370,7 @@ def _two_smallest(found: list[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarra
 def _unseparated_in(
     codes, arrangement: Arrangement, offset: int, masks: dict[int, np.ndarray]
 ) -> np.ndarray:
-    """Return the rows of other classes that no bit of some mask of a class separates."""
+    """Return the rows that no bit of some mask of another class separates."""
     found = [np.empty(0, dtype=np.intp)]
     for number, of_class in masks.items():
         members = unseparated_samples(codes, arrangement.layout, number, of_class)

@@ -259,7 +259,7 @@ class SamplesInMemory:
     def to_separate(
         self, codes, missed: dict[int, np.ndarray], is_all: bool
     ) -> tuple[Any, np.ndarray, np.ndarray]:
-        """Return samples that are missed, and those that keep them from being covered."""
+        """Return samples that are missed, and those that are in their way."""
         first = np.cumsum(self.sizes) - self.sizes
         is_missed = np.zeros(self.n_samples, dtype=bool)
         chosen = np.full(self.n_samples, is_all)

@@ -401,9 +401,7 @@ def many_ranges(monkeypatch):
     ],
     ids=repr,
 )
-@pytest.mark.filterwarnings(
-    "ignore::sklearn_memorize.exceptions.InterpolationWarning"
-)
+@pytest.mark.filterwarnings("ignore::sklearn_memorize.exceptions.InterpolationWarning")
 def test_large_classes_in_many_ranges_lead_to_the_network_of_the_fit_in_memory(
     threads, many_ranges, monkeypatch, digits, sizes, parameters
 ):
@@ -478,9 +476,7 @@ class Largest:
 
 
 @pytest.mark.parametrize("hyperplanes", ["random", "adapted"])
-def test_what_comes_back_does_not_grow_with_the_rows(
-    threads, monkeypatch, hyperplanes
-):
+def test_what_comes_back_does_not_grow_with_the_rows(threads, monkeypatch, hyperplanes):
     import dask.base
 
     largest = Largest()
@@ -637,6 +633,31 @@ def test_chunks_on_a_cluster(cluster, digits):
     assert content(model) == local
     predicted = model.predict(in_chunks(X, (200, 300, 100))).persist()
     np.testing.assert_array_equal(predicted.compute(), model.predict(X))
+
+
+def test_chunks_stay_where_they_are(cluster):
+    client = distributed.get_client()
+    X = da.random.default_rng(0).normal(size=(80_000, 2), chunks=(5_000, 2)).persist()
+    y = (X[:, 0] > 0).astype("int8").persist()
+    distributed.wait([X, y])
+    before = client.who_has(X)
+    assert len(set(before.values())) == 2
+    assert classifier(n_draws=3).fit(X, y).interpolates_
+    assert client.who_has(X) == before
+
+
+@pytest.mark.filterwarnings(
+    "ignore::sklearn_memorize.exceptions.ConflictingLabelsWarning"
+)
+def test_hashes_are_shuffled_on_a_cluster(cluster):
+    """Of many ranges on two workers, with rows to be compared."""
+    X, y = doubled()
+    X = np.concatenate([X, np.random.default_rng(0).normal(size=(2_200_000, 3))])
+    y = np.concatenate([y, np.zeros(2_200_000, dtype=int)])
+    model = classifier(n_draws=1)
+    local = content(model.fit(X, y))
+    chunks = da.from_array(X, chunks=(250_000, 3)).persist()
+    assert content(model.fit(chunks, da.from_array(y, chunks=250_000))) == local
 
 
 def test_a_killed_worker_does_not_change_a_fit_of_chunks():
