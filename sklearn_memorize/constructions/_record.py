@@ -75,6 +75,9 @@ class Construction:
     code: tuple[Callable, ...]
     predict_size: Callable[[Geometry, object], Prediction]
 
+    def __repr__(self) -> str:
+        return f"Construction({self.name!r})"
+
 
 def n_outputs(geometry: Geometry) -> int:
     """Return the number of output neurons: one tells two classes apart."""
