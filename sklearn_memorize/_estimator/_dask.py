@@ -107,19 +107,18 @@ class DaskWorkers:
 
         It is "" where there is no cluster, or where the result is not there (yet).
         """
+        nowhere = [""] * len(items)
         if "distributed" not in sys.modules:
-            return [""] * len(items)
-        from distributed import futures_of
+            return nowhere
+        from distributed import default_client
 
-        futures = [futures_of(item) for item in items]
-        all_futures = [future for of_item in futures for future in of_item]
-        if len(all_futures) == 0:
-            return [""] * len(items)
-        holders = all_futures[0].client.who_has(all_futures)
-        return [
-            min(holders.get(of_item[0].key) or ("",)) if len(of_item) == 1 else ""
-            for of_item in futures
-        ]
+        try:
+            client = default_client()
+        except ValueError:  # none was made
+            return nowhere
+        keys = [item.key for item in items]
+        holders = client.sync(client.scheduler.who_has, keys=keys)
+        return [min(holders.get(key) or ("",)) for key in keys]
 
     def task(self, work: Callable, *arguments):
         """Return what is to be done, without doing it."""
