@@ -120,17 +120,19 @@ class DaskWorkers:
         holders = client.sync(client.scheduler.who_has, keys=keys)
         return [min(holders.get(key) or ("",)) for key in keys]
 
-    def task(self, work: Callable, *arguments):
-        """Return what is to be done, without doing it."""
+    def task(self, work: Callable, *arguments, home: str = ""):
+        """Return what is to be done, without doing it; at a worker, if one is named."""
         import dask
 
         call = dask.delayed(work, pure=False, traverse=False)
         keys = (getattr(argument, "key", None) for argument in arguments)
-        home = next((self._homes[key] for key in keys if key in self._homes), None)
-        if home is None:
+        homes = (self._homes[key] for key in keys if key in self._homes)
+        home = home or next(homes, "")
+        if not home:
             return call(*arguments)
         with dask.annotate(workers=[home], allow_other_workers=True):
-            return call(*arguments)
+            result = call(*arguments)
+        return result
 
     def tasks(self, work: Callable, columns: Sequence, given: tuple = ()) -> list:
         """Return `task(work, *items, *given)` for the items of each part."""

@@ -241,7 +241,8 @@ def _shuffled(workers, groups, part_rows, n_features: int, given: tuple) -> list
     ends, *_ = given
     numbers = list(groups.values())
     collected = [
-        workers.task(_together, [part_rows[k] for k in group]) for group in numbers
+        workers.task(_together, [part_rows[k] for k in group], home=home)
+        for home, group in groups.items()
     ]
     workers.settle(collected, list(groups))
     pieces = [
@@ -275,7 +276,7 @@ def _sent_back(workers, groups, settled, sizes_before, totals, n_parts) -> list:
     ranks: list[Any] = [None] * n_parts
     for home, group in groups.items():
         answers = workers.tasks(_answer, [settled, list(sizes_before)], (group, totals))
-        collected = workers.task(_together, answers)
+        collected = workers.task(_together, answers, home=home)
         workers.settle([collected], [home])
         for number, part in enumerate(group):
             ranks[part] = workers.task(_ranks_of, collected, number)
