@@ -15,3 +15,4 @@ from .slabs import *
 from .random_relu import *
 from .bit_extraction import *
 from .residual import *
+from .consistent import *

@@ -4,6 +4,11 @@ import numpy as np
 import pytest
 
 from sklearn_memorize.constructions.bit_extraction._network import Line, PackedKeys
+from sklearn_memorize.constructions.consistent._interpolant import (
+    Interpolant,
+    Labels,
+    Targets,
+)
 from sklearn_memorize.constructions.deep_threshold._network import DeepThresholdNetwork
 from sklearn_memorize.constructions.nearby_set._network import NearbySetNetwork
 from sklearn_memorize.constructions.random_hyperplanes._hyperplane_layer import (
@@ -220,6 +225,34 @@ PARTS = {
             "centers": [np.ones((2, 2)), np.ones((3, 1)), np.ones(3)],
             "labels": [np.array([0, 1])],
             "scaling": [Scaling(3, np.zeros(1))],
+        },
+    ),
+    Labels: (
+        {"numbers": np.array([0, 0, 2]), "n_classes": 3},
+        {
+            "numbers": [np.array([0, 2, 1]), np.array([0, 3]), np.ones((2, 2), int)],
+            "n_classes": [2],
+        },
+    ),
+    Targets: (
+        {"values": np.ones((3, 2))},
+        {"values": [np.ones(3), np.ones((0, 2)), np.ones((3, 2, 1))]},
+    ),
+    Interpolant: (
+        {
+            "points": np.ones((3, 2)),
+            "known": Targets(np.ones((3, 1))),
+            "n_neighbors": 3,
+            "exponent": 0.5,
+            "columns": np.array([1, 4]),
+            "n_inputs": 7,
+        },
+        {
+            "points": [np.ones((2, 2)), np.ones((3, 3)), np.ones(3)],
+            "known": [Targets(np.ones((2, 1))), np.ones((3, 1))],
+            "n_neighbors": [0, 4],
+            "exponent": [0.0, -1.0],
+            "columns": [None, np.array([1]), np.ones((2, 1), int)],
         },
     ),
     Scaling: ({"exponent": 3, "center": np.zeros(2)}, {"center": [0.0]}),

@@ -65,6 +65,16 @@ PARAMETERS = {
         "maximum_margin": either,
         "max_iter": st.sampled_from([1, 50]),
     },
+    "InterpolatingNeighborsClassifier": {
+        "weights": st.sampled_from(["singular", "singular", "hilbert"]),
+        "n_neighbors": st.sampled_from(["auto", "auto", 1, 3, 10**9]),
+        "exponent": st.sampled_from(["auto", 1e-300, 0.5, 2, 1e300]),
+    },
+    "InterpolatingNeighborsRegressor": {
+        "weights": st.sampled_from(["singular", "singular", "hilbert"]),
+        "n_neighbors": st.sampled_from(["auto", "auto", 1, 3, 10**9]),
+        "exponent": st.sampled_from(["auto", 1e-300, 0.5, 2, 1e300]),
+    },
     "RandomThresholdTransformer": {
         "n_hyperplanes": st.sampled_from([1, 64, 70]),
         "max_bias": biases,
