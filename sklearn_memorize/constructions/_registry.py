@@ -16,3 +16,4 @@ from .random_relu import *
 from .bit_extraction import *
 from .residual import *
 from .consistent import *
+from .spiked_relu import *

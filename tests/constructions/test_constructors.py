@@ -24,10 +24,20 @@ from sklearn_memorize.constructions.residual._network import (
     ResidualNetwork,
     Steps,
 )
-from sklearn_memorize.constructions.slabs._network import Slab
+from sklearn_memorize.constructions.slabs._network import (
+    Ramp,
+    RampNetwork,
+    Slab,
+    Tips,
+)
 from sklearn_memorize.constructions.small_relu._network import (
     LineFunction,
     SmallReLUNetwork,
+)
+from sklearn_memorize.constructions.spiked_relu._network import (
+    SmoothPart,
+    SpikedNetwork,
+    Spikes,
 )
 from sklearn_memorize.exact._distances import Scaling
 from sklearn_memorize.network import Layer, LayeredNetwork
@@ -60,6 +70,33 @@ def masks_with_bit(bit):
     return masks
 
 
+SPIKES = {
+    "direction": np.ones(3),
+    "anchors": np.arange(4.0),
+    "widths": np.full(4, 0.1),
+    "smooth": np.ones((4, 2)),
+    "targets": np.arange(8.0).reshape(4, 2),
+}
+SMOOTH_PART = {
+    "directions": np.ones((5, 3)),
+    "biases": np.ones(5),
+    "coefficients": np.ones((2, 5)),
+    "intercepts": np.ones(2),
+}
+RAMP = {
+    "normal": np.ones(3),
+    "lower": 0.0,
+    "upper": 1.0,
+    "slopes": np.ones((2, 3)),
+    "constants": np.ones(2),
+    "deltas": np.ones(2),
+}
+TIPS = {
+    "direction": np.ones(3),
+    "positions": np.arange(4.0),
+    "slabs": np.zeros(4, dtype=int),
+    "targets": np.ones((4, 2)),
+}
 HATS = Hats(np.ones((4, 3)), np.ones((4, 4)), np.ones(4))
 STEPS = Steps(np.array([[0.0, 1.0]]), np.arange(2))
 CIRCUIT = LayeredNetwork([Layer(np.ones((2, 7)), np.zeros(2), "threshold")])
@@ -202,6 +239,45 @@ PARTS = {
             "intercepts": [np.ones(3), np.ones((2, 1))],
         },
     ),
+    Ramp: (
+        RAMP,
+        {
+            "normal": [1.0, np.ones(2)],
+            "lower": [np.ones(1)],
+            "upper": [[1.0]],
+            "slopes": [np.ones(3), np.ones((2, 2)), np.ones((1, 3))],
+            "constants": [np.ones(3), np.ones((2, 1))],
+            "deltas": [np.ones(3), np.zeros(2)],
+        },
+    ),
+    Tips: (
+        TIPS,
+        {
+            "direction": [np.ones((3, 1))],
+            "positions": [np.arange(3.0), np.zeros(4)],
+            "slabs": [np.zeros(3, dtype=int)],
+            "targets": [np.ones((3, 2)), np.ones(4)],
+        },
+    ),
+    RampNetwork: (
+        {
+            "ramps": [Ramp(**RAMP)],
+            "tips": Tips(**TIPS),
+            "n_inputs": 3,
+            "default": np.zeros(2),
+            "exponents": np.zeros(2, dtype=int),
+        },
+        {
+            "ramps": [
+                [],
+                [Ramp(**RAMP | {"normal": np.ones(2), "slopes": np.ones((2, 2))})],
+            ],
+            "tips": [Tips(**TIPS | {"direction": np.ones(2)})],
+            "n_inputs": [2],
+            "default": [np.zeros(3), np.zeros((2, 1))],
+            "exponents": [np.zeros(1, dtype=int)],
+        },
+    ),
     Slab: (
         {
             "normal": np.ones(3),
@@ -225,6 +301,38 @@ PARTS = {
             "centers": [np.ones((2, 2)), np.ones((3, 1)), np.ones(3)],
             "labels": [np.array([0, 1])],
             "scaling": [Scaling(3, np.zeros(1))],
+        },
+    ),
+    SmoothPart: (
+        SMOOTH_PART,
+        {
+            "directions": [np.ones(3), np.ones((4, 3))],
+            "biases": [np.ones(4), np.ones((5, 1))],
+            "coefficients": [np.ones((2, 4)), np.ones((1, 5)), np.ones(5)],
+            "intercepts": [np.ones(3), np.ones((2, 1))],
+        },
+    ),
+    Spikes: (
+        SPIKES,
+        {
+            "direction": [np.ones((3, 1))],
+            "anchors": [np.arange(3.0), np.zeros(4), np.empty(0)],
+            "widths": [np.ones(3), np.ones((4, 1))],
+            "smooth": [np.ones((4, 1)), np.ones((3, 2))],
+            "targets": [np.ones((3, 2)), np.ones(4)],
+        },
+    ),
+    SpikedNetwork: (
+        {"part": SmoothPart(**SMOOTH_PART), "spikes": Spikes(**SPIKES)},
+        {
+            "part": [
+                SmoothPart(**SMOOTH_PART | {"directions": np.ones((5, 4))}),
+                SmoothPart(
+                    **SMOOTH_PART
+                    | {"coefficients": np.ones((1, 5)), "intercepts": np.ones(1)}
+                ),
+            ],
+            "spikes": [Spikes(**SPIKES | {"direction": np.ones(2)})],
         },
     ),
     Labels: (

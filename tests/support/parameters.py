@@ -53,6 +53,10 @@ PARAMETERS = {
         "max_bits": st.sampled_from([40, 10_000, 10_000, 10_000]),
     },
     "SlabClassifier": {"degenerate": st.sampled_from(["split", "split", "raise"])},
+    "SlabRegressor": {
+        "degenerate": st.sampled_from(["split", "split", "raise"]),
+        "n_projections": st.sampled_from([1, 10]),
+    },
     "ResidualMemorizingClassifier": {
         "degenerate": st.sampled_from(["split", "split", "raise"])
     },
@@ -64,6 +68,10 @@ PARAMETERS = {
         "center": either,
         "maximum_margin": either,
         "max_iter": st.sampled_from([1, 50]),
+    },
+    "MemorizingRegressor": {
+        "n_hyperplanes": st.sampled_from([1, 20, 500]),
+        "n_projections": st.sampled_from([1, 10]),
     },
     "InterpolatingNeighborsClassifier": {
         "weights": st.sampled_from(["singular", "singular", "hilbert"]),

@@ -62,22 +62,22 @@ def find_slabs(hull, members, others, split: bool, rng) -> list[Slab]:
 
 def _slab_around(hull, members, others, rng) -> Slab:
     """Enclose a group in a slab without any of the others, or raise."""
-    for normal in _normals(hull, members, others, rng):
+    for normal in normals(hull, members, others, rng):
         values, errors = hull.projections(normal)
-        lower, upper, too_close = _thresholds(values, errors, members, others)
+        lower, upper, too_close = thresholds(values, errors, members, others)
         if len(too_close) == 0:
             return Slab(normal, lower, upper, members)
     raise DegenerateGroupError(members, too_close)
 
 
-def _normals(hull, members, others, rng):
+def normals(hull, members, others, rng):
     """Yield normal vectors to try; for a single point those of features as well."""
     yield from hull.normals(members, rng)
     if len(members) == 1:
         yield from map(hull.axis, hull.differing_features(members[0], others))
 
 
-def _thresholds(values, errors, members, others):
+def thresholds(values, errors, members, others):
     """Return lower and upper threshold, and the others that come too close."""
     below, low, high, above, too_close = clearance(values, errors, members, others)
     if len(too_close):
