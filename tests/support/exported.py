@@ -8,10 +8,12 @@ import sklearn_memorize
 from sklearn_memorize import (
     DeepThresholdClassifier,
     MemorizingClassifier,
+    MemorizingRegressor,
     NearbySetClassifier,
     RandomReLUClassifier,
     ResidualMemorizingClassifier,
     SlabClassifier,
+    SlabRegressor,
     SmallReLUClassifier,
     SmallReLURegressor,
 )
@@ -60,6 +62,8 @@ CASES = [
     (NearbySetClassifier(cover_radius=0), 4, 40),
     (SmallReLURegressor(random_state=0), 0, 600),
     (SmallReLURegressor(n_layers=4, random_state=0), 0, 600),
+    (MemorizingRegressor(n_hyperplanes=50, random_state=0), 0, 300),
+    (SlabRegressor(random_state=0), 0, 300),
 ]
 # Their weights have hundreds of bits, or there are none.
 REFUSED = {
