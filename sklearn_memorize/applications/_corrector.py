@@ -29,7 +29,9 @@ from ._memory import (
     acting,
     extended,
     forgotten_by,
+    helps_elsewhere,
     n_errors,
+    narrowed,
     verdicts_before,
     without,
 )
@@ -46,6 +48,9 @@ from ._views import (
     settle_contradictions,
     view_of,
 )
+
+# "auto" asks the known cases again when they are so many times as many.
+_ASKED_AGAIN_AT = 2
 
 
 def _base_has(name: str):
@@ -92,6 +97,12 @@ class MemorizingCorrector(
     n_draws : int, default=2
         Number of networks that have to agree. The more of them, the fewer samples
         besides the known cases get another answer.
+    reach : {"auto", "wide", "narrow"}, default="auto"
+        How far corrections act beyond known cases. "wide": as far as the other known
+        cases allow. "narrow": as little as they can, which next to no other sample
+        notices. "auto" asks the known cases: every other one is held out from a network
+        of the rest, and "wide" is taken if corrections put at least as many of them
+        right as they spoil. It is asked again when the known cases have doubled.
     conflicts : {"latest", "raise"}, default="latest"
         What to do about a case that contradicts another one: the same row (as the
         transformer shows it) with another answer. "latest" lets the case that came last
@@ -115,7 +126,10 @@ class MemorizingCorrector(
         0 where the base model is right, and k + 1 where it should have said
         `classes_[k]`.
     network_ : CoverNetwork
-        The network of `memory_`.
+        The network that acts: that of `memory_`, its bounds lowered if the reach is
+        narrow.
+    reach_ : {"wide", "narrow"}
+        How far corrections act.
     corrections_ : Bunch
         The corrections, one for each neuron of the network that speaks for a class:
         `case` is the number of the known case that it stands for, `label` the class it
@@ -184,6 +198,7 @@ class MemorizingCorrector(
             StrOptions({"auto"}),
         ],
         "n_draws": [Interval(Integral, 1, None, closed="left")],
+        "reach": [StrOptions({"auto", "wide", "narrow"})],
         "conflicts": [StrOptions({"raise", "latest"})],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -197,6 +212,7 @@ class MemorizingCorrector(
         hyperplanes="random",
         n_hyperplanes="auto",
         n_draws=2,
+        reach="auto",
         conflicts="latest",
         n_jobs=None,
         random_state=None,
@@ -206,6 +222,7 @@ class MemorizingCorrector(
         self.hyperplanes = hyperplanes
         self.n_hyperplanes = n_hyperplanes
         self.n_draws = n_draws
+        self.reach = reach
         self.conflicts = conflicts
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -315,6 +332,8 @@ class MemorizingCorrector(
         )
         # Where, among all cases, those stand that the memory was given.
         self._cases = np.empty(0, dtype=np.intp)
+        # How many of them there were when the reach was chosen.
+        self._n_asked = 0
 
     def _join(self, X, y: np.ndarray, kept: np.ndarray) -> None:
         """Memorize the verdicts on the rows `kept` of a call, and certify all cases."""
@@ -337,7 +356,19 @@ class MemorizingCorrector(
         )
         self.n_cases_ += n_given
         self.n_errors_ = n_errors(self.memory_)
+        self.reach_ = self._chosen_reach(n_verdicts)
+        is_wide = self.reach_ == "wide"
+        self.network_ = self.memory_.network_ if is_wide else narrowed(self.memory_)
         self._certify(rows_at(X, latest, len(y)), y[latest])
+
+    def _chosen_reach(self, n_verdicts: int) -> str:
+        """Return how far corrections act, asking the known cases if need be."""
+        if self.reach != "auto":
+            return self.reach
+        if self._n_asked and len(self._cases) < _ASKED_AGAIN_AT * self._n_asked:
+            return self.reach_
+        self._n_asked = len(self._cases)
+        return "wide" if helps_elsewhere(self.memory_, n_verdicts) else "narrow"
 
     def _settle(self, view, verdicts: np.ndarray, rows: np.ndarray):
         """Return the cases that later ones do not contradict, and views that change.
@@ -355,7 +386,7 @@ class MemorizingCorrector(
 
     def _certify(self, X, y: np.ndarray) -> None:
         """Answer the new cases, and ask the network about all that are known."""
-        missed = self._cases[forgotten_by(self.memory_)]
+        missed = self._cases[forgotten_by(self.memory_, self.network_)]
         wrong = np.flatnonzero(self.predict(X) != y)
         if len(missed) or len(wrong):
             which = (
@@ -374,7 +405,7 @@ class MemorizingCorrector(
 
     def _verdicts(self, X) -> np.ndarray:
         """Return 0 where the base model's answer stands, else a class number plus 1."""
-        return acting(self.memory_.network_, view_of(self.transformer_, X))
+        return acting(self.network_, view_of(self.transformer_, X))
 
     def _checked(self, X):
         check_is_fitted(self)
@@ -489,11 +520,6 @@ class MemorizingCorrector(
         return _with_leaders(whole, verdicts - 1)
 
     @property
-    def network_(self):
-        """The correcting network."""
-        return self.memory_.network_
-
-    @property
     def corrections_(self):
         """The corrections: the case behind each, its label, how many it covers."""
         network = self.network_
@@ -511,7 +537,8 @@ class MemorizingCorrector(
         )
 
     def _check_stored(self, state: dict) -> None:
-        check_stored(self, state, {"estimator_", "memory_", "classes_", "_cases"})
+        fitted = "estimator_", "memory_", "network_", "reach_", "classes_", "_cases"
+        check_stored(self, state, {*fitted, "_n_asked"})
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

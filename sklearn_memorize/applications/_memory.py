@@ -5,9 +5,15 @@ where it should have said class number c. It is the network of random hyperplane
 its neurons fire at known cases of their own verdict only. It *acts* at a sample, with
 verdict c + 1, where neurons of this verdict fire, in as many draws as fire at every
 known case, and no neuron of any other verdict, 0 among them, fires in any draw.
+
+How far a correction reaches beyond its known cases is up to the bounds of its neurons.
+Those that the network was built with are as high as the other known cases allow;
+lowered as far as its own ones allow, they let it act next to nowhere else.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from sklearn.base import clone
@@ -15,6 +21,9 @@ from sklearn.base import clone
 from ..constructions.random_hyperplanes import CoverNetwork, MemorizingClassifier
 from ..constructions.random_hyperplanes._growing import GrowingCover
 from ..kernels import standard_arithmetic
+
+# Whether corrections help elsewhere is asked on at most this many known cases.
+_MOST_HELD_OUT = 5000
 
 
 def extended(memory: MemorizingClassifier, view, verdicts: np.ndarray, n_verdicts: int):
@@ -41,13 +50,59 @@ def _firing_alone(network: CoverNetwork, codes) -> np.ndarray:
     return np.where(alone & enough, n_times.argmax(axis=1), 0)
 
 
-def forgotten_by(memory: MemorizingClassifier) -> np.ndarray:
-    """Return the known cases at which the network does not act by their verdict.
+@standard_arithmetic
+def narrowed(memory: MemorizingClassifier) -> CoverNetwork:
+    """Return the network with the lowest bounds at which it acts on all known cases.
+
+    With u a correction and x the cases of its verdict that it fires at, the bound of u
+    is max <u, Phi(x)> + 1. Neurons that speak for the model stay.
+    """
+    network, batches = memory.network_, memory._batches
+    assert batches is not None
+    labels, coverings = batches.seen.labels, []
+    for draw, covering in zip(batches.draws, network.coverings, strict=True):
+        assert isinstance(draw, GrowingCover)
+        bounds = covering.bounds.copy()
+        for number in range(1, len(covering.starts) - 1):
+            neurons = np.arange(*covering.starts[number : number + 2])
+            cases = np.flatnonzero(labels == number)
+            room = draw.layer.room(len(cases), "threshold")
+            room.put_outputs(np.arange(len(cases)), draw.outputs[cases])
+            margins = room.neuron_margins(covering.masks[neurons], bounds[neurons])
+            # Each fires at the case it was made from: its smallest margin is below all.
+            margins[margins <= 0] = np.iinfo(np.int64).max
+            bounds[neurons] -= margins.min(axis=0, initial=bounds.max()) - 1
+        coverings.append(replace(covering, bounds=bounds))
+    return CoverNetwork(coverings, network.quorum)
+
+
+def helps_elsewhere(memory: MemorizingClassifier, n_verdicts: int) -> bool:
+    """Return whether corrections put right as many held out cases as they spoil.
+
+    Every other known case is held out from a network of the rest, and in turn.
+    """
+    assert memory._batches is not None
+    seen = memory._batches.seen
+    step = -(-len(seen.labels) // _MOST_HELD_OUT)
+    places = np.arange(0, len(seen.labels), step)
+    n_right, n_spoilt = 0, 0
+    for held_out, rest in ((places[::2], places[1::2]), (places[1::2], places[::2])):
+        if not seen.labels[rest].any():
+            continue
+        part = extended(clone(memory), seen.X[rest], seen.labels[rest], n_verdicts)
+        acts, verdicts = acting(part.network_, seen.X[held_out]), seen.labels[held_out]
+        n_right += int(np.count_nonzero((acts > 0) & (acts == verdicts)))
+        n_spoilt += int(np.count_nonzero((acts > 0) & (verdicts == 0)))
+    return n_right >= n_spoilt
+
+
+def forgotten_by(memory: MemorizingClassifier, network: CoverNetwork) -> np.ndarray:
+    """Return the known cases at which a network does not act by their verdict.
 
     They are told by their place among all cases. What the hyperplanes say of them was
     kept; the neurons are asked again.
     """
-    batches, network = memory._batches, memory.network_
+    batches = memory._batches
     assert batches is not None
     places = np.arange(len(batches.seen.labels))
     missed = [places[:0]]

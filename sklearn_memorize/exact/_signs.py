@@ -19,6 +19,8 @@ SMALLEST_NORMAL = 2.0**-1022
 TINY = 2.0**-120
 # Products of these sizes have no error from over- or underflow, nor have their halves.
 _SAFE_LOW, _SAFE_HIGH = 2.0**-900, 2.0**1000
+# Terms below this are multiplied by its inverse, which makes no error.
+_TINY_TERMS = 2.0**-600
 _VALUES_AT_ONCE = 1 << 20
 # Terms that kernels add beside the products.
 _MORE_TERMS = 40
@@ -52,22 +54,37 @@ def signs(X, rows, directions, columns, offsets, shifts) -> np.ndarray:
         positive = values > 0
         doubtful = np.flatnonzero(~(np.abs(values) > bounds))
     if len(doubtful):
-        pairs = rows[doubtful], columns[doubtful], offsets[doubtful], shifts[doubtful]
+        X, *pairs = _scaled_up(
+            X, rows[doubtful], columns[doubtful], offsets[doubtful], shifts[doubtful]
+        )
         values, bounds = compensated_sums(X, directions, *pairs)
         positive[doubtful] = values > 0
-        doubtful = doubtful[~(np.abs(values) > bounds)]
+        left = ~(np.abs(values) > bounds)
+        small, doubtful = bounds[left], doubtful[left]
+        pairs = [values[left] for values in pairs]
     if len(doubtful):
-        small = bounds[~(np.abs(values) > bounds)]
-        pairs = rows[doubtful], columns[doubtful], offsets[doubtful], shifts[doubtful]
         # Of the sums that are within these bounds only zero is a multiple of the unit.
         is_zero = 2 * small < _common_units(X, directions, *pairs)
         positive[doubtful[is_zero]] = False
         doubtful = doubtful[~is_zero]
-    for pair in doubtful:
-        direction, point = directions[columns[pair]], X[rows[pair]]
-        sign = exact_sign(direction, point, float(offsets[pair]), float(shifts[pair]))
-        positive[pair] = sign > 0
+        pairs = [values[~is_zero] for values in pairs]
+        for place, row, column, offset, shift in zip(doubtful, *pairs, strict=True):
+            sign = exact_sign(directions[column], X[row], float(offset), float(shift))
+            positive[place] = sign > 0
     return positive
+
+
+def _scaled_up(X, rows, columns, offsets, shifts) -> tuple:
+    """Return points and pairs whose forms have the same signs, and do not underflow.
+
+    Where all terms are tiny, points, b and c are multiplied by a power of two.
+    """
+    if max(np.abs(offsets).max(), np.abs(shifts).max()) < _TINY_TERMS:
+        used, places = np.unique(rows, return_inverse=True)
+        if np.abs(X[used]).max(initial=0.0) < _TINY_TERMS:
+            X, rows = X[used].astype(np.float64) / _TINY_TERMS, places
+            offsets, shifts = offsets / _TINY_TERMS, shifts / _TINY_TERMS
+    return X, rows, columns, offsets, shifts
 
 
 def compensated_sums(

@@ -317,7 +317,7 @@ def margins_of_rows(
     n_votes: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     n_rows, n_coverings = words.shape[:2]
-    shape = n_rows, n_coverings, (len(starts) - 1) // n_coverings
+    shape = n_coverings, n_rows, (len(starts) - 1) // n_coverings
     totals, fired = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.uint64)
     _c.margins_of_rows(
         _in_order(words, np.uint64),

@@ -600,12 +600,12 @@ def margins_of_rows(
 
     Returns
     -------
-    totals, fires : ndarray of shape (n_rows, n_coverings, n_classes)
+    totals, fires : ndarray of shape (n_coverings, n_rows, n_classes)
         Sums of margins, and whether the class fires.
     """
     n_rows, n_coverings = words.shape[:2]
     n_classes = (len(starts) - 1) // n_coverings
-    totals = np.zeros((n_rows, n_coverings, n_classes), dtype=np.int64)
+    totals = np.zeros((n_coverings, n_rows, n_classes), dtype=np.int64)
     fires = np.zeros(totals.shape, dtype=bool)
     for k in range(n_coverings):
         for c in range(n_classes):
@@ -614,8 +614,8 @@ def margins_of_rows(
             common = words[:, k, np.newaxis] & masks[own]
             margins = bounds[own] - np.bitwise_count(common).sum(axis=2, dtype=np.int64)
             largest = np.sort(margins, axis=1)[:, ::-1][:, :n_votes]
-            totals[:, k, c] = largest.sum(axis=1)
-            fires[:, k, c] = (largest > 0).any(axis=1)
+            totals[k, :, c] = largest.sum(axis=1)
+            fires[k, :, c] = (largest > 0).any(axis=1)
     return totals, fires
 
 

@@ -38,7 +38,13 @@ BASES = [
     GaussianNB(),
     DummyClassifier(),
 ]
-OPTIONS = [{}, {"n_draws": 1}, {"hyperplanes": "adapted"}]
+OPTIONS = [
+    {},
+    {"n_draws": 1},
+    {"hyperplanes": "adapted"},
+    {"reach": "narrow"},
+    {"reach": "wide", "hyperplanes": "adapted"},
+]
 
 
 def corrector(base, **options):
@@ -414,3 +420,40 @@ def test_a_damaged_file_is_refused():
     del state["memory_"]
     with pytest.raises(ValueError, match="it lacks memory_"):
         corrector(GaussianNB()).__setstate__(state)
+
+
+def test_narrow_corrections_act_at_fewer_other_samples():
+    X, y = DIGITS
+    model = FrozenEstimator(LogisticRegression(C=1e-5).fit(X[:500], y[:500]))
+    acts = {}
+    for reach in ("wide", "narrow"):
+        patched = corrector(model, reach=reach).fit(X[:900], y[:900])
+        assert patched.reach_ == reach
+        acts[reach] = patched.acts_on(X[900:])
+    assert acts["narrow"].sum() < acts["wide"].sum()
+
+
+def test_the_reach_is_narrow_where_errors_are_a_matter_of_chance():
+    X, y = DIGITS
+    model = LogisticRegression(C=1e-5).fit(X[:500], y[:500])
+    patched = corrector(FrozenEstimator(model)).fit(X[:900], y[:900])
+    assert patched.reach_ == "wide"
+    rng = np.random.default_rng(0)
+    wrong = rng.random(900) < 0.3
+    labels = np.where(wrong, rng.integers(0, 10, 900), model.predict(X[:900]))
+    patched = corrector(FrozenEstimator(model)).fit(X[:900], labels)
+    assert patched.reach_ == "narrow"
+    assert (patched.predict(X[:900]) == labels).all()
+
+
+def test_the_reach_is_chosen_again_when_known_cases_have_doubled():
+    X, y = DIGITS
+    model = LogisticRegression(C=1e-5).fit(X[:500], y[:500])
+    labels = model.predict(X)
+    labels[:300:3] = (labels[:300:3] + 1) % 10
+    patched = corrector(FrozenEstimator(model)).correct(X[:300], labels[:300])
+    assert patched.reach_ == "narrow"
+    patched.correct(X[300:400], y[300:400])
+    assert patched.reach_ == "narrow"
+    patched.correct(X[400:], y[400:])
+    assert patched.reach_ == "wide"

@@ -104,3 +104,24 @@ def test_long_sums_that_cancel_have_the_sign_of_what_is_left(seed, exponent):
     nothing = np.zeros(4, dtype=int)
     pairs = points, np.arange(4), direction, nothing, np.full(4, offset)
     assert signs(*pairs, np.zeros(4)).tolist() == [value > 0 for value in values]
+
+
+def test_forms_of_denormal_numbers_are_decided_without_integers(monkeypatch):
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((50, 4)) * 1e-312
+    directions = rng.standard_normal((20, 4)).astype(np.float32)
+    rows, columns = np.indices((50, 20)).reshape(2, -1)
+    offsets = -np.einsum("ij,ij->i", points[rows], directions[columns].astype(float))
+    values = [
+        rational_value(direction, point, offset)
+        for direction, point, offset in zip(
+            directions[columns], points[rows], offsets, strict=True
+        )
+    ]
+
+    def one_by_one(*arguments):
+        raise AssertionError("a form was evaluated in integers")
+
+    monkeypatch.setattr(_exact, "exact_sign", one_by_one)
+    positive = signs(points, rows, directions, columns, offsets, np.zeros(len(rows)))
+    assert positive.tolist() == [value > 0 for value in values]

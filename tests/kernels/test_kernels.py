@@ -127,9 +127,9 @@ def test_classes_that_fire_agree(backend, codes, masks, bounds):
     assert not fired[:, 1].any()
 
 
-@pytest.mark.parametrize("n_votes", [1, 5, 20])
+@pytest.mark.parametrize("n_votes", [1, 2, 3, 5, 20, 66, 100])
 def test_largest_margins_agree(backend, codes, masks, bounds, n_votes):
-    starts = np.array([0, 3, 3, 70])
+    starts = np.array([0, 3, 3, 20, 70])
     margins, *others = in_every_way(
         backend, "margins_and_fires", codes, masks, bounds, starts, n_votes
     )

@@ -73,7 +73,7 @@ def covers(rng):
 def margins_and_fires(rng):
     tiles, codes, masks, bounds = _counting(rng)
     starts = _starts(rng, len(masks))
-    n_votes = int(rng.integers(1, 9))
+    n_votes = int(rng.choice([rng.integers(1, 9), rng.integers(1, 90)]))
     n_samples = rng.choice([None, int(rng.integers(0, 64 * len(tiles) + 1))])
 
     def run():
@@ -87,10 +87,8 @@ def margins_and_fires(rng):
 
 
 def margins_of_rows(rng):
-    n_rows, (n_coverings, n_words, n_classes) = (
-        rng.integers(1, 12),
-        rng.integers(1, 6, 3),
-    )
+    n_rows = rng.choice([rng.integers(1, 12), rng.integers(12, 600)])
+    n_coverings, n_words, n_classes = rng.integers(1, 6, 3)
     shape = n_rows, n_coverings, n_words
     words = rng.integers(0, 2**64, shape, dtype=np.uint64)
     starts = np.concatenate(

@@ -99,7 +99,7 @@ class Survey:
     @property
     def n_bytes_of_spread(self) -> int:
         """About how many bytes `spread` takes while it is computed."""
-        return 5 * self.X.nbytes // 2
+        return self.X.nbytes + self.X.nbytes // 8
 
     @cached_property
     def spread(self) -> np.ndarray:
@@ -118,8 +118,9 @@ class Survey:
         """The samples around their mean in units of half the range, and these units."""
         halves = self.X.max(axis=0) / 2 - self.X.min(axis=0) / 2
         halves = np.maximum(halves, np.finfo(np.float64).tiny)
-        scaled = self.X / halves
-        return scaled - scaled.mean(axis=0), halves
+        standard = self.X / halves
+        standard -= standard.mean(axis=0)
+        return standard, halves
 
     @cached_property
     def judges(self) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -20,7 +20,7 @@ from ...kernels._threads import run_in_threads
 
 # This many tiles become one group of planes.
 TILES_OF_A_GROUP = 8
-# More votes than this are found by counting how often each margin occurs.
+# More votes than this are found, in tiles, by counting how often each margin occurs.
 _FEW_VOTES = 8
 
 
@@ -86,6 +86,17 @@ class BitCodes:
         tiles = kernels.aligned_room(shape, np.uint64)
         tiles[...] = ~np.uint64(0)
         return cls(tiles, n_samples, n_bits)
+
+    @classmethod
+    def filled(cls, n_positions: int, n_bits: int, positions, words) -> BitCodes:
+        """Return codes given as words at some positions, which increase."""
+        shape = _n_tiles(n_positions), -(-n_bits // 64), LANES
+        codes = cls(kernels.aligned_room(shape, np.uint64), n_positions, n_bits)
+        is_empty = np.ones(shape[0] * LANES, dtype=bool)
+        is_empty[positions] = False
+        codes.put_outputs(np.flatnonzero(is_empty), ~np.uint64(0))
+        codes.put_outputs(positions, words)
+        return codes
 
     @classmethod
     def empty_planes(cls, n_samples: int, n_bits: int) -> BitCodes | None:
@@ -198,8 +209,11 @@ class BitCodes:
 
     def masks(self, positions) -> np.ndarray:
         """Return u = 1[code = 0] of some samples, shape (n_positions, n_words)."""
-        valid = kernels.pack_bits(np.ones((1, self.n_bits), dtype=bool))
-        return ~self.words(positions) & valid
+        return self.masks_of(self.words(positions))
+
+    def masks_of(self, words: np.ndarray) -> np.ndarray:
+        """Return what `masks` returns, given the codes as words."""
+        return ~words & kernels.pack_bits(np.ones((1, self.n_bits), dtype=bool))
 
     def largest_bounds(self, masks, skip: slice) -> np.ndarray:
         """Return m = min <u, code> for each mask u, over all but the tiles to skip.
@@ -245,7 +259,11 @@ class BitCodes:
         Returns integers of shape (n_samples, n_classes), and what `classes_that_fire`
         returns. Fewer margins are summed where a class has fewer neurons.
         """
-        if n_votes > _FEW_VOTES and bounds.max() <= 64 * masks.shape[1] + 1:
+        if (
+            n_votes > _FEW_VOTES
+            and not self.are_planes
+            and bounds.max() <= 64 * masks.shape[1] + 1
+        ):
             votes = np.array([n_votes])
             sums = kernels.margin_sums(self.words(), masks, bounds, starts, votes)
             return sums[:, :, 0], self.classes_that_fire(masks, bounds, starts)

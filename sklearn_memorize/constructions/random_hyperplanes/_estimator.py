@@ -546,12 +546,11 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
         """Check that the first layers of all draws and their codes fit into memory."""
         n = rules.n_at_first
         n_features = ball.n_features_drawn
-        is_sparse_layer = (
-            rules.survey is not None and rules.survey.n_features > MANY_FEATURES
-        )
-        if is_sparse_layer:
+        is_sparse_layer = False
+        if rules.survey is not None and rules.survey.n_features > MANY_FEATURES:
             # Each looks at a few features, with their numbers.
-            n_features = 2 * math.isqrt(len(ball.center)) + 2
+            is_sparse_layer = True
+            n_features = 2 * math.isqrt(rules.survey.X.shape[1]) + 2
         # Each draw keeps its directions in single precision, and while it is at work
         # holds them once more, in another order. Where features are left out, there are
         # the numbers of those in use as well.

@@ -14,9 +14,10 @@ from ._codes import mean_margins
 from ._exact_hyperplanes import AxisHyperplanes
 from ._hyperplane_layer import HyperplaneLayer, in_same_units
 
-# So many rows are few; and more, as long as they meet no more words of masks in each
-# covering.
+# So many rows are few, and so many for each covering; and more, as long as they meet no
+# more words of masks in each covering.
 _FEW_ROWS = 8
+_FEW_ROWS_OF_EACH = 32
 _FEW_WORDS = 400_000
 # What is kept a second time for them takes no more than this.
 _MOST_BYTES = 1 << 24
@@ -38,7 +39,7 @@ class JoinedCoverings:
         The neurons of all.
     widths : ndarray of shape (n_coverings, n_classes)
         How many of them each class has.
-    n_hyperplanes : ndarray of shape (n_coverings, 1)
+    n_hyperplanes : ndarray of shape (n_coverings, 1, 1)
         How many hyperplanes there are.
     """
 
@@ -61,24 +62,26 @@ class JoinedCoverings:
         sums, fires = kernels.margins_of_rows(
             words, self.masks, self.bounds, starts, n_votes
         )
-        n_summed = np.minimum(self.widths, n_votes)
+        n_summed = np.minimum(self.widths, n_votes)[:, np.newaxis]
         margins = mean_margins(sums, n_summed, self.n_hyperplanes)
         # Added in order, as the margins of many rows are.
-        total = np.add.accumulate(margins, axis=1)[:, -1]
-        return total, fires.transpose(1, 0, 2)
+        return reduce(np.add, margins), fires
 
     def _words(self, X) -> np.ndarray:
-        codes = self.layer.encode(X)
+        words = self.layer.encode(X).words()
         if len(self.axis):
-            bright = self.axis.distances(X) > 0
-            rows, columns = np.indices(bright.shape).reshape(2, -1)
-            codes.put(rows, self.axis_columns[columns], bright.ravel())
-        return codes.words().reshape(X.shape[0], len(self.widths), -1)
+            places, bits = np.divmod(self.axis_columns, 64)
+            flags = np.uint64(1) << bits.astype(np.uint64)
+            of_columns = np.where(self.axis.distances(X) > 0, flags, np.uint64(0))
+            # Columns increase; their bits are zero until here.
+            starts = np.flatnonzero(np.diff(places, prepend=-1))
+            words[:, places[starts]] |= np.bitwise_or.reduceat(of_columns, starts, 1)
+        return words.reshape(X.shape[0], len(self.widths), -1)
 
 
 def are_few(n_rows: int, coverings: Sequence[Any]) -> bool:
     """Return whether calls take the most time for so many rows."""
-    if n_rows <= _FEW_ROWS:
+    if n_rows <= max(_FEW_ROWS, _FEW_ROWS_OF_EACH * len(coverings)):
         return True
     n_words = sum(covering.masks.size for covering in coverings)
     return n_rows * n_words <= _FEW_WORDS * len(coverings)
@@ -119,5 +122,5 @@ def joined(coverings: Sequence[Any]) -> JoinedCoverings | None:
         masks,
         np.concatenate([covering.bounds for covering in coverings]).astype(np.int64),
         np.stack([covering.widths for covering in coverings]),
-        np.array([[layer.n_hyperplanes] for layer in layers]),
+        np.array([[[layer.n_hyperplanes]] for layer in layers]),
     )

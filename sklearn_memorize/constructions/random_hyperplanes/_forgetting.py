@@ -29,7 +29,6 @@ import numpy as np
 from sklearn.utils.parallel import Parallel, delayed
 
 from ... import kernels
-from ...kernels import LANES
 from ...network._storage import storable
 from ._codes import BitCodes, is_set
 from ._construction import (
@@ -127,7 +126,7 @@ def _memorize(
         outputs = layer.encode(now.X, rules.activation, rules.n_threads).outputs()
         codes = _codes(outputs, layer, samples, rules)
     turns = turns_of(now.hashes, seed)
-    covers = _cover_classes(codes, samples, turns, rules, bounds)
+    covers = _cover_classes(codes, samples, turns, rules, bounds, outputs)
     found_bounds = {
         number: (samples.of_class(number)[cover.centers], cover.bounds)
         for number, cover in zip(rules.classes, covers, strict=True)
@@ -149,7 +148,7 @@ def _memorize(
             break
         layer, codes = larger, None
         codes = samples.encode(layer, rules.activation, rules.n_threads)
-        covers = _cover_classes(codes, samples, turns, rules, {})
+        covers = _cover_classes(codes, samples, turns, rules)
     if rules.prune:
         covers = samples.without_spare_neurons(codes, covers, rules.classes)
     found = assemble(layer, codes, covers, samples, rules)
@@ -209,9 +208,9 @@ def _others(n: int, places: np.ndarray) -> np.ndarray:
 
 def _codes(outputs, layer: HyperplaneLayer, samples: SamplesInMemory, rules: Rules):
     """Lay out what is kept as the kernels read it."""
-    codes = layer.room(samples.layout.n_positions, rules.activation)
-    codes.put_outputs(samples.positions_of_rows, outputs)
-    return codes.arranged()
+    n_positions, positions = samples.layout.n_positions, samples.positions_of_rows
+    codes = layer.filled(n_positions, rules.activation, positions, outputs)
+    return codes.arranged(rules.n_threads)
 
 
 @dataclass(frozen=True)
@@ -256,7 +255,7 @@ class _Change:
         for number, (rows, bounds) in old.bounds.items():
             stay = self.places[rows] >= 0
             rows, bounds = self.places[rows[stay]], bounds[stay]
-            masks = codes.masks(samples.positions_of_rows[rows])
+            masks = codes.masks_of(outputs[rows])
             rises = np.flatnonzero(left.smallest(masks, number) <= bounds)
             bounds = np.minimum(bounds, added.smallest(masks, number))
             tiles = samples.layout.tiles[number]
@@ -328,20 +327,27 @@ class _ByClass:
 
 
 def _cover_classes(
-    codes, samples: SamplesInMemory, turns: np.ndarray, rules: Rules, known: Bounds
+    codes,
+    samples: SamplesInMemory,
+    turns: np.ndarray,
+    rules: Rules,
+    known: Bounds | None = None,
+    outputs: np.ndarray | None = None,
 ) -> list[Cover]:
-    """Cover each class in the order of the turns, given bounds that are known."""
+    """Cover each class in the order of the turns.
+
+    Where bounds are known, what the hyperplanes say of the rows is given with them.
+    """
 
     def cover(number: int) -> Cover:
         members, tiles = samples.of_class(number), samples.layout.tiles[number]
         order = np.argsort(turns[members], kind="stable")
-        bounds = np.full(len(members), -1, dtype=np.int64)
-        if number in known:
-            rows, of_rows = known[number]
-            bounds[np.searchsorted(members, rows)] = of_rows
-        if known and not rules.greedy:
-            return _cover_knowing(codes, tiles, order, bounds)
-
+        if known and outputs is not None and not rules.greedy:
+            bounds = np.full(len(members), -1, dtype=np.int64)
+            if number in known:
+                rows, of_rows = known[number]
+                bounds[np.searchsorted(members, rows)] = of_rows
+            return _cover_knowing(codes, tiles, order, bounds, outputs[members])
         strategy = cover_greedily if rules.greedy else cover_in_drawing_order
         found = strategy(codes, tiles, order)
         if not isinstance(codes, BitCodes):
@@ -351,18 +357,23 @@ def _cover_classes(
     return cover_each_class(cover, samples.sizes, rules)
 
 
-def _cover_knowing(codes, tiles: slice, order: np.ndarray, known: np.ndarray) -> Cover:
+def _cover_knowing(
+    codes, tiles: slice, order: np.ndarray, known: np.ndarray, words: np.ndarray
+) -> Cover:
     """Return what `cover_in_drawing_order` does, where most bounds are known.
 
-    `known` are the bounds by rank, -1 where they are not. A sample without one is asked
-    for it only if no earlier sample of those taken together covers it.
+    `known` are the bounds by rank, -1 where they are not, and `words` the codes by
+    rank. A sample without a bound is asked for it only if no earlier sample of those
+    taken together covers it.
     """
     covered = np.zeros(tiles.stop - tiles.start, dtype=np.uint64)
-    kept = [_Candidates.of(codes, tiles, order[:0], known[:0]).at(order[:0])]
+    nothing = order[:0], codes.masks_of(words[:0]), known[:0]
+    kept = [_Candidates.of(tiles, *nothing).at(order[:0])]
     waiting = order
     while len(waiting):
         batch, waiting = waiting[:_TAKEN_TOGETHER], waiting[_TAKEN_TOGETHER:]
-        found = _Candidates.of(codes, tiles, batch, known[batch])
+        masks = codes.masks_of(words[batch])
+        found = _Candidates.of(tiles, batch, masks, known[batch])
         found.ask(codes, tiles, np.flatnonzero(found.bounds >= 0))
         used, passed = found.in_turn()
         new = np.flatnonzero((found.bounds < 0) & ~passed)
@@ -398,9 +409,8 @@ class _Candidates:
     later: np.ndarray
 
     @classmethod
-    def of(cls, codes: BitCodes, tiles: slice, ranks, bounds) -> _Candidates:
+    def of(cls, tiles: slice, ranks, masks, bounds) -> _Candidates:
         n, n_tiles = len(ranks), tiles.stop - tiles.start
-        masks = codes.masks(tiles.start * LANES + ranks)
         members = np.zeros((n, n_tiles), dtype=np.uint64)
         return cls(ranks, masks, bounds, members, np.zeros((n, n), dtype=bool))
 

@@ -131,6 +131,15 @@ class HyperplaneLayer(ExactHyperplanes):
         codes = BitCodes if activation == "threshold" else ReLUCodes
         return codes.empty(n_positions, self.n_hyperplanes)
 
+    def filled(self, n_positions: int, activation: str, positions, outputs):
+        """Return codes with the given outputs at some positions, which increase."""
+        if activation == "threshold":
+            self._check_room(n_positions, activation)
+            return BitCodes.filled(n_positions, self.n_hyperplanes, positions, outputs)
+        codes = self.room(n_positions, activation)
+        codes.put_outputs(positions, outputs)
+        return codes
+
     def _check_room(self, n_positions: int, activation: str) -> None:
         bits_each = 1 if activation == "threshold" else 64
         check_room(

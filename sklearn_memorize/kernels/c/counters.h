@@ -214,17 +214,13 @@ INLINE int64_t smallest_number(const int n_bits, const bits_t *counters, bits_t 
     return value;
 }
 
-/* Store the numbers of all lanes. */
-static void read_numbers(int n_bits, const bits_t *counters, int64_t *numbers)
+/* Store the numbers of the first lanes, and of those that are in a word with them. */
+static void read_numbers(int n_bits, const bits_t *counters, int64_t n_lanes,
+                         int64_t *numbers)
 {
-    memset(numbers, 0, WORDS * LANES * sizeof *numbers);
-    for (int k = 0; k < n_bits; k++) {
-        uint64_t words[WORDS];
-        store_bits(words, counters[k]);
-        for (int w = 0; w < WORDS; w++)
-            for (int lane = 0; lane < LANES; lane++)
-                numbers[w * LANES + lane] |= (int64_t)((words[w] >> lane) & 1) << k;
-    }
+    const char *planes = (const char *)counters;
+    for (int w = 0; w < (n_lanes + LANES - 1) / LANES; w++)
+        numbers_of_words(n_bits, planes + 8 * w, sizeof(bits_t), numbers + w * LANES);
 }
 
 /* Bundles of masks ----------------------------------------------------------------- */
@@ -295,13 +291,14 @@ INLINE int64_t list_bits(uint64_t word, int64_t first, int64_t stride, uint32_t 
 {
     int64_t n = 0;
 #if defined(VECTORS_512)
-    const __m512i steps
-        = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i steps = _mm512_mullo_epi32(
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+        _mm512_set1_epi32((int)stride));
     UNROLL
     for (int k = 0; k < 64; k += 16) {
         __mmask16 part = (__mmask16)(word >> k);
-        __m512i bits = _mm512_add_epi32(steps, _mm512_set1_epi32((int)first + k));
-        bits = _mm512_mullo_epi32(bits, _mm512_set1_epi32((int)stride));
+        const int start = (int)(first + k) * (int)stride;
+        __m512i bits = _mm512_add_epi32(steps, _mm512_set1_epi32(start));
         _mm512_storeu_si512(places + n, _mm512_maskz_compress_epi32(part, bits));
         n += count_of_word(part);
     }

@@ -6,6 +6,8 @@
  */
 #include <stdlib.h>
 
+#include "selection.h"
+
 /* Lower than any margin there is. */
 #define NO_MARGIN (-((int64_t)1 << 40))
 
@@ -129,6 +131,13 @@ static bits_t *lacking_in(const struct votes *votes, const int n_bits, int64_t b
     return votes->lacking + block * votes->n_votes * n_bits;
 }
 
+/* The number of lanes of a block that hold samples. */
+static int64_t lanes_of(int64_t n_samples, int64_t block)
+{
+    const int64_t n = n_samples - block * WORDS * LANES;
+    return larger_of(0, smaller_of(n, WORDS * LANES));
+}
+
 /* Put numbers into their places in the lists of all lanes. */
 INLINE void insert_numbers(const int n_bits, bits_t *lists, int64_t n_votes,
                            bits_t *numbers)
@@ -162,21 +171,23 @@ INLINE void vote_by_bundle(const int n_bits, const struct counting *counting,
     }
 }
 
-/* Add up the lists of a block: margins of its lanes, and those that are positive. */
+/* Add up the lists of a block: margins of its first lanes, and those that are positive.
+ */
 static void sum_votes(int n_bits, const struct votes *votes, int64_t n_kept,
-                      int64_t block, int64_t *totals, int64_t stride, uint64_t *fired)
+                      int64_t block, int64_t n_lanes, int64_t *totals, int64_t stride,
+                      uint64_t *fired)
 {
     const bits_t *lists = lacking_in(votes, n_bits, block);
     int64_t numbers[WORDS * LANES];
-    for (int64_t lane = 0; lane < WORDS * LANES; lane++)
+    for (int64_t lane = 0; lane < n_lanes; lane++)
         totals[lane * stride] = 0;
     for (int w = 0; w < WORDS; w++)
         fired[w * stride] = 0;
     for (int64_t rank = 0; rank < n_kept; rank++) {
-        read_numbers(n_bits, lists + rank * n_bits, numbers);
-        for (int64_t lane = 0; lane < WORDS * LANES; lane++)
+        read_numbers(n_bits, lists + rank * n_bits, n_lanes, numbers);
+        for (int64_t lane = 0; lane < n_lanes; lane++)
             totals[lane * stride] += votes->largest_bound - numbers[lane];
-        for (int64_t lane = 0; lane < WORDS * LANES && rank == 0; lane++)
+        for (int64_t lane = 0; lane < n_lanes && rank == 0; lane++)
             fired[lane / LANES * stride]
                 |= (uint64_t)(votes->largest_bound > numbers[lane]) << lane % LANES;
     }
@@ -206,6 +217,132 @@ static void vote(struct counting *counting, const struct neurons *neurons,
     }
 }
 
+/* Many votes: all numbers of a class are kept, and the smallest ones selected --------- */
+
+/* From so many votes on, this takes less time than sorted lists; and from two on where
+ * few neurons stand in line for each. */
+#define MANY_VOTES 4
+#define FEW_IN_LINE 16
+
+static int is_selected(int64_t n_votes, int64_t n_neurons)
+{
+    return n_votes >= MANY_VOTES
+           || (n_votes > 1 && n_neurons <= FEW_IN_LINE * n_votes);
+}
+/* So many vectors of numbers are kept at a time: masks are listed for all of them. */
+#define MOST_KEPT ((int64_t)(1 << 21) / (int64_t)sizeof(bits_t))
+
+/* Let the neurons of a bundle, the first of which has place `place`, write what their
+ * margins lack in the block. */
+INLINE void keep_bundle(const int n_bits, const struct counting *counting,
+                        const struct bundle *bundle, const int64_t *bounds,
+                        int64_t largest_bound, const struct numbers *numbers,
+                        int64_t place)
+{
+    counts_t counts;
+    bits_t missing[MOST_BITS];
+    count_bundle_in(n_bits, counting, bundle, counts);
+    for (int i = 0; i < bundle->n_masks; i++) {
+        spread_number(n_bits, missing, largest_bound - bounds[i]);
+        add_numbers(n_bits, counts[i], counts[i], missing);
+        for (int k = 0; k < numbers->n_bits; k++)
+            numbers->bits[k * numbers->n_places + place + i] = counts[i][k];
+    }
+}
+
+/* A class whose neurons cast many votes: those from `start` on. */
+struct selection {
+    struct counting *counting;
+    const struct neurons *neurons;
+    int64_t start, largest_bound;
+    struct numbers numbers; /* of the first of the blocks that are kept */
+};
+
+/* From the numbers of one block to those of the next. */
+static int64_t step_of(const struct numbers *numbers)
+{
+    return numbers->n_places * numbers->n_bits;
+}
+
+/* Keep the numbers of some blocks. */
+static void keep_numbers(const struct selection *selection, int64_t first_block,
+                         int64_t stop_block)
+{
+    struct counting *counting = selection->counting;
+    const struct neurons *neurons = selection->neurons;
+    const int64_t n_words = counting->planes->n_words;
+    const int64_t n_numbers = selection->numbers.n_numbers;
+    for (int64_t first = 0, n; first < n_numbers; first += n) {
+        const int64_t start = selection->start + first;
+        struct numbers numbers = selection->numbers;
+        n = list_masks(counting, neurons->masks + start * n_words, n_numbers - first);
+        for (int64_t block = first_block; block < stop_block; block++) {
+            read_block(counting, block);
+            for (int b = 0; b < counting->n_bundles; b++) {
+                const int64_t i = b * MASKS_OF_A_BUNDLE;
+                FOR_BITS(counting->n_bits, keep_bundle, counting,
+                         counting->bundles + b, neurons->bounds + start + i,
+                         selection->largest_bound, &numbers, first + i);
+            }
+            numbers.bits += step_of(&numbers);
+        }
+    }
+}
+
+/* Add up the numbers of a block: margins of its first lanes, and those that are positive.
+ */
+static void sum_numbers(const struct numbers *numbers, int64_t largest_bound,
+                        int64_t n_votes, int64_t n_lanes, int64_t *totals,
+                        int64_t stride, uint64_t *fired)
+{
+    const int64_t of_bounds = smaller_of(n_votes, numbers->n_numbers) * largest_bound;
+    bits_t sum[MOST_SUM_BITS];
+    uint64_t words[WORDS];
+    int64_t sums[WORDS * LANES];
+    store_bits(words, sum_smallest(numbers, n_votes, largest_bound, sum));
+    read_numbers(n_sum_bits_of(numbers), sum, n_lanes, sums);
+    for (int64_t lane = 0; lane < n_lanes; lane++)
+        totals[lane * stride] = of_bounds - sums[lane];
+    for (int w = 0; w < WORDS; w++)
+        fired[w * stride] = words[w];
+}
+
+/* Let the neurons start .. stop - 1 of a class cast many votes in all blocks. */
+static int vote_by_selection(struct counting *counting, const struct neurons *neurons,
+                             int64_t start, int64_t stop, int64_t largest_bound,
+                             int64_t most, int64_t n_votes, int64_t n_samples,
+                             int64_t *totals, int64_t stride, uint64_t *fired)
+{
+    const int64_t n_blocks = counting->planes->n_tiles / WORDS;
+    struct numbers numbers
+        = {NULL, NULL, stop - start, n_places_for(stop - start), length_of(most + 1)};
+    const int64_t size = step_of(&numbers);
+    const int64_t together
+        = larger_of(1, smaller_of(n_blocks, MOST_KEPT / larger_of(size, 1)));
+    const int64_t n_vectors = together * size + numbers.n_places;
+    char *room = malloc((size_t)n_vectors * sizeof(bits_t) + 64);
+    if (room == NULL)
+        return -1;
+    bits_t *bits = (bits_t *)(((uintptr_t)room + 63) & ~(uintptr_t)63);
+    numbers.bits = bits;
+    numbers.agree = bits + together * size;
+    for (int64_t i = 0; i < together * size; i += numbers.n_places)
+        for (int64_t k = numbers.n_numbers; k < numbers.n_places; k++)
+            bits[i + k] = spread_word(~(uint64_t)0);
+    const struct selection selection
+        = {counting, neurons, start, largest_bound, numbers};
+    for (int64_t block = 0; block < n_blocks; block++) {
+        if (block % together == 0)
+            keep_numbers(&selection, block, smaller_of(block + together, n_blocks));
+        numbers.bits = bits + block % together * size;
+        sum_numbers(&numbers, largest_bound, n_votes, lanes_of(n_samples, block),
+                    totals + block * WORDS * LANES * stride, stride,
+                    fired + block * WORDS * stride);
+    }
+    free(room);
+    return 0;
+}
+
 static void range_of(const int64_t *numbers, int64_t start, int64_t stop,
                      int64_t *lowest, int64_t *highest)
 {
@@ -231,32 +368,42 @@ static int64_t widest_range(const struct neurons *neurons,
 }
 
 static int margins_of_planes(const struct codes *planes, const struct neurons *neurons,
-                             const struct classes *classes, int64_t n_votes, int n_bits,
-                             int64_t *totals, uint64_t *fired)
+                             const struct classes *classes, int64_t n_samples,
+                             int64_t n_votes, int64_t most, int64_t *totals,
+                             uint64_t *fired)
 {
     const int64_t n_blocks = planes->n_tiles / WORDS, n_classes = classes->n_classes;
+    const int n_bits = n_bits_for(most);
+    const int64_t n_listed = n_votes < MANY_VOTES ? n_votes : 0;
     struct counting counting;
     struct votes votes = {n_votes, 0, NULL};
-    size_t size = (size_t)(n_blocks * n_votes * n_bits) * sizeof(bits_t);
+    int failed = 0;
+    size_t size = (size_t)(n_blocks * n_listed * n_bits) * sizeof(bits_t);
     void *room = malloc(size + 64);
     if (room == NULL || start_counting(&counting, planes, neurons->n_neurons, n_bits)) {
         free(room);
         return -1;
     }
     votes.lacking = (bits_t *)(((uintptr_t)room + 63) & ~(uintptr_t)63);
-    for (int64_t number = 0; number < n_classes; number++) {
+    for (int64_t number = 0; number < n_classes && !failed; number++) {
         int64_t start = classes->starts[number], stop = classes->starts[number + 1];
         int64_t lowest;
         range_of(neurons->bounds, start, stop, &lowest, &votes.largest_bound);
+        if (is_selected(n_votes, stop - start)) {
+            failed = vote_by_selection(&counting, neurons, start, stop,
+                                       votes.largest_bound, most, n_votes, n_samples,
+                                       totals + number, n_classes, fired + number);
+            continue;
+        }
         vote(&counting, neurons, start, stop, &votes);
         for (int64_t block = 0; block < n_blocks; block++)
             sum_votes(n_bits, &votes, smaller_of(n_votes, stop - start), block,
-                      totals + block * WORDS * LANES * n_classes + number, n_classes,
+                      lanes_of(n_samples, block), totals + block * WORDS * LANES * n_classes + number, n_classes,
                       fired + block * WORDS * n_classes + number);
     }
     stop_counting(&counting);
     free(room);
-    return 0;
+    return failed;
 }
 
 /* Bounds that differ by more than counters hold: the codes are turned into tiles. */
@@ -298,7 +445,7 @@ static int margins_of_codes(const struct codes *codes, const struct neurons *neu
         = most_planes(neurons, codes->n_words) + widest_range(neurons, classes);
     if (most >= ((int64_t)1 << WIDE) - 1)
         return margins_by_tiles(codes, neurons, classes, n_votes, totals, fired);
-    return margins_of_planes(codes, neurons, classes, n_votes, n_bits_for(most), totals,
+    return margins_of_planes(codes, neurons, classes, n_samples, n_votes, most, totals,
                              fired);
 }
 

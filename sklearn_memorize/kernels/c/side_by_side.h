@@ -4,6 +4,8 @@
 
 /* Where rows are so few, the masks are not turned. */
 #define FEW_CODES 4
+/* From so many rows on, they are laid out in planes. */
+#define ROWS_FOR_PLANES 128
 
 /* What the margins of one covering are worked on with. */
 struct side_by_side {
@@ -48,7 +50,7 @@ static int margins_by_covering(const uint64_t *words, int64_t n_rows, int64_t st
                                int64_t n_words, const struct neurons *neurons,
                                const struct classes *classes, int64_t n_votes,
                                const struct side_by_side *work, int64_t *totals,
-                               uint64_t *fired, int64_t answers_stride)
+                               uint64_t *fired)
 {
     const int64_t first = classes->starts[0];
     const int64_t n = classes->starts[classes->n_classes] - first;
@@ -65,13 +67,73 @@ static int margins_by_covering(const uint64_t *words, int64_t n_rows, int64_t st
         for (int64_t c = 0; c < classes->n_classes; c++) {
             const int64_t start = classes->starts[c] - first;
             of_class.margins = work->margins + start;
-            totals[i * answers_stride + c]
+            totals[i * classes->n_classes + c]
                 = sum_largest(&of_class, classes->starts[c + 1] - first - start,
-                              n_words, n_votes, fired + i * answers_stride + c);
+                              n_words, n_votes, fired + i * classes->n_classes + c);
         }
     }
     free(turned);
     return 0;
+}
+
+/* Lay rows of words out in planes, with all bits set in the lanes that are left. */
+static int planes_of_rows(const uint64_t *words, int64_t n_rows, int64_t stride,
+                          const struct codes *planes)
+{
+    memset(planes->words, 0xFF,
+           (size_t)(planes->n_tiles * planes->n_words * LANES) * sizeof(uint64_t));
+    for (int64_t i = 0; i < n_rows; i++)
+        for (int64_t word = 0; word < planes->n_words; word++)
+            planes->words[(i / LANES * planes->n_words + word) * LANES + i % LANES]
+                = words[i * stride + word];
+    return arrange(planes);
+}
+
+/* What `margins_of_rows` returns, by planes for one covering after the other. */
+static int margins_of_rows_in_planes(const uint64_t *words, int64_t n_rows,
+                                     int64_t n_coverings, int64_t n_words,
+                                     const struct neurons *neurons,
+                                     const struct classes *classes, int64_t n_votes,
+                                     int64_t *totals, uint64_t *fired)
+{
+    const int64_t n_classes = classes->n_classes / n_coverings;
+    const int64_t group = TILES_OF_A_GROUP * LANES;
+    const int64_t n_tiles = (n_rows + group - 1) / group * TILES_OF_A_GROUP;
+    const size_t size = sizeof(uint64_t), n_places = (size_t)(n_tiles * LANES);
+    struct codes planes = {malloc(n_places * (size_t)n_words * size + 64), n_tiles,
+                           n_words, 1};
+    int64_t *sums = malloc(n_places * (size_t)n_classes * size + 1);
+    int64_t *starts = malloc((size_t)(n_classes + 1) * size);
+    uint64_t *fires = malloc((size_t)(n_tiles * n_classes) * size + 1);
+    int failed = planes.words == NULL || sums == NULL || starts == NULL
+                 || fires == NULL;
+    for (int64_t covering = 0; covering < n_coverings && !failed; covering++) {
+        const int64_t first = covering * n_classes;
+        const int64_t start = classes->starts[first];
+        const struct neurons own
+            = {neurons->masks + start * n_words, neurons->bounds + start,
+               classes->starts[first + n_classes] - start};
+        const struct classes of_own = {starts, n_classes};
+        for (int64_t c = 0; c <= n_classes; c++)
+            starts[c] = classes->starts[first + c] - start;
+        failed = planes_of_rows(words + covering * n_words, n_rows,
+                                n_coverings * n_words, &planes)
+                 || largest_margins(&planes, &own, &of_own, n_rows, n_votes, sums,
+                                    fires);
+        memcpy(totals + covering * n_rows * n_classes, sums,
+               (size_t)(n_rows * n_classes) * size);
+        for (int64_t i = 0; i < n_rows && !failed; i++) {
+            const uint64_t *words_of_tile = fires + i / LANES * n_classes;
+            uint64_t *of_row = fired + (covering * n_rows + i) * n_classes;
+            for (int64_t c = 0; c < n_classes; c++)
+                of_row[c] = words_of_tile[c] >> i % LANES & 1;
+        }
+    }
+    free(planes.words);
+    free(sums);
+    free(starts);
+    free(fires);
+    return failed ? -1 : 0;
 }
 
 static int margins_of_rows(const uint64_t *words, int64_t n_rows, int64_t n_coverings,
@@ -81,6 +143,9 @@ static int margins_of_rows(const uint64_t *words, int64_t n_rows, int64_t n_cove
 {
     const int64_t n_classes = classes->n_classes / n_coverings;
     const int64_t n = neurons->n_neurons;
+    if (n_rows >= ROWS_FOR_PLANES && 64 * n_words <= MOST_PLANES)
+        return margins_of_rows_in_planes(words, n_rows, n_coverings, n_words, neurons,
+                                         classes, n_votes, totals, fired);
     n_votes = smaller_of(n_votes, larger_of(n, 1));
     const int together = n_rows > FEW_CODES && fit_counters(neurons, n_words);
     struct side_by_side work = {
@@ -96,16 +161,16 @@ static int margins_of_rows(const uint64_t *words, int64_t n_rows, int64_t n_cove
         const struct classes own
             = {classes->starts + covering * n_classes, n_classes};
         const uint64_t *codes = words + covering * n_words;
-        int64_t *own_totals = totals + covering * n_classes;
-        uint64_t *own_fired = fired + covering * n_classes;
+        int64_t *own_totals = totals + covering * n_rows * n_classes;
+        uint64_t *own_fired = fired + covering * n_rows * n_classes;
         if (together)
             failed = margins_by_covering(codes, n_rows, n_coverings * n_words, n_words,
                                          neurons, &own, n_votes, &work, own_totals,
-                                         own_fired, classes->n_classes);
+                                         own_fired);
         for (int64_t i = 0; i < n_rows && !together; i++)
             margins_of_code(codes + i * n_coverings * n_words, n_words, neurons, &own,
-                            n_votes, work.largest, own_totals + i * classes->n_classes,
-                            own_fired + i * classes->n_classes, 0);
+                            n_votes, work.largest, own_totals + i * n_classes,
+                            own_fired + i * n_classes, 0);
     }
     free(work.bounds);
     free(work.margins);

@@ -212,6 +212,37 @@ INLINE bits_t counts_of_words(bits_t bits)
 #endif
 }
 
+INLINE uint64_t word_at(const char *address)
+{
+    uint64_t word;
+    memcpy(&word, address, sizeof word);
+    return word;
+}
+
+/* Write 64 numbers: bit k of number i is bit i of the word k * stride bytes on. */
+INLINE void numbers_of_words(int n_bits, const char *words, size_t stride,
+                             int64_t *numbers)
+{
+#if defined(VECTORS_512)
+    for (int first = 0; first < 64; first += 8) {
+        __m512i these = _mm512_setzero_si512();
+        for (int k = 0; k < n_bits; k++) {
+            const __mmask8 lanes = (__mmask8)(word_at(words + k * stride) >> first);
+            const __m512i bit = _mm512_set1_epi64((int64_t)1 << k);
+            these = _mm512_mask_or_epi64(these, lanes, these, bit);
+        }
+        _mm512_storeu_si512(numbers + first, these);
+    }
+#else
+    memset(numbers, 0, 64 * sizeof *numbers);
+    for (int k = 0; k < n_bits; k++) {
+        const uint64_t word = word_at(words + k * stride);
+        for (int i = 0; i < 64; i++)
+            numbers[i] |= (int64_t)(word >> i & 1) << k;
+    }
+#endif
+}
+
 INLINE uint64_t sum_of_words(bits_t words)
 {
 #if defined(VECTORS_512)
