@@ -240,7 +240,7 @@ def main(argv=None):
                 rows += measure(distribution, noise, sizes, n_repeats)
                 seconds = sum(row["seconds"] for row in rows)
                 print(distribution, noise, f"{seconds:.0f} s", flush=True)
-    save(rows, options.output)
+                save(rows, options.output)
     print(f"saved {options.output / NAME}.csv and .png")
 
 

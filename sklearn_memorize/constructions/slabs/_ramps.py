@@ -111,11 +111,12 @@ def _ramp_around(hull: AffineHull, members, heights, rng) -> _Group:
     is_other = np.ones(len(heights), dtype=bool)
     is_other[members] = False
     others = np.flatnonzero(is_other)
-    slopes = hull.slopes(members, heights[members])
-    values = hull.values(slopes)
-    constants = heights[members[0]] - values[members[0]]
-    values = values + constants
-    missed = np.abs(values[members] - heights[members]).max(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # slopes that miss all
+        slopes = hull.slopes(members, heights[members])
+        values = hull.values(slopes)
+        constants = heights[members[0]] - values[members[0]]
+        values = values + constants
+        missed = np.abs(values[members] - heights[members]).max(axis=1)
     # Heights are between -4 and 4. Where the group is nearly flat, slopes explode.
     too_close = members[~(missed <= _TOLERANCE)]
     if len(too_close):
@@ -134,7 +135,8 @@ def _ramp_around(hull: AffineHull, members, heights, rng) -> _Group:
         # A single point has no smaller group: whether it is exact enough is seen later.
         least = 0.0 if len(members) == 1 else _LEAST_DELTA * np.abs(positions).max()
         if (deltas > least).all():
-            ramp = Ramp(normal, lower, upper, slopes, constants, deltas)
+            bounds = float(lower), float(upper)
+            ramp = Ramp(normal, *bounds, slopes, constants, deltas)
             return _Group(members, ramp, float(deltas.min()))
         too_close = np.unique(most.argmin(axis=0))
     raise DegenerateGroupError(members, too_close)
