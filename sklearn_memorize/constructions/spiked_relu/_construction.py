@@ -27,7 +27,7 @@ from ._network import SmoothPart, SpikedNetwork, Spikes, hidden_units
 
 # A hat takes this part of the line to each side, but no more than a quarter of the way
 # to the next sample.
-_WIDTH = 2.0**-26
+_WIDTH = 2.0**-23
 # Shares of the largest squared singular value that are tried as the ridge.
 _RIDGES = 2.0 ** np.arange(-36.0, 3.0)
 # Squared singular values below this share of the largest are rounding errors.

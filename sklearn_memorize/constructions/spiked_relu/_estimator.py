@@ -87,7 +87,7 @@ class MemorizingRegressor(BaseMemorizingRegressor):
 
     **Exactness.** `predict` finds the one spike that a row may be in, and evaluates it
     around its sample: there is no rounding error at the sample. `network_.layers`,
-    evaluated one after the other in double precision, have one: about 1e-7 of the range
+    evaluated one after the other in double precision, have one: about 1e-8 of the range
     of the targets. `fit` evaluates them at the samples of the narrowest spikes, and
     raises an `InterpolationError` that names the rows if they miss targets by more than
     a hundredth of the range, or if distinct samples share their position on each line.
