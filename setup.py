@@ -1,10 +1,12 @@
-"""Compile the kernels; what else there is to say stands in setup.cfg.
+"""Compile the kernels, and find the README's links; the rest stands in setup.cfg.
 
 Where that fails, the package is installed without them, and runs on NumPy.
 """
 
 import os
+import re
 import sysconfig
+from configparser import ConfigParser
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -42,7 +44,25 @@ class BuildKernels(build_ext):
         super().build_extension(ext)
 
 
+def readme() -> str:
+    """Return README.md; the index of packages needs whole addresses as links."""
+    text = Path("README.md").read_text(encoding="utf-8")
+    parser = ConfigParser()
+    parser.read("setup.cfg", encoding="utf-8")
+    lines = parser.get("metadata", "project_urls", fallback="").split("\n")
+    source = dict(line.split(" = ", 1) for line in lines if line).get("Source")
+    if source is None:
+        return text
+
+    def whole(link: re.Match) -> str:
+        view = "raw" if link[1].endswith(".png") else "blob"
+        return f"]({source}/{view}/main/{link[1]})"
+
+    return re.sub(r"\]\((?!https?://|#)([^)\s]+)\)", whole, text)
+
+
 setup(
+    long_description=readme(),
     cmdclass={"build_ext": BuildKernels},
     ext_modules=[
         Extension(

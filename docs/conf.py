@@ -70,16 +70,19 @@ sphinx_gallery_conf = {
     "doc_module": "sklearn_memorize",
     "backreferences_dir": "generated/examples",
     "abort_on_example_error": True,
+    # The last line of a cell is shown where it is a table, and not as `Text(0.5, ...)`.
+    "capture_repr": ("_repr_html_",),
     "show_memory": False,
 }
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"sklearn_memorize {release}"
 html_theme_options = {
+    "logo": {"text": "sklearn_memorize"},
     "navigation_with_keys": False,
     "show_prev_next": True,
     "show_toc_level": 1,
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "icon_links": [
         {"name": "Repository", "url": address, "icon": "fa-brands fa-github"}
         for address in repository()

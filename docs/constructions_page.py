@@ -4,6 +4,7 @@ All of it comes from the registry: `python docs/constructions_page.py` brings th
 in the README up to date, and building the documentation writes its tables and sections.
 """
 
+import csv
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from sklearn_memorize.constructions import all_constructions
 
 DOCS = Path(__file__).resolve().parent
 README = DOCS.parent / "README.md"
+SIZES = DOCS.parent / "experiments" / "measured" / "parameters_against_n.csv"
 HEADER = ("estimator", "network", "after")
 BEGIN, END = "<!-- constructions: begin -->\n", "<!-- constructions: end -->"
 
@@ -22,6 +24,7 @@ def write_constructions(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "constructions_overview.rst", _overview())
     _write(folder / "constructions_sections.rst", _sections())
+    _write(folder / "constructions_sizes.rst", _sizes())
     _write(folder / "papers.rst", _papers())
 
 
@@ -64,6 +67,30 @@ def _papers() -> Iterable[str]:
         names = ", ".join(f"`{kind.__name__}`" for kind in each.estimators)
         yield f'- {names}: {paper.authors}, "{paper.title}", '
         yield f"`{paper.venue} <{paper.link}>`__\n"
+
+
+def _sizes() -> Iterable[str]:
+    """The numbers of parameters, one column for each power of ten."""
+    with SIZES.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    decades = sorted({int(row["N"]) for row in rows if not row["N"].strip("10")})
+    sizes: dict[str, dict[int, str]] = {}
+    for row in rows:
+        size = _short(int(row["parameters"]))
+        shown = size if row["how"] == "built" else f"*{size}*"
+        sizes.setdefault(row["construction"], {})[int(row["N"])] = shown
+    yield ".. list-table::\n   :header-rows: 1\n   :widths: auto\n\n"
+    yield _row(["construction", *(f"N = {_short(n)}" for n in decades)])
+    for construction, by_number in sizes.items():
+        yield _row([construction, *(by_number.get(n, "\\-") for n in decades)])
+
+
+def _short(number: int) -> str:
+    """Write a number in three digits, from 100,000 on with a unit."""
+    for unit, name in ((10**12, "T"), (10**9, "G"), (10**6, "M")):
+        if number >= unit:
+            return f"{number / unit:.3g} {name}"
+    return f"{number:,}"
 
 
 def _row(cells: Iterable[str]) -> str:

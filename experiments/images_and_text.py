@@ -24,10 +24,12 @@ import pandas as pd
 from _mnist import load_digits
 from _text import docstrings, made_up_documents, vectorized, weighted
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
 from threadpoolctl import threadpool_limits
 
 from sklearn_memorize import MemorizingClassifier
@@ -36,18 +38,21 @@ from sklearn_memorize.datasets import fetch_mnist
 HERE = Path(__file__).parent
 N_TRAINING_IMAGES = 60_000
 # Settings for images, which take long.
+LARGE = MemorizingClassifier(n_draws=32, min_hyperplanes=1024, random_state=0)
 SETTINGS = {
-    "min_hyperplanes=2048": {"min_hyperplanes": 2048},
-    "n_draws=32, min_hyperplanes=2048": {"n_draws": 32, "min_hyperplanes": 2048},
-    'hyperplanes="random", n_draws=16': {"hyperplanes": "random", "n_draws": 16},
+    "min_hyperplanes=2048": MemorizingClassifier(min_hyperplanes=2048, random_state=0),
+    "n_draws=32, min_hyperplanes=1024": LARGE,
+    "the same after PCA(50, whiten=True)": make_pipeline(
+        PCA(50, whiten=True, random_state=0), LARGE
+    ),
+    'hyperplanes="random", n_draws=16': MemorizingClassifier(
+        hyperplanes="random", n_draws=16, random_state=0
+    ),
 }
 METHODS = {
     "MemorizingClassifier": MemorizingClassifier(random_state=0),
     'hyperplanes="random"': MemorizingClassifier(hyperplanes="random", random_state=0),
-    **{
-        name: MemorizingClassifier(random_state=0, **setting)
-        for name, setting in SETTINGS.items()
-    },
+    **SETTINGS,
     "1-NN": KNeighborsClassifier(1),
     "random forest": RandomForestClassifier(random_state=0),
     "logistic regression": LogisticRegression(C=10.0),
@@ -109,10 +114,11 @@ def measure(estimator, X_train, y_train, X_test, y_test):
     fitted = time.process_time()
     accuracy = estimator.score(X_test, y_test)
     stopped = time.process_time()
-    recalls = getattr(estimator, "interpolates_", None)
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    recalls = getattr(last, "interpolates_", None)
     return {
         "accuracy, %": round(100 * accuracy, 2),
-        "leave one out, %": round(100 * getattr(estimator, "loo_score_", np.nan), 2),
+        "leave one out, %": round(100 * getattr(last, "loo_score_", np.nan), 2),
         "recalls all": {True: "yes", False: "no", None: ""}[recalls],
         "fit, s": float(f"{fitted - start:.3g}"),
         "predict, s": float(f"{stopped - fitted:.3g}"),

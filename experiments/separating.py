@@ -63,7 +63,11 @@ def with_outliers(X, seed=0):
     rng = np.random.default_rng(seed)
     X = X.astype(np.float64).copy()
     rows = rng.choice(len(X), max(1, len(X) // 100), replace=False)
-    X[rows, rng.integers(0, X.shape[1], len(rows))] *= 1e6
+    columns = rng.integers(0, X.shape[1], len(rows))
+    while not X[rows, columns].all():  # a zero stays one
+        again = np.flatnonzero(X[rows, columns] == 0)
+        columns[again] = rng.integers(0, X.shape[1], len(again))
+    X[rows, columns] *= 1e6
     return X
 
 

@@ -15,16 +15,19 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.callback import ProgressBar
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils import Bunch
 
 from . import kernels
+from ._estimator._sklearn import _safe_indexing
 from ._estimator._version import __version__
 from .constructions.random_hyperplanes import MemorizingClassifier
 from .datasets._labelled_file import DataError, LabelledData, read_labelled
@@ -101,13 +104,29 @@ def _parser() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         metavar="FILE",
-        help="CSV with a line of column names, or NPZ with arrays X and y "
+        help="a table (.csv, .tsv, either with .gz; .parquet) of numbers, texts and "
+        "gaps, or .npz with arrays X and y "
         "(default: the handwritten digits that ship with scikit-learn)",
     )
     add(
         "--target",
         metavar="NAME",
-        help="column (CSV; default: the last one) or array (NPZ; default: y) of labels",
+        help="column (default: the last one) or array (NPZ; default: y) of labels",
+    )
+    add(
+        "--header",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="whether the first line of a CSV or TSV file names the columns "
+        "(default: look at what stands below)",
+    )
+    add(
+        "--keep",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a column to keep that would be left out since it numbers the rows, or "
+        "holds a text of its own in each; may be given several times",
     )
     add(
         "--output",
@@ -153,9 +172,12 @@ def _say(topic: str, text: str) -> None:
 
 def _data(options: argparse.Namespace) -> LabelledData:
     if options.data is not None:
-        return read_labelled(options.data, options.target)
-    if options.target is not None:
-        raise DataError("--target names a column of the file given by --data")
+        return read_labelled(
+            options.data, options.target, header=options.header, keep=options.keep
+        )
+    if options.target is not None or options.keep:
+        name = "--target" if options.target is not None else "--keep"
+        raise DataError(f"{name} names a column of the file given by --data")
     X, y = load_digits(return_X_y=True)
     return LabelledData("digits", X, y, image_shape=(8, 8))
 
@@ -165,36 +187,61 @@ def _demonstrate(
 ) -> None:
     n_samples, n_features = data.X.shape
     size = f"{n_samples:,} samples of {n_features:,} features"
+    if data.categories:
+        size += f" ({len(data.numbers):,} numbers, {len(data.categories):,} categories)"
     _say("Data", f"{data.name}: {size}, {len(np.unique(data.y))} classes")
-    # Pixels share one unit; columns of a table need not.
-    is_table = data.image_shape is None
-    X = StandardScaler().fit_transform(data.X) if is_table else data.X
+    for note in data.notes:
+        _say("Note", note)
     _say("Kernels", kernels.backend())
-    model = _memorize(X, data.y, options)
+    model = _memorize(data, options)
     print()
     study = _compare(data, options)
     if picture is not None:
         _draw(model, data, study, picture)
 
 
-def _memorize(X, y, options) -> MemorizingClassifier:
+def _prepared(data: LabelledData, classifier) -> Pipeline:
+    """Return a pipeline that makes numbers of one scale of what there is.
+
+    Marks keep rows with a gap apart from rows with the mean there, and each category
+    has a column: rows that differ still differ.
+    """
+    if data.image_shape is not None:  # pixels share one unit; columns need not
+        return make_pipeline(classifier)
+    numbers = [StandardScaler()]
+    if data.has_gaps:
+        numbers.insert(0, SimpleImputer(add_indicator=True))
+    if not data.categories:
+        return make_pipeline(*numbers, classifier)
+    parts = [(OneHotEncoder(handle_unknown="ignore"), data.categories)]
+    if data.numbers:
+        parts.insert(0, (make_pipeline(*numbers), data.numbers))
+    return make_pipeline(make_column_transformer(*parts), classifier)
+
+
+def _memorize(data: LabelledData, options) -> MemorizingClassifier:
     """Fit, and say what was built."""
-    settings = {"random_state": options.random_state, "n_jobs": options.n_jobs}
-    model = MemorizingClassifier(**settings)
-    if find_spec("rich") is not None:
-        model.set_callbacks(ProgressBar())
-    else:
-        _say("Note", 'no progress bar without rich: pip install ".[progress]"')
+    X, y = data.X, data.y
+    model = MemorizingClassifier(
+        random_state=options.random_state, n_jobs=options.n_jobs
+    )
+    pipeline = _prepared(data, model)
+    if find_spec("rich") is None:
+        _say("Note", "no progress bar without rich: pip install rich")
         _say("Memorizing", "...")
+    elif sys.stdout.isatty():
+        model.set_callbacks(ProgressBar())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         start = time.perf_counter()
-        model.fit(X, y)
+        pipeline.fit(X, y)
         fit_seconds = time.perf_counter() - start
     for warning in caught:
         _say("Note", " ".join(str(warning.message).split()))
+    if len(pipeline) > 1:
+        _say("Pipeline", str(pipeline).replace("\n", f"\n{' ' * 14}"))
     start = time.perf_counter()
-    n_recalled = int((model.predict(X) == y).sum())
+    n_recalled = int((pipeline.predict(X) == y).sum())
     predict_seconds = time.perf_counter() - start
     network = model.network_
     widths = "-".join(f"{width:,}" for width in network.widths)
@@ -246,9 +293,9 @@ def _compare(data: LabelledData, options: argparse.Namespace) -> Bunch | None:
         "Random forest": RandomForestClassifier(),
         "RBF SVM": SVC(),
     }
-    if data.image_shape is None:
-        for name, classifier in classifiers.items():
-            classifiers[name] = make_pipeline(StandardScaler(), classifier)
+    # All of them are given the same numbers.
+    for name, classifier in classifiers.items():
+        classifiers[name] = _prepared(data, classifier)
     with warnings.catch_warnings():
         # What there is to say was said when all the samples were memorized.
         warnings.simplefilter("ignore", UserWarning)
@@ -271,10 +318,10 @@ def _at_most(n_samples: int, X, y, seed: int):
     if len(y) <= n_samples:
         return X, y
     stratify = y if np.unique(y, return_counts=True)[1].min() > 1 else None
-    X, _, y, _ = train_test_split(
-        X, y, train_size=n_samples, stratify=stratify, random_state=seed
+    chosen, _ = train_test_split(
+        np.arange(len(y)), train_size=n_samples, stratify=stratify, random_state=seed
     )
-    return X, y
+    return _safe_indexing(X, chosen), y[chosen]
 
 
 def _picture_path(options: argparse.Namespace, data: LabelledData) -> Path | None:
@@ -287,7 +334,7 @@ def _picture_path(options: argparse.Namespace, data: LabelledData) -> Path | Non
     if path.suffix.lower() not in _PICTURES:
         raise DataError(f"--output {path}: must end in one of {', '.join(_PICTURES)}")
     if find_spec("matplotlib") is None:
-        _say("Note", 'no picture without matplotlib: pip install ".[plot]"')
+        _say("Note", "no picture without matplotlib: pip install matplotlib")
         return None
     try:
         import matplotlib.figure  # noqa: F401

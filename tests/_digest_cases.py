@@ -33,8 +33,13 @@ NEW_ATTRIBUTES = (
     "n_separating_hyperplanes_",
     "n_votes_",
 )
-# Layers that no solver of SciPy has computed; None stands for all.
-N_PORTABLE_LAYERS = {"RandomReLUClassifier": 1, "ResidualMemorizingClassifier": 0}
+# Layers that no solver of SciPy, and no LAPACK of NumPy, has computed; None stands for
+# all.
+N_PORTABLE_LAYERS = {
+    "RandomReLUClassifier": 1,
+    "ResidualMemorizingClassifier": 0,
+    "SlabClassifier": 0,
+}
 CLASSIFIERS = (
     "BitExtractionClassifier",
     "DeepThresholdClassifier",
@@ -63,8 +68,6 @@ FACTS = (
     "centers",
     "center_labels",
 )
-# Affinely dependent features: their hull comes out of LAPACK.
-DEPENDENT = re.compile("digits|integers|mostly-zero|sparse")
 
 
 Steps = Iterator[tuple[str, Any]]
@@ -504,14 +507,11 @@ FUNCTIONS = {
 
 def estimator_case(name: str, data_name: str, data: Data, options=None) -> Case:
     options = options or {}
-    n_layers = N_PORTABLE_LAYERS.get(name)
-    if name == "SlabClassifier" and DEPENDENT.search(data_name):
-        n_layers = 0
     told = ",".join(f"{option}={value}" for option, value in options.items())
     return Case(
         "/".join(filter(None, (name, data_name, told))),
         lambda: fitting(new_estimator(name, **options), data),
-        n_layers,
+        N_PORTABLE_LAYERS.get(name),
     )
 
 
@@ -572,7 +572,12 @@ def all_cases() -> list[Case]:
         Case(f"dask/{name}", steps, needs="dask") for name, steps in CHUNKS.items()
     ]
     cases += [
-        Case(f"{name}/table", lambda name=name: in_a_table(name), needs="pandas")
+        Case(
+            f"{name}/table",
+            lambda name=name: in_a_table(name),
+            N_PORTABLE_LAYERS.get(name),
+            needs="pandas",
+        )
         for name in ("MemorizingClassifier", "SlabClassifier", "SmallReLURegressor")
     ]
     # Sums over the samples come from SciPy and scikit-learn, here and there.

@@ -10,8 +10,10 @@ form, with all that `fit` has learned; of the answers for new rows; of the warni
 of the error. A dash says that there is nothing of the kind. Only public names are used,
 so that this file runs on any version of the package and tells what has changed.
 
-What comes out of SciPy's optimizers or its LAPACK is not the same in all releases of
-SciPy, and neither are the messages of other packages: `--portable` leaves these out.
+What comes out of SciPy's optimizers or of LAPACK is not the same in all releases of
+NumPy and SciPy, and neither are the messages of other packages: `--portable` leaves
+these out. Rare large random numbers are computed with the logarithm of the C library:
+digests that are compared are to be taken on one system.
 Versions and cases that cannot run here are named on the standard error stream.
 """
 

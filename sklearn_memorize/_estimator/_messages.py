@@ -119,5 +119,5 @@ def check_progress(progress: bool) -> None:
     if progress and find_spec("rich") is None:
         raise ImportError(
             "progress=True shows a bar with rich, which is not installed. Install it "
-            "with `pip install sklearn-memorize[progress]`, or set progress=False."
+            "with `pip install rich`, or set progress=False."
         )

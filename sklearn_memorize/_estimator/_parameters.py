@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import numpy as np
+from joblib import effective_n_jobs
+
+from ._dask import in_dask_worker
 
 
 def plain(value):
@@ -26,6 +30,13 @@ def plain(value):
     if isinstance(value, np.floating):
         return float(value)
     return str(value) if isinstance(value, np.str_) else value
+
+
+def threads_for(n_jobs: int | None) -> int:
+    """Return how many threads `n_jobs` asks for, at most one for each processor."""
+    if in_dask_worker():  # its cluster has other tasks for the other workers
+        return max(n_jobs or 1, 1)
+    return min(effective_n_jobs(n_jobs), os.cpu_count() or 1)
 
 
 class PlainParametersMixin:

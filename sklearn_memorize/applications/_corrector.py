@@ -162,6 +162,9 @@ class MemorizingCorrector(
 
     Known cases are kept, to be certified with later ones: a pickle holds them.
 
+    **Cost.** Beside the base model and the transformer, that of `MemorizingClassifier`
+    for the known cases: of `fit` for all, of `partial_fit` for more, of `predict`.
+
     References
     ----------
     .. [1] A. N. Gorban, R. Burton, I. Romanenko, I. Y. Tyukin, "One-trial correction of

@@ -72,6 +72,8 @@ class PrototypeSelector(DocumentedMixin, BaseEstimator):
     The network recalls all samples. The nearest neighbour among the prototypes does not
     have to; how well it does is in the user guide.
 
+    **Cost.** That of `MemorizingClassifier`, with one draw.
+
     References
     ----------
     .. [1] S. Dirksen, P. Finke, M. Genzel, "Memorization with neural nets: going beyond

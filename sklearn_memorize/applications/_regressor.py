@@ -105,6 +105,10 @@ class MemorizingCorrectorRegressor(
 
     Known cases are kept, for the reach of later ones: a pickle holds them.
 
+    **Cost.** Beside the base model and the transformer, a search for the nearest known
+    case, in a tree or among all: at most O(K d) operations a row for K cases of d
+    features, in prediction and for each case in `fit`.
+
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes

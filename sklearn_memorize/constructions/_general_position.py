@@ -5,7 +5,10 @@ hyperplane through d of them holds no other one. Two constructions build on that
 in its way: slabs side by side, and residual blocks one after the other.
 """
 
+from __future__ import annotations
+
 from abc import abstractmethod
+from functools import cached_property
 
 import numpy as np
 from scipy import linalg
@@ -21,6 +24,12 @@ from ..network import Network
 
 # Directions that are tried where a group leaves a choice.
 _N_DIRECTIONS = 8
+# Of so many other points that are looked at, so many on a hyperplane, up to rounding,
+# leave no doubt that one is too close to it.
+_LOOKED_AT = 1024
+_CERTAIN = 64
+# Two ways to compute a normal vector of unit length differ by less than this.
+_NORMAL_ERROR = 2.0**-36
 # Columns are scaled by powers of two up to this one.
 _LARGEST_EXPONENT = 960
 
@@ -141,17 +150,33 @@ class AffineHull:
         """Number of features."""
         return self._X.shape[1]
 
-    def normals(self, members, rng):
-        """Yield normal vectors of random hyperplanes through some points."""
+    def through(self, members) -> HyperplanesThrough:
+        """Return the hyperplanes through some points."""
         rows = self._coordinates[members]
-        complement = _complement(rows[1:] - rows[0])
-        n_choices = complement.shape[1]
-        for _ in range(_N_DIRECTIONS if n_choices > 1 else 1):
-            coefficients = rng.standard_normal(n_choices)
-            direction = complement @ (coefficients / np.linalg.norm(coefficients))
-            normal = self._basis @ direction * self._scale
-            used = np.flatnonzero(normal)
-            yield self.axis(used[0]) if len(used) == 1 else normal
+        return HyperplanesThrough(self, rows[1:] - rows[0])
+
+    def normal(self, direction) -> np.ndarray:
+        """Return the normal vector of a direction in coordinates of the hull."""
+        normal = self._basis @ direction * self._scale
+        used = np.flatnonzero(normal)
+        return self.axis(used[0]) if len(used) == 1 else normal
+
+    def rough_normals(self, directions) -> np.ndarray:
+        """Return what `normal` does, up to rounding, for directions in columns."""
+        return self._basis @ directions * self._scale[:, np.newaxis]
+
+    def meets(self, normals, members, others) -> np.ndarray:
+        """Return which hyperplanes through members come too close to others for sure.
+
+        The normal vectors, in columns, are those of `rough_normals`. Among many points
+        on a hyperplane, up to rounding, some lie between members that do.
+        """
+        step = max(1, len(others) // _LOOKED_AT)
+        of_members = self._X[members] @ normals
+        of_others = self._X[others[::step]] @ normals
+        low, high = of_members.min(axis=0), of_members.max(axis=0)
+        inside = (of_others >= low) & (of_others <= high)
+        return inside.sum(axis=0) >= _CERTAIN
 
     def axis(self, feature: int) -> np.ndarray:
         """Return the normal vector of the hyperplanes on which a feature is constant.
@@ -192,6 +217,27 @@ class AffineHull:
         """Return <v, x> for all points and each of some slopes."""
         return self._X @ slopes.T
 
+    def rough_projections(self, normals) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `projections` does for several vectors, in columns.
+
+        The vectors are those of `rough_normals`, in columns. The values are no farther
+        from those of `projections` than the errors, and these are no smaller than its
+        errors: sum |a_j x_j| <= |a| |x|.
+        """
+        lengths = np.linalg.norm(normals, axis=0) + self.normal_error
+        units = 5 * rounding(self.n_features + 1, DOUBLE) * lengths + self.normal_error
+        errors = self._lengths[:, np.newaxis] * units
+        return self._X @ normals, errors + self.n_features * SMALLEST_NORMAL
+
+    @property
+    def normal_error(self) -> float:
+        """How far a vector of `rough_normals` may be from that of `normal`."""
+        return _NORMAL_ERROR * float(self._scale.max())
+
+    @cached_property
+    def _lengths(self) -> np.ndarray:
+        return np.sqrt(np.einsum("ij,ij->i", self._X, self._X))
+
     def differing_features(self, member, others) -> np.ndarray:
         """Return the features in which a point differs from all others."""
         differs = self._X[others] != self._X[member]
@@ -207,14 +253,61 @@ def _row_space(rows) -> np.ndarray:
     return basis[values > tolerance].T
 
 
-def _complement(rows) -> np.ndarray:
-    """Return an orthonormal basis of what is orthogonal to few enough rows."""
-    if len(rows) == 0:
-        return np.eye(rows.shape[1])
-    basis, triangle, _ = linalg.qr(rows.T, pivoting=True)
-    sizes = np.abs(np.diag(triangle))
-    tolerance = max(rows.shape) * np.finfo(float).eps * sizes[0]
-    return basis[:, np.count_nonzero(sizes > tolerance) :]
+class HyperplanesThrough:
+    """The hyperplanes through a group of points, whose differences are given.
+
+    Their normal vectors are the last columns of Q in a decomposition Q R. All of Q
+    takes as long to form as to find, so this is done for few groups.
+    """
+
+    def __init__(self, hull: AffineHull, differences):
+        self._hull = hull
+        self._dimension = differences.shape[1]
+        self._reflectors: tuple | None = None
+        rank = 0
+        if len(differences):
+            self._reflectors, _, _ = linalg.qr(differences.T, pivoting=True, mode="raw")
+            sizes = np.abs(np.diag(self._reflectors[0]))
+            tolerance = max(differences.shape) * np.finfo(float).eps * sizes[0]
+            rank = np.count_nonzero(sizes > tolerance)
+        self._rank = rank
+
+    def draw(self, rng):
+        """Yield random coefficients of normal vectors."""
+        n_choices = self._dimension - self._rank
+        for _ in range(_N_DIRECTIONS if n_choices > 1 else 1):
+            coefficients = rng.standard_normal(n_choices)
+            yield coefficients / np.linalg.norm(coefficients)
+
+    def normal(self, coefficients) -> np.ndarray:
+        """Return a normal vector."""
+        return self._hull.normal(self._complement @ coefficients)
+
+    def rough_normals(self, coefficients) -> np.ndarray:
+        """Return normal vectors in columns, up to rounding, for some coefficients."""
+        columns = np.zeros((self._dimension, len(coefficients)), order="F")
+        columns[self._rank :] = np.transpose(coefficients)
+        if self._reflectors is not None:
+            columns = _with_room(
+                linalg.lapack.dormqr, "L", "N", *self._reflectors, columns
+            )
+        return self._hull.rough_normals(columns)
+
+    @cached_property
+    def _complement(self) -> np.ndarray:
+        if self._reflectors is None:
+            return np.eye(self._dimension)
+        reflectors, factors = self._reflectors
+        basis = np.empty((self._dimension, self._dimension), order="F")
+        basis[:, : reflectors.shape[1]] = reflectors
+        basis = _with_room(linalg.lapack.dorgqr, basis, factors)
+        return basis[:, self._rank :]
+
+
+def _with_room(function, *arguments) -> np.ndarray:
+    """Call a function of LAPACK with as much room as it asks for."""
+    *_, room, _ = function(*arguments, lwork=-1)
+    return function(*arguments, lwork=int(room[0]))[0]
 
 
 def clearance(values, errors, members, others):

@@ -75,6 +75,9 @@ class Construction:
     code: tuple[Callable, ...]
     predict_size: Callable[[Geometry, object], Prediction]
 
+    def __repr__(self) -> str:
+        return f"Construction({self.name!r})"
+
     @property
     def builds_network(self) -> bool:
         """Whether its predictors are networks."""

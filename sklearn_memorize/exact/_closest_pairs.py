@@ -10,6 +10,12 @@ from ._distances import PointSet, RoughPoints, Scaling, squared_distances
 # Blocks hold about this many distances, or this many coordinates.
 _BLOCK_DISTANCES = 1 << 23
 _BLOCK_VALUES = 1 << 21
+# Points are compared with so many landmarks first, if there are so many of them, and so
+# many of those that seem nearest to another label with all points.
+_N_LANDMARKS = 256
+_BLOCK_LANDMARKS = 1 << 18
+_LEAST_TO_COMPARE = 4096
+_N_ASKED = 256
 # `squared_distances` is more accurate than this.
 _TOLERANCE = 1e-7
 # Points of size about 1 are multiplied by 2**_LIFT, so that squares of the smallest
@@ -71,6 +77,13 @@ def closest_pair(
     """
     scaling = Scaling.of(points)
     everything = PointSet(scaling.scaled(points), scaling)
+    kept, labels = np.arange(len(everything)), np.unique(labels, return_inverse=True)[1]
+    while len(everything) >= _LEAST_TO_COMPARE and labels.max() > 0:
+        near = _near_another_label(everything, labels[kept])
+        if 2 * len(near) > len(everything):
+            break
+        kept, everything = kept[near], PointSet(everything.points[near], scaling)
+    labels = labels[kept]
     found = _ClosestPair(everything.points)
     groups = _label_groups(labels)
     rough = RoughPoints(everything)
@@ -83,7 +96,61 @@ def closest_pair(
     for group, members in enumerate(groups[:-1]):
         doubtful = members[squared[members] <= found.squared + rounding]
         _search_exhaustively(everything, doubtful, groups[group + 1 :], found)
-    return float(np.ldexp(found.distance, scaling.exponent)), found.pair
+    distance = float(np.ldexp(found.distance, scaling.exponent))
+    if found.pair is None:
+        return distance, None
+    first, second = kept[list(found.pair)].tolist()
+    return distance, (first, second)
+
+
+def _near_another_label(everything: PointSet, labels) -> np.ndarray:
+    """Return the points that may be one of the closest pair, in ascending order.
+
+    A point y of another label in the cell of a landmark m, of radius r, has
+    |x - y| >= |x - m| - r. Each step takes time linear in the number of points.
+    """
+    chosen = np.linspace(0, len(everything) - 1, _N_LANDMARKS).astype(np.intp)
+    blocks = blocks_of_rows(len(everything), _N_LANDMARKS, _BLOCK_LANDMARKS)
+    cells = np.empty(len(everything), dtype=np.intp)
+    own = np.empty(len(everything))
+    for block in blocks:
+        distances = _plain_distances(everything, block, chosen)
+        cells[block] = distances.argmin(axis=1)
+        own[block] = distances.min(axis=1)
+    # The largest radius of a label in each cell, and of the other labels there.
+    order = np.lexsort((own, cells))
+    used, counts = np.unique(cells, return_counts=True)
+    farthest = order[np.cumsum(counts) - 1]
+    first = np.full(_N_LANDMARKS, -np.inf)
+    owner = np.full(_N_LANDMARKS, -1, dtype=np.intp)
+    first[used], owner[used] = own[farthest], labels[farthest]
+    second = np.full(_N_LANDMARKS, -np.inf)
+    others = labels != owner[cells]
+    np.maximum.at(second, cells[others], own[others])
+    lower = np.empty(len(everything))
+    for block in blocks:
+        distances = _plain_distances(everything, block, chosen)
+        is_owner = labels[block, np.newaxis] == owner
+        lower[block] = (distances - np.where(is_owner, second, first)).min(axis=1)
+    asked = np.argpartition(lower, _N_ASKED)[:_N_ASKED]
+    nearest = np.inf
+    for block in blocks_of_rows(_N_ASKED, len(everything)):
+        some = asked[block]
+        distances = _plain_distances(everything, some, slice(None))
+        distances[labels[some, np.newaxis] == labels] = np.inf
+        nearest = min(nearest, float(distances.min()))
+    # Three distances are involved, each wrong by no more than this.
+    slack = 4 * np.sqrt(_rounding(everything)) + 1e-12 * nearest
+    return np.flatnonzero(lower <= nearest + slack)
+
+
+def _plain_distances(everything: PointSet, rows, columns) -> np.ndarray:
+    centered, norms = everything.centered, everything.squared_norms
+    squares = centered[rows] @ centered[columns].T
+    squares *= -2.0
+    squares += norms[rows, np.newaxis]
+    squares += norms[columns]
+    return np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares)
 
 
 def _label_groups(labels: np.ndarray) -> list[np.ndarray]:

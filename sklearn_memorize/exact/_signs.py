@@ -151,6 +151,12 @@ def ceilings(
         nearest = np.rint(np.clip(np.nan_to_num(values), -1.0, cap))
         found = np.clip(nearest, 0.0, cap)
         clipped = (values + bounds <= 0) | (values - bounds >= cap)
+        # The difference from the nearest integer is exact.
+        differences = values - nearest
+        is_known = ~clipped & (np.abs(differences) > bounds + SMALLEST_NORMAL)
+        is_known &= bounds < 0.25
+        found[is_known] = np.clip(nearest + (differences > 0), 0.0, cap)[is_known]
+        clipped |= is_known
         near = np.flatnonzero(~clipped & (bounds < 0.25))
         open_ = np.flatnonzero(~clipped & ~(bounds < 0.25))
     shifts = -np.ldexp(nearest[near], exponent)

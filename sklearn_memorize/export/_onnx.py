@@ -46,7 +46,7 @@ def register_onnx_converters() -> None:
         from . import _converters, _corrector_converters
     except ImportError as error:
         raise ImportError(
-            "ONNX models need skl2onnx: pip install 'sklearn-memorize[onnx]'"
+            "ONNX models need skl2onnx: pip install skl2onnx onnx onnxruntime"
         ) from error
     for estimator in all_estimators():
         update_registered_converter(

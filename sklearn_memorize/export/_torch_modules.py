@@ -309,6 +309,50 @@ class ReadModule(nn.Module):
         return torch.ones_like(scores).scatter(1, numbers, 2.0)
 
 
+class PipelineModule(nn.Module):
+    """A network behind the steps of a pipeline that move and scale columns.
+
+    `steps` are pairs of an operation and its numbers, one for each column: what
+    scikit-learn computes, in its order, so that doubles come out the same.
+    """
+
+    _OPERATIONS = {
+        "add": torch.add,
+        "subtract": torch.sub,
+        "multiply": torch.mul,
+        "divide": torch.div,
+        "at least": torch.maximum,
+        "at most": torch.minimum,
+        "in place of NaN": lambda X, numbers: torch.where(X.isnan(), numbers, X),
+    }
+
+    def __init__(self, steps, module: nn.Module):
+        super().__init__()
+        self.operations = [operation for operation, _ in steps]
+        for place, (_, numbers) in enumerate(steps):
+            self.register_buffer(f"numbers_{place}", _tensor(numbers))
+        self.module = module
+
+    def forward(self, X):
+        """Return what the network says of the rows."""
+        return self.module(self.transform(X))
+
+    def probabilities(self, X):
+        """Return the probabilities of the classes, (n_samples, n_classes)."""
+        return self.module.probabilities(self.transform(X))
+
+    def transform(self, X):
+        """Return the rows as the network reads them."""
+        for place, operation in enumerate(self.operations):
+            numbers = getattr(self, f"numbers_{place}")
+            X = self._OPERATIONS[operation](X.to(numbers.dtype), numbers)
+        return X
+
+    def extra_repr(self):
+        """Say what is done to the columns."""
+        return ", ".join(self.operations)
+
+
 def _shares(weights, numbers):
     """Divide by the sum of each row; the predicted class leads, as in `shares`."""
     weights = torch.minimum(weights, weights.gather(1, numbers))

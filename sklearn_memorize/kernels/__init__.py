@@ -220,11 +220,10 @@ def _choose_first() -> None:
     if _c is None:
         warnings.warn(
             "sklearn_memorize was installed without its compiled kernels, and runs on "
-            "NumPy: the results are the same, but slower by far. Install a wheel "
-            "(`pip install --only-binary :all: sklearn-memorize`), or install from "
-            "source again where a C compiler is at hand (Debian: `apt install gcc "
-            "python3-dev`). Setting SKLEARN_MEMORIZE_KERNELS=numpy says that this is "
-            "intended.",
+            "NumPy: the results are the same, but slower by far. Install a wheel that "
+            "was built for this platform, or install from source again where a C "
+            "compiler is at hand (Debian: `apt install gcc python3-dev`). Setting "
+            "SKLEARN_MEMORIZE_KERNELS=numpy says that this is intended.",
             RuntimeWarning,
             stacklevel=2,
         )

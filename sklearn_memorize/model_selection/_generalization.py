@@ -1,13 +1,14 @@
 """Classifiers side by side: what they recall, and what they predict."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from numbers import Integral, Real
 
 import numpy as np
 from scipy import stats
 from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils import Bunch
 
@@ -34,6 +35,7 @@ _MEANS = (
         "X": ["array-like", "sparse matrix"],
         "y": ["array-like"],
         "cv": ["cv_object"],
+        "scoring": [str, callable, list, tuple, set, dict, None],
         "label_noise": ["array-like", Interval(Real, 0, 1, closed="left")],
         "confidence_level": [Interval(Real, 0, 1, closed="neither")],
         "random_state": ["random_state"],
@@ -48,6 +50,7 @@ def compare_generalization(
     y,
     *,
     cv=5,
+    scoring=None,
     label_noise=(0.0,),
     confidence_level=0.95,
     random_state=None,
@@ -75,6 +78,10 @@ def compare_generalization(
         The true labels.
     cv : int, cross-validation generator or iterable, default=5
         The folds. An integer means that many stratified folds after shuffling.
+    scoring : str, callable, list, tuple, set or dict, default=None
+        What to measure beside the accuracy: names of scikit-learn's scorers, such as
+        "roc_auc"; a callable `scorer(estimator, X, y)`; several names; or a dict of
+        names or callables by the names that their columns get.
     label_noise : float or array-like of floats in [0, 1), default=(0.0,)
         Shares of labels to replace.
     confidence_level : float, default=0.95
@@ -102,6 +109,9 @@ def compare_generalization(
           samples, by the labels given and by the true labels;
         - `test_accuracy`, `true_test_accuracy`: the same on held-out samples, each
           with the ends `_low` and `_high` of its confidence interval;
+        - `train_<name>`, `test_<name>`, `true_test_<name>` for each name of `scoring`
+          ("score" for a callable): means of that score, on held-out samples with the
+          ends `_low` and `_high` of their intervals;
         - `n_neurons`, `n_parameters`: mean sizes; NaN where there is no network;
         - `fit_time`, `predict_time`: mean wall-clock seconds for one training set and
           for one test set.
@@ -116,6 +126,10 @@ def compare_generalization(
     ------
     ImportError
         If `progress=True` and rich is not installed.
+    ValueError
+        If the data, the folds, a share of noise or a scorer cannot be used; what a
+        scorer itself raises, such as "roc_auc" for a classifier of more than two
+        classes, is passed on.
 
     Notes
     -----
@@ -125,10 +139,10 @@ def compare_generalization(
     .. math:: \bar a \pm t_{K-1} \, s \,
         \sqrt{\frac{1}{K} + \frac{n_\text{test}}{n_\text{train}}},
 
-    clipped to [0, 1], where :math:`t_{K-1}` is the quantile of Student's distribution
-    and :math:`n_\text{test}/n_\text{train}` the mean ratio of fold sizes. The second
-    term is the correction of [1]_ for the overlap of the training sets, without which
-    such intervals are too narrow. One fold alone gives no interval (NaN).
+    clipped to [0, 1] for accuracies, where :math:`t_{K-1}` is the quantile of Student's
+    distribution and :math:`n_\text{test}/n_\text{train}` the mean ratio of fold sizes.
+    The second term is the correction of [1]_ for the overlap of the training sets,
+    without which such intervals are too narrow. One fold alone gives no interval (NaN).
 
     References
     ----------
@@ -151,6 +165,7 @@ def compare_generalization(
     np.float64(1.0)
     """
     X, y = check_data(X, y)
+    scorers = as_scorers(scoring)
     levels = _as_levels(label_noise)
     fold_seed, noise_seed, first_seed = draw_seeds(random_state, 3)
     folds = _as_folds(cv, X, y, fold_seed)
@@ -163,6 +178,8 @@ def compare_generalization(
             "given": given[number],
             "train": train,
             "test": test,
+            # Finished fits without scorers stay finished.
+            **({"scorers": scorers} if scorers else {}),
         }
         for name, number in settings
         for (train, test), seed in zip(folds, seeds, strict=True)
@@ -177,8 +194,40 @@ def compare_generalization(
         label_noise=np.array([levels[number] for _, number in settings]),
         n_folds=np.array([len(runs) for runs in by_setting]),
     )
-    comparison.update(_summarize(by_setting, confidence_level, ratio))
+    comparison.update(_summarize(by_setting, list(scorers), confidence_level, ratio))
     return comparison
+
+
+def as_scorers(scoring) -> dict[str, Callable]:
+    """Return scorers by name; the accuracy is measured anyway."""
+    if scoring is None:
+        return {}
+    if isinstance(scoring, str):
+        scoring = [scoring]
+    if callable(scoring):
+        scoring = {"score": scoring}
+    if not isinstance(scoring, Mapping):
+        scoring = {name: name for name in _names(scoring)}
+    elif "accuracy" in scoring:
+        raise ValueError(
+            "scoring cannot hold a scorer by the name of 'accuracy', which is measured "
+            "anyway; give it another name."
+        )
+    return {
+        name: get_scorer(scorer) if isinstance(scorer, str) else scorer
+        for name, scorer in scoring.items()
+        if name != "accuracy"
+    }
+
+
+def _names(scoring: Iterable) -> list[str]:
+    names = sorted(scoring) if isinstance(scoring, set) else list(scoring)
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            "scoring must hold names of scorers, or be a dict of scorers by name, got "
+            f"{scoring!r}."
+        )
+    return names
 
 
 def _as_levels(label_noise) -> list[float]:
@@ -209,7 +258,7 @@ def noisy_labels(y: np.ndarray, level: float, seed: int) -> np.ndarray:
     return classes[numbers]
 
 
-def _measure(X, y, key, estimator, given, train, test):
+def _measure(X, y, key, estimator, given, train, test, scorers=None):
     X_train, X_test = _safe_indexing(X, train), _safe_indexing(X, test)
     try:
         fit_time = fit_timed(estimator, X_train, given[train])
@@ -226,8 +275,22 @@ def _measure(X, y, key, estimator, given, train, test):
         "true_test_accuracy": float(np.mean(predicted == y[test])),
         "fit_time": fit_time,
         "predict_time": predict_time,
+        **_scores(estimator, scorers or {}, X_train, X_test, given, y, train, test),
         **fitted_sizes(estimator),
     }
+
+
+def _scores(estimator, scorers, X_train, X_test, given, y, train, test) -> dict:
+    """Return each score on the training set, and on the test set by both labels."""
+    scores = {}
+    is_noisy = bool((given[test] != y[test]).any())
+    for name, scorer in scorers.items():
+        scores[f"train_{name}"] = float(scorer(estimator, X_train, given[train]))
+        score = scores[f"test_{name}"] = float(scorer(estimator, X_test, given[test]))
+        scores[f"true_test_{name}"] = (
+            float(scorer(estimator, X_test, y[test])) if is_noisy else score
+        )
+    return scores
 
 
 def _warn_of_failures(settings, by_setting) -> None:
@@ -244,18 +307,33 @@ def _warn_of_failures(settings, by_setting) -> None:
         )
 
 
-def _summarize(by_setting, confidence_level: float, ratio: float) -> dict:
+def _summarize(
+    by_setting, scores: list[str], confidence_level: float, ratio: float
+) -> dict:
     """Return the columns: means over folds, and intervals (see the notes above)."""
     recalled = measured(by_setting, "train_accuracy").filled(np.nan) == 1.0
     columns = {"interpolation_probability": recalled.mean(axis=1)}
     for name in _ACCURACIES:
-        values = measured(by_setting, name)
-        mean, n_folds = values.mean(axis=1), np.ma.masked_less(values.count(axis=1), 1)
-        quantile = stats.t.ppf((1 + confidence_level) / 2, n_folds - 1)
-        half = quantile * values.std(axis=1, ddof=1) * np.sqrt(1 / n_folds + ratio)
-        columns[name] = mean.filled(np.nan)
-        columns[f"{name}_low"] = np.ma.maximum(0.0, mean - half).filled(np.nan)
-        columns[f"{name}_high"] = np.ma.minimum(1.0, mean + half).filled(np.nan)
-    for name in _MEANS:
+        columns |= _with_interval(by_setting, name, confidence_level, ratio)
+        for end, limit in (("low", np.maximum), ("high", np.minimum)):
+            bound = float(end == "high")
+            columns[f"{name}_{end}"] = limit(bound, columns[f"{name}_{end}"])
+    for score in scores:
+        for name in (f"test_{score}", f"true_test_{score}"):
+            columns |= _with_interval(by_setting, name, confidence_level, ratio)
+    for name in (*_MEANS, *(f"train_{score}" for score in scores)):
         columns[name] = measured(by_setting, name).mean(axis=1).filled(np.nan)
     return columns
+
+
+def _with_interval(by_setting, name: str, confidence_level: float, ratio: float):
+    """Return the mean over folds, and the ends of its interval."""
+    values = measured(by_setting, name)
+    mean, n_folds = values.mean(axis=1), np.ma.masked_less(values.count(axis=1), 1)
+    quantile = stats.t.ppf((1 + confidence_level) / 2, n_folds - 1)
+    half = quantile * values.std(axis=1, ddof=1) * np.sqrt(1 / n_folds + ratio)
+    return {
+        name: mean.filled(np.nan),
+        f"{name}_low": (mean - half).filled(np.nan),
+        f"{name}_high": (mean + half).filled(np.nan),
+    }

@@ -106,13 +106,14 @@ class SelectedColumns(Network):
         """Evaluate the network; see `Network.forward`."""
         return self._network.forward(self.selected(X), *options)
 
-    def class_scores(self, X, **options) -> np.ndarray:
+    def class_scores(self, X, *threads, **options) -> np.ndarray:
         """Score the classes, where the network does so apart from its outputs."""
-        return self._network.class_scores(self.selected(X), **options)  # type: ignore[attr-defined]
+        scored = self._network.class_scores  # type: ignore[attr-defined]
+        return scored(self.selected(X), *threads, **options)
 
-    def best_classes(self, X) -> np.ndarray:
+    def best_classes(self, X, *threads) -> np.ndarray:
         """Return the class of the largest score, where the network finds it faster."""
-        return self._network.best_classes(self.selected(X))  # type: ignore[attr-defined]
+        return self._network.best_classes(self.selected(X), *threads)  # type: ignore[attr-defined]
 
     def to_torch(self):
         """Return the network as a PyTorch module; see `Network.to_torch`."""

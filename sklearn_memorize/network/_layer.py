@@ -67,6 +67,10 @@ class Layer:
     # Booleans, integers or floating point numbers.
     _dtype_kinds: ClassVar[str] = "biuf"
 
+    def __repr__(self) -> str:
+        sizes = f"{self.n_inputs}-{self.n_neurons}"
+        return f"{type(self).__name__}({sizes}, activation={self.activation!r})"
+
     def __post_init__(self):
         object.__setattr__(self, "weights", frozen_matrix(self.weights))
         object.__setattr__(self, "biases", frozen(np.asarray(self.biases)))

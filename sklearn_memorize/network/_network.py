@@ -8,6 +8,9 @@ import numpy as np
 from ._layer import Layer
 from ._storage import FORMAT, from_plain, storable, stored_name, to_plain
 
+# Deeper networks do not show all of their widths.
+_MOST_WIDTHS = 12
+
 
 def torch_modules():
     """Return the PyTorch modules of the networks, if PyTorch is installed."""
@@ -16,9 +19,7 @@ def torch_modules():
         # a method because users look for it there.
         return import_module("..export._torch_modules", __package__)
     except ImportError as error:
-        raise ImportError(
-            "PyTorch modules need torch: pip install 'sklearn-memorize[torch]'"
-        ) from error
+        raise ImportError("PyTorch modules need torch: pip install torch") from error
 
 
 class Network(ABC):
@@ -129,8 +130,14 @@ class Network(ABC):
         return sum(layer.n_parameters for layer in self.layers)
 
     def __repr__(self) -> str:
-        widths = "-".join(str(width) for width in (self.n_inputs, *self.widths))
-        return f"{type(self).__name__}({widths}, n_parameters={self.n_parameters})"
+        widths = [str(width) for width in (self.n_inputs, *self.widths)]
+        depth = ""
+        if len(widths) > _MOST_WIDTHS:
+            shown = _MOST_WIDTHS // 2
+            widths[shown:-shown] = ["..."]
+            depth = f"depth={self.depth}, "
+        sizes = f"{depth}n_parameters={self.n_parameters}"
+        return f"{type(self).__name__}({'-'.join(widths)}, {sizes})"
 
 
 class LayeredNetwork(Network):

@@ -5,11 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..model_selection import compare_generalization
+from ..model_selection._generalization import as_scorers
 from ._style import BESIDE, check_matplotlib, get_axes, label_of, look
+
+# On the labels given, and on the true ones.
+_KINDS = ("test_", "true_test_")
 
 
 class GeneralizationDisplay:
-    """Accuracies of classifiers side by side, with confidence intervals.
+    """Accuracies, or other scores, of classifiers side by side, with their intervals.
 
     It is recommended to use `from_study` or `from_estimator` to make one. All
     parameters are stored as attributes.
@@ -19,10 +23,11 @@ class GeneralizationDisplay:
     estimators : sequence of str
         Names of the classifiers, from top to bottom.
     levels : dict of dict of ndarray
-        By level of label noise: `accuracy`, `low`, `high` and `train_accuracy`, each
-        with a value for each classifier.
+        By level of label noise: `accuracy`, `low`, `high` and `train_accuracy` (of
+        what `value` names, if that is another score), each with a value for each
+        classifier.
     value : str
-        The accuracy that is drawn.
+        The column that is drawn, such as "test_accuracy".
 
     Attributes
     ----------
@@ -49,8 +54,9 @@ class GeneralizationDisplay:
         ----------
         study : Bunch or mapping of ndarray
             The comparison.
-        value : {"true_test_accuracy", "test_accuracy"}, default="true_test_accuracy"
-            The accuracy to draw.
+        value : str, default="true_test_accuracy"
+            What to draw: "true_test_accuracy", "test_accuracy", or the column of a
+            score that `scoring` asked for, such as "test_roc_auc".
         ax : matplotlib Axes, default=None
             Where to draw; a new figure by default.
         **options
@@ -60,12 +66,18 @@ class GeneralizationDisplay:
         -------
         display : GeneralizationDisplay
             The drawn display.
+
+        Raises
+        ------
+        ValueError
+            If there is no such value.
         """
+        _check_value(value, [name[:-4] for name in study if name.endswith("_low")])
         columns = {
             "accuracy": value,
             "low": f"{value}_low",
             "high": f"{value}_high",
-            "train_accuracy": "train_accuracy",
+            "train_accuracy": f"train_{_score_of(value)}",
         }
         noise = np.asarray(study["label_noise"])
         levels = {
@@ -87,6 +99,7 @@ class GeneralizationDisplay:
         y,
         *,
         cv=5,
+        scoring=None,
         label_noise=(0.0,),
         random_state=None,
         n_jobs=None,
@@ -105,10 +118,11 @@ class GeneralizationDisplay:
             The samples.
         y : array-like of shape (n_samples,)
             The true labels.
-        cv, label_noise, random_state, n_jobs, cache
+        cv, scoring, label_noise, random_state, n_jobs, cache
             As for `sklearn_memorize.model_selection.compare_generalization`.
-        value : {"true_test_accuracy", "test_accuracy"}, default="true_test_accuracy"
-            The accuracy to draw.
+        value : str, default="true_test_accuracy"
+            What to draw: "true_test_accuracy", "test_accuracy", or the column of a
+            score that `scoring` asked for, such as "test_roc_auc".
         ax : matplotlib Axes, default=None
             Where to draw; a new figure by default.
         **options
@@ -118,8 +132,15 @@ class GeneralizationDisplay:
         -------
         display : GeneralizationDisplay
             The drawn display.
+
+        Raises
+        ------
+        ValueError
+            If there is no such value.
         """
         check_matplotlib(cls.__name__)
+        scores = ("accuracy", *as_scorers(scoring))
+        _check_value(value, [f"{kind}{s}" for s in scores for kind in _KINDS])
         if not isinstance(estimator, Mapping):
             estimator = {type(estimator).__name__: estimator}
         study = compare_generalization(
@@ -127,6 +148,7 @@ class GeneralizationDisplay:
             X,
             y,
             cv=cv,
+            scoring=scoring,
             label_noise=label_noise,
             random_state=random_state,
             n_jobs=n_jobs,
@@ -170,11 +192,24 @@ class GeneralizationDisplay:
                 style |= {"markerfacecolor": "none", "alpha": 0.7}
                 self.train_points_ += ax.plot(row["train_accuracy"], height, **style)
         ax.set_yticks(np.arange(n_rows), self.estimators)
-        ax.invert_yaxis()
-        ax.set_xlabel("accuracy" if show_train else label_of(self.value))
+        ax.set_ylim(n_rows - 0.5, -0.5)
+        score = _score_of(self.value)
+        ax.set_xlabel(label_of(score) if show_train else label_of(self.value))
         ax.grid(axis="x", alpha=0.3)
         if show_train or n_levels > 1:
             handles = [*self.points_, *self.train_points_]
             ax.legend(handles=handles, **BESIDE)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+def _score_of(value: str) -> str:
+    """Return the name of the score behind a column."""
+    return value.removeprefix("true_").removeprefix("test_")
+
+
+def _check_value(value: str, values: list[str]) -> None:
+    if value not in values:
+        raise ValueError(
+            f"value must be one of {', '.join(map(repr, values))}, got {value!r}."
+        )

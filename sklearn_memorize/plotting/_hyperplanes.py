@@ -7,7 +7,11 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimator._sklearn import check_feature_names
-from ._style import BESIDE, MARKERS, check_matplotlib, color, get_axes
+from ._style import BESIDE, check_matplotlib, color, get_axes, marker
+
+# A column of the legend has at most so many lines. Besides the classes there are
+# hyperplanes, borders, and the samples behind them.
+_LEGEND_ROWS, _OTHER_LINES = 24, 3
 
 
 class HyperplaneDisplay:
@@ -199,9 +203,7 @@ class HyperplaneDisplay:
         display : HyperplaneDisplay
             The display itself.
         """
-        # As wide as the legend and as high as the points ask for.
-        height = 5.0 * np.ptp(self.xx1) / np.ptp(self.xx0) + 0.8
-        ax = get_axes(ax, type(self).__name__, (7.2, min(7.2, max(2.4, height))))
+        ax = get_axes(ax, type(self).__name__, self._figure_size())
         self.ax_, self.figure_ = ax, ax.figure
         self.region_image_ = self._draw_regions() if show_regions else None
         self.cell_image_ = self._draw_cells() if show_cells else None
@@ -215,11 +217,30 @@ class HyperplaneDisplay:
             xlim=(self.xx0.min(), self.xx0.max()),
             ylim=(self.xx1.min(), self.xx1.max()),
             aspect="equal",
+            anchor="W",
             xlabel=self.names[0] if self.names else "feature 0",
             ylabel=self.names[1] if self.names else "feature 1",
         )
-        ax.legend(**BESIDE)
+        fontsize = "medium" if self._n_legend_columns == 1 else "small"
+        ax.legend(ncols=self._n_legend_columns, fontsize=fontsize, **BESIDE)
         return self
+
+    @property
+    def _n_legend_columns(self) -> int:
+        return -(-(len(self.classes) + _OTHER_LINES) // _LEGEND_ROWS)
+
+    def _figure_size(self) -> tuple[float, float]:
+        """Return the inches that the points and the legend ask for."""
+        shape = np.ptp(self.xx1) / np.ptp(self.xx0)
+        width = min(4.4, 5.8 / shape)
+        n_lines = min(_LEGEND_ROWS, len(self.classes) + _OTHER_LINES)
+        height = max(2.4, width * shape + 0.8, 0.24 * n_lines)
+        n_letters = max(map(len, self._labels() + ["samples behind them"]))
+        legend = self._n_legend_columns * (0.8 + 0.095 * n_letters)
+        return width + 0.8 + legend, height
+
+    def _labels(self) -> list[str]:
+        return [f"samples of class {name}" for name in self.classes]
 
     def _draw_regions(self):
         from matplotlib.colors import ListedColormap
@@ -293,16 +314,16 @@ class HyperplaneDisplay:
                 *self.X[self.labels == number].T,
                 **{
                     "c": color(number),
-                    "marker": MARKERS[number % len(MARKERS)],
+                    "marker": marker(number),
                     "s": 14,
                     "linewidths": 0.3,
                     "edgecolors": "white",
-                    "label": f"samples of class {name}",
+                    "label": label,
                     "zorder": 3,
                     **options,
                 },
             )
-            for number, name in enumerate(self.classes)
+            for number, label in enumerate(self._labels())
         ]
 
 

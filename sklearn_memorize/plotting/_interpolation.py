@@ -27,7 +27,8 @@ class InterpolationDisplay:
     Parameters
     ----------
     x_values : ndarray of shape (n_columns,)
-        Values of the parameter that runs to the right.
+        Values of the parameter that runs to the right, in increasing order; or in that
+        of the study where not all are numbers.
     y_values : ndarray of shape (n_rows,)
         Values of the parameter that runs upward.
     values : ndarray of shape (n_rows, n_columns)
@@ -108,8 +109,8 @@ class InterpolationDisplay:
         """
         x, y = _axes_columns(study, x, y)
         check_column(study, value)
-        x_values, columns = np.unique(study[x], return_inverse=True)
-        y_values, rows = np.unique(study[y], return_inverse=True)
+        x_values, columns = _places(study[x])
+        y_values, rows = _places(study[y])
         if len(set(zip(rows, columns, strict=True))) < len(rows):
             raise ValueError(
                 f"The study has several rows for the same {x} and {y}; select the rows "
@@ -246,6 +247,20 @@ class InterpolationDisplay:
             style["color"] = "black" if is_bright else "white"
             texts.append(self.ax_.text(column + 0.5, row + 0.5, text, **style))
         return texts
+
+
+def _places(values) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different values, and where among them each one is.
+
+    They are in increasing order, or in that of the study where there is none, as
+    between numbers and None.
+    """
+    try:
+        return np.unique(values, return_inverse=True)
+    except TypeError:
+        different = list(dict.fromkeys(values))
+        places = [different.index(value) for value in values]
+        return np.array(different, dtype=object), np.array(places)
 
 
 def _axes_columns(study, x, y) -> tuple[str, str]:

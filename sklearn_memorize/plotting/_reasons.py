@@ -12,6 +12,8 @@ from ._style import check_matplotlib, color, get_axes, short
 
 # Between the sample, the reasons for its class and those for the runner-up.
 _GAP = 0.35
+# Headings of fewer columns than that stand on two lines.
+_FEWEST_ON_A_LINE = 3
 # Lines of text above a picture, in widths of a picture.
 _TEXT = 0.56
 # The same in a table, in rows.
@@ -198,7 +200,7 @@ class ReasonsDisplay:
             self._plot_images("gray_r" if cmap is None else cmap)
         else:
             self._plot_tables(n_features, n_marked, "RdBu_r" if cmap is None else cmap)
-            if colorbar:
+            if colorbar and self.table_:
                 label = "difference from the sample,\nin standard deviations"
                 self.colorbar_ = ax.figure.colorbar(
                     self.table_[0], ax=ax, label=label, shrink=0.7, extend="both"
@@ -208,23 +210,40 @@ class ReasonsDisplay:
         ax.tick_params(axis="both", length=0)
         ax.xaxis.tick_top()
         ax.spines[:].set_visible(False)
-        ax.set_xlabel("training samples by margin; solid frame: the neuron fires")
+        if self._columns:
+            ax.set_xlabel("training samples by margin; solid frame: the neuron fires")
+        else:
+            ax.set_xlabel("no reasons, for there is a single class")
         return self
+
+    @property
+    def _n_shown(self) -> tuple[int, int]:
+        """For how many classes there are reasons, and for each how many."""
+        _, n_sides, n_reasons = self.reasons.sample_indices.shape
+        has_reasons = (self.reasons.neurons >= 0).any()
+        return (n_sides, n_reasons) if has_reasons else (0, 0)
 
     @property
     def _columns(self) -> list[tuple[float, int, int]]:
         """The left edge of each training sample, the class and the reason it shows."""
-        _, n_sides, n_reasons = self.reasons.sample_indices.shape
+        n_sides, n_reasons = self._n_shown
         return [
             (1 + _GAP + side * (n_reasons + _GAP) + reason, side, reason)
             for side in range(n_sides)
             for reason in range(n_reasons)
         ]
 
+    @property
+    def _right(self) -> float:
+        """The right edge of the last picture, or of the last column of a table."""
+        return 1 + (self._columns[-1][0] if self._columns else 0.0)
+
     def _groups(self):
-        _, n_sides, n_reasons = self.reasons.sample_indices.shape
+        n_sides, n_reasons = self._n_shown
         starts = [1 + _GAP + side * (n_reasons + _GAP) for side in range(n_sides)]
         names = ["sample", "speak for the prediction", "speak for the runner-up"]
+        if n_reasons < _FEWEST_ON_A_LINE:
+            names = [name.replace(" for ", " for\n") for name in names]
         centers = [0.5, *(start + n_reasons / 2 for start in starts)]
         return centers, names[: 1 + n_sides]
 
@@ -258,7 +277,7 @@ class ReasonsDisplay:
         middles += _TEXT / 2
         self.ax_.set_yticks(middles, range(len(self.samples)))
         self.ax_.set(
-            xlim=(-0.05, self._columns[-1][0] + 1.05),
+            xlim=(-0.05, self._right + 0.05),
             ylim=(len(self.samples) * (height + _TEXT) + 0.05, 0.0),
             aspect="equal",
             ylabel="sample",
@@ -302,7 +321,7 @@ class ReasonsDisplay:
             names += [self.feature_names[j] for j in features]
         self.ax_.set_yticks(ticks, names)
         self.ax_.set(
-            xlim=(-0.05, self._columns[-1][0] + 1.05),
+            xlim=(-0.05, self._right + 0.05),
             ylim=(len(self.samples) * (n_features + _TEXT_ROWS) - 0.1, 0.0),
             ylabel="features that differ most",
         )

@@ -1,5 +1,7 @@
 """What all pictures share: matplotlib on demand, and colours all can tell apart."""
 
+from numbers import Real
+
 import numpy as np
 
 # M. Okabe, K. Ito, "Color universal design", 2008; gray in place of its yellow, which
@@ -28,6 +30,8 @@ _LABELS = {
     "n_parameters": "parameters",
     "fit_time": "fit time (s)",
     "predict_time": "predict time (s)",
+    "score": "score",
+    "roc_auc": "area under the ROC curve",
     "train_accuracy": "training accuracy",
     "true_train_accuracy": "training accuracy (true labels)",
     "test_accuracy": "test accuracy",
@@ -63,9 +67,19 @@ def color(number: int) -> str:
     return COLORS[number % len(COLORS)]
 
 
+def marker(number: int) -> str:
+    """Return a shape; each round of colours is one further, so 64 looks are different.
+
+    >>> from sklearn_memorize.plotting._style import marker
+    >>> marker(0), marker(8)
+    ('o', '^')
+    """
+    return MARKERS[(number + number // len(COLORS)) % len(MARKERS)]
+
+
 def look(number: int) -> dict[str, str]:
     """Return colour and marker of a curve, or of the points of a class."""
-    return {"color": color(number), "marker": MARKERS[number % len(MARKERS)]}
+    return {"color": color(number), "marker": marker(number)}
 
 
 def label_of(column: str) -> str:
@@ -88,7 +102,7 @@ def check_matplotlib(caller: str):
     except ImportError as error:
         raise ImportError(
             f"{caller} draws with matplotlib, which is not installed. Install it with "
-            "`pip install sklearn-memorize[plot]`."
+            "`pip install matplotlib`."
         ) from error
     return plt
 
@@ -103,8 +117,11 @@ def get_axes(ax, caller: str, figsize: tuple[float, float] = (6.4, 4.8)):
 
 def short(value) -> str:
     """Write a value in a few characters: three significant digits, no exponent."""
-    if isinstance(value, str):
-        return value
-    if float(value) == round(float(value)) or abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.3g}"
+    if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
+        return str(value)
+    number = float(value)
+    if not np.isfinite(number):
+        return str(number)
+    if number == round(number) or abs(number) >= 100:
+        return f"{number:.0f}"
+    return f"{number:.3g}"

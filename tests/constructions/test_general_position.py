@@ -68,7 +68,8 @@ def test_hyperplanes_go_through_all_members(n_members):
     X = np.random.default_rng(0).standard_normal((9, 4)) * [1, 100, 1e-3, 5] + 3
     frame = AffineHull(X)
     members = np.arange(n_members)
-    normals = list(frame.normals(members, np.random.default_rng(1)))
+    planes = frame.through(members)
+    normals = list(map(planes.normal, planes.draw(np.random.default_rng(1))))
     # There is one hyperplane through d points, and a choice through fewer.
     assert len(normals) == (1 if n_members == 4 else 8)
     for normal in normals:
@@ -120,7 +121,8 @@ def test_rounding_bounds_hold_for_any_order_of_summation():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((50, 30)) * 10.0 ** rng.integers(-3, 4, 30)
     frame = AffineHull(X)
-    normal = next(frame.normals(np.arange(30), rng))
+    planes = frame.through(np.arange(30))
+    normal = planes.normal(next(planes.draw(rng)))
     values, errors = frame.projections(normal)
     for _ in range(20):
         order = rng.permutation(30)
@@ -128,3 +130,33 @@ def test_rounding_bounds_hold_for_any_order_of_summation():
         for feature in order:
             total += X[:, feature] * normal[feature]
         assert (np.abs(total - values) <= errors).all()
+
+
+@pytest.mark.parametrize("n_members", [1, 5, 30, 40])
+def test_rough_normals_and_projections_are_within_their_errors(n_members):
+    rng = np.random.default_rng(n_members)
+    X = rng.standard_normal((200, 40)) * 2.0 ** rng.integers(-20, 20, 40) + 3
+    hull = AffineHull(X)
+    planes = hull.through(np.arange(n_members))
+    coefficients = list(planes.draw(rng))
+    rough = planes.rough_normals(coefficients)
+    products, errors = hull.rough_projections(rough)
+    for column, some in enumerate(coefficients):
+        normal = planes.normal(some)
+        assert np.linalg.norm(normal - rough[:, column]) <= hull.normal_error
+        values, own_errors = hull.projections(normal)
+        assert (np.abs(values - products[:, column]) <= errors[:, column]).all()
+        assert (own_errors <= errors[:, column]).all()
+
+
+def test_hyperplanes_meet_many_points_in_the_hull_of_a_group_and_none_beside_it():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 12))
+    X[:300, 8:] = 1.0  # in a subspace of eight dimensions
+    hull, others = AffineHull(X), np.arange(20, 400)
+    for size, is_met in ((9, True), (12, True), (8, False), (3, False)):
+        planes = hull.through(np.arange(size))
+        rough = planes.rough_normals(list(planes.draw(rng)))
+        assert (hull.meets(rough, np.arange(size), others) == is_met).all()
+        beside = np.arange(300, 400)
+        assert not hull.meets(rough, np.arange(size), beside).any()

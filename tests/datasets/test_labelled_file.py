@@ -1,10 +1,7 @@
 """Labels of a file: different ones stay different, whatever numbers they look like."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from support.needs import needs
 
 from sklearn_memorize.datasets._labelled_file import DataError, read_labelled
 
@@ -12,7 +9,6 @@ LARGE = 2**53
 
 
 def read_csv(tmp_path, labels):
-    needs("pandas")
     path = tmp_path / "data.csv"
     rows = [f"{row},{label}\n" for row, label in enumerate(labels)]
     path.write_text("a,y\n" + "".join(rows), encoding="utf-8")
@@ -114,12 +110,3 @@ def test_what_is_no_class_is_refused(read, labels, complaint, tmp_path):
 def test_arrays_of_no_classes_are_refused(labels, complaint, tmp_path):
     with pytest.raises(DataError, match=complaint):
         read_npz(tmp_path, labels)
-
-
-@pytest.mark.parametrize("cell", ["1_000", "\uff11", "0x10", "1,5"])
-def test_cells_that_only_python_takes_for_numbers_are_refused(cell, tmp_path):
-    needs("pandas")
-    path = Path(tmp_path / "data.csv")
-    path.write_text(f'a,y\n"{cell}",0\n2,1\n', encoding="utf-8")
-    with pytest.raises(DataError, match="is not a number"):
-        read_labelled(path, "y")

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from sklearn_memorize.exact import _closest_pairs
 from sklearn_memorize.exact._closest_pairs import closest_pair
+from sklearn_memorize.exact._distances import PointSet, Scaling
 from sklearn_memorize.inspection import (
     radius,
     separation,
@@ -92,6 +94,27 @@ def test_the_pair_is_the_closest_one_exactly(seed, n_features, n_classes, shift,
     found = separation(X, y)
     assert found.pair == pair
     assert Fraction(found.distance) ** 2 == pytest.approx(squared, rel=1e-14)
+
+
+@pytest.mark.parametrize("n_classes", [2, 7])
+@pytest.mark.parametrize("width", [0.01, 1.0])
+def test_points_that_are_left_out_are_not_of_the_closest_pair(
+    monkeypatch, n_classes, width
+):
+    rng = np.random.default_rng(n_classes)
+    for n_features in (1, 3, 200):
+        y = rng.integers(n_classes, size=1500)
+        X = width * rng.standard_normal((1500, n_features))
+        X[:, 0] += rng.permutation(n_classes)[y]
+        X[1::7] = X[::7][: len(X[1::7])] + 1e-3  # many pairs that are nearly as close
+        every = closest_pair(X, y)
+        monkeypatch.setattr(_closest_pairs, "_LEAST_TO_COMPARE", 300)
+        near = _closest_pairs._near_another_label(
+            PointSet(Scaling.of(X).scaled(X), Scaling.of(X)), y
+        )
+        assert set(every[1]) <= set(near.tolist())
+        assert closest_pair(X, y) == every
+        monkeypatch.undo()
 
 
 def test_separation_does_not_depend_on_storage_or_names():

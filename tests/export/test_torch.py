@@ -4,9 +4,18 @@ import copy
 
 import numpy as np
 import pytest
-from sklearn.base import is_regressor
+from sklearn.base import clone, is_regressor
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
 from support.exported import (
     CASES,
     REFUSED,
@@ -190,10 +199,55 @@ def test_a_module_can_be_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(outputs_of(other, X), outputs_of(module, X))
 
 
-def test_pipelines_are_refused_with_what_to_pass():
-    X, y = samples(60, 2)
-    pipeline = make_pipeline(StandardScaler(), memorizing(n_draws=1)).fit(X, y)
-    with pytest.raises(TypeError, match=r"no Pipeline.*pipeline\[-1\].*transform"):
+SCALED = [
+    [],
+    ["passthrough"],
+    [StandardScaler()],
+    [StandardScaler(with_std=False), MinMaxScaler(feature_range=(-1, 3), clip=True)],
+    [MinMaxScaler(), MaxAbsScaler()],
+    [SimpleImputer(strategy="median"), RobustScaler(with_centering=False)],
+    [SimpleImputer(strategy="constant", fill_value=-1.0), RobustScaler()],
+]
+
+
+@pytest.mark.parametrize("steps", SCALED, ids=str)
+def test_pipelines_that_scale_columns_become_modules(steps):
+    X, y = samples(150, 3)
+    X = X * np.array([1e3, 1, 1e-3] + [1] * (X.shape[1] - 3))
+    new = np.vstack([3 * X[::2], X[1::2] + 0.1])
+    if any(isinstance(step, SimpleImputer) for step in steps):
+        X, new = (np.where(rows % 1 < 0.1, np.nan, rows) for rows in (X, new))
+    model = make_pipeline(
+        *(clone(step, safe=False) for step in steps), memorizing(n_draws=1)
+    )
+    model.fit(X, y)
+    module = to_torch(model)
+    for rows in (X, new):
+        transformed = model[:-1].transform(rows) if steps else rows
+        tensor = torch.from_numpy(np.asarray(rows))
+        assert np.array_equal(module.transform(tensor).numpy(), transformed)
+        scores = outputs_of(module, rows)
+        assert (model.classes_[scores.argmax(axis=1)] == model.predict(rows)).all()
+        shares = module.probabilities(tensor).detach().numpy()
+        np.testing.assert_allclose(shares, model.predict_proba(rows), atol=1e-12)
+    assert sum(part.numel() for part in module.parameters()) > 0
+    again = copy.deepcopy(module)
+    assert np.array_equal(outputs_of(again, new), outputs_of(module, new))
+
+
+class Logarithm(StandardScaler):
+    def transform(self, X):
+        return np.log1p(np.abs(super().transform(X)))
+
+
+@pytest.mark.parametrize(
+    "step", [PCA(2), Logarithm(), SimpleImputer(add_indicator=True)], ids=str
+)
+def test_pipelines_of_other_steps_are_refused_with_what_to_pass(step):
+    X, y = samples(150, 3)
+    pipeline = make_pipeline(step, memorizing(n_draws=1)).fit(X, y)
+    name = type(step).__name__
+    with pytest.raises(TypeError, match=rf"no {name}\..*pipeline\[-1\].*transform"):
         to_torch(pipeline)
     module = to_torch(pipeline[-1])
     scores = module(torch.from_numpy(pipeline[:-1].transform(X)))
@@ -205,6 +259,16 @@ def test_what_is_no_network_is_refused():
     for kind in (InterpolatingNeighborsClassifier, InterpolatingNeighborsRegressor):
         with pytest.raises(TypeError, match="cannot be exported: it builds no network"):
             to_torch(kind().fit(X, y))
+
+
+def test_what_is_not_of_this_package_is_refused():
+    X, y = samples(150, 3)
+    neighbors = KNeighborsClassifier().fit(X, y)
+    for estimator in (neighbors, make_pipeline(StandardScaler(), neighbors).fit(X, y)):
+        with pytest.raises(TypeError, match="and no KNeighborsClassifier"):
+            to_torch(estimator)
+    with pytest.raises(NotFittedError):
+        to_torch(make_pipeline(StandardScaler(), memorizing()))
 
 
 def test_weights_of_hundreds_of_bits_are_refused():

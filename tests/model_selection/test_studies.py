@@ -199,7 +199,7 @@ def test_progress_bar_changes_nothing(tmp_path):
 
 def test_progress_without_rich_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "rich", None)
-    with pytest.raises(ImportError, match=r"sklearn-memorize\[progress\]"):
+    with pytest.raises(ImportError, match="pip install rich"):
         run_interpolation(Recorded(tmp_path / "log"), progress=True)
     assert n_fits(tmp_path / "log") == 0
 
@@ -381,6 +381,91 @@ def test_one_fold_has_no_interval():
     comparison = run_generalization_with(cv=[(np.arange(40), np.arange(40, 60))])
     assert comparison.test_accuracy[0] > 0.5
     assert np.isnan(comparison.test_accuracy_low[0])
+
+
+def always_seven(estimator, X, y):
+    return 7
+
+
+@pytest.mark.parametrize(
+    ("scoring", "names"),
+    [
+        ("roc_auc", ["roc_auc"]),
+        (["f1", "accuracy"], ["f1"]),
+        ({"f1", "roc_auc"}, ["f1", "roc_auc"]),
+        (always_seven, ["score"]),
+        ({"seven": always_seven, "loss": "neg_log_loss"}, ["seven", "loss"]),
+    ],
+)
+def test_other_scores_are_those_of_scikit_learn(scoring, names):
+    folds = PredefinedSplit(np.arange(len(y)) % 3)
+    tree = DecisionTreeClassifier(max_depth=2, random_state=0)
+    comparison = run_generalization_with(cv=folds)
+    scored = compare_generalization(
+        {"1-NN": KNeighborsClassifier(1), "tree": tree},
+        X,
+        y,
+        cv=folds,
+        scoring=scoring,
+        random_state=0,
+    )
+    assert comparison.test_accuracy[0] == scored.test_accuracy[0]
+    kinds = ("test_{}", "test_{}_low", "test_{}_high", "true_test_{}", "train_{}")
+    kinds += ("true_test_{}_low", "true_test_{}_high")
+    new = {kind.format(name) for kind in kinds for name in names}
+    assert set(scored) - set(comparison) == new
+    for name in names:
+        scorer = {"loss": "neg_log_loss"}.get(name, name)
+        scorer = scorer if name in ("f1", "roc_auc", "loss") else always_seven
+        expected = cross_val_score(
+            KNeighborsClassifier(1), X, y, cv=folds, scoring=scorer
+        )
+        assert scored[f"test_{name}"][0] == expected.mean()
+        half = stats.t.ppf(0.975, 2) * expected.std(ddof=1) * np.sqrt(1 / 3 + 1 / 2)
+        low = scored[f"test_{name}_low"][0]
+        assert low == pytest.approx(expected.mean() - half, rel=1e-3)
+
+
+def test_scores_are_told_by_the_labels_given_and_by_the_true_ones():
+    comparison = compare_generalization(
+        {"1-NN": KNeighborsClassifier(1)},
+        X,
+        y,
+        label_noise=[0.0, 0.2],
+        scoring="balanced_accuracy",
+        random_state=0,
+        n_jobs=2,
+    )
+    score = comparison.true_test_balanced_accuracy
+    assert score[0] == comparison.test_balanced_accuracy[0]
+    assert score[1] > comparison.test_balanced_accuracy[1]
+    assert (comparison.train_balanced_accuracy == 1.0).all()
+
+
+@pytest.mark.parametrize(
+    ("scoring", "message"),
+    [
+        ("nope", "nope"),
+        (["f1", always_seven], "names of scorers"),
+        ({"accuracy": always_seven}, "another name"),
+        (7, "scoring"),
+    ],
+)
+def test_bad_scorers_are_named_before_any_fit(scoring, message):
+    with pytest.raises(ValueError, match=message):
+        compare_generalization({"none": Unwilling()}, X, y, scoring=scoring)
+
+
+def test_scores_do_not_disturb_what_was_finished_without(tmp_path):
+    log = tmp_path / "log"
+    options = {"cv": 3, "random_state": 0, "cache": tmp_path / "cache"}
+    for _ in range(2):
+        compare_generalization({"one": Recorded(log)}, X, y, **options)
+    assert n_fits(log) == 3
+    scored = dict(options, scoring="f1")
+    for _ in range(2):
+        compare_generalization({"one": Recorded(log)}, X, y, **scored)
+    assert n_fits(log) == 6
 
 
 def test_data_a_classifier_does_not_suit_are_reported():

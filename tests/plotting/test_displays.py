@@ -28,6 +28,7 @@ from sklearn_memorize.plotting import (
     ReasonsDisplay,
     SampleSizeDisplay,
 )
+from sklearn_memorize.plotting._style import look
 
 matplotlib = pytest.importorskip("matplotlib")
 pandas = pytest.importorskip("pandas")
@@ -126,7 +127,7 @@ def test_axes_are_labelled_and_all_is_drawn(draw):
 @pytest.mark.parametrize("draw", DISPLAYS)
 def test_without_matplotlib_the_extra_is_named(draw, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"sklearn-memorize\[plot\]"):
+    with pytest.raises(ImportError, match="pip install matplotlib"):
         draw()
 
 
@@ -470,6 +471,35 @@ def test_a_value_that_a_study_lacks_is_named_with_those_there_are():
     )
     with pytest.raises(ValueError, match="There are .*'mean_train_accuracy'"):
         InterpolationDisplay.from_study(study, value="nope")
+
+
+def test_values_without_an_order_stand_in_that_of_the_grid():
+    grid = {"max_depth": [None, 1], "criterion": ["gini", "entropy"]}
+    display = InterpolationDisplay.from_estimator(
+        ExtraTreeClassifier(), X, y, param_grid=grid, n_repeats=2, random_state=0
+    )
+    labels = [label.get_text() for label in display.ax_.get_xticklabels()]
+    labels += [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels == ["entropy", "gini", "None", "1"]
+
+
+def test_other_scores_are_drawn_by_name():
+    options = {"label_noise": [0, 0.2], "scoring": ["roc_auc"], "random_state": 0}
+    study = compare_generalization({"1-NN": KNeighborsClassifier(1)}, X, y, **options)
+    display = GeneralizationDisplay.from_study(study, value="true_test_roc_auc")
+    drawn = [container[0].get_xdata()[0] for container in display.points_]
+    assert drawn == study.true_test_roc_auc.tolist()
+    trained = [line.get_xdata()[0] for line in display.train_points_]
+    assert trained == study.train_roc_auc.tolist()
+    assert display.ax_.get_xlabel() == "area under the ROC curve"
+    with pytest.raises(ValueError, match="value must be one of 'test_accuracy', "):
+        GeneralizationDisplay.from_study(study, value="nope")
+    with pytest.raises(ValueError, match="'true_test_roc_auc', got 'nope'"):
+        GeneralizationDisplay.from_estimator(NotFitted(), X, y, value="nope", **options)
+
+
+def test_looks_of_64_classes_are_different():
+    assert len({tuple(look(number).values()) for number in range(64)}) == 64
 
 
 def test_hyperplanes_of_a_frame_carry_the_names_of_its_columns():

@@ -100,6 +100,42 @@ def margins_of_rows(rng):
     return lambda: kernels.margins_of_rows(words, masks, bounds, starts, n_votes)
 
 
+def _rows_of_words(rng, n_words):
+    n_rows = rng.choice([rng.integers(0, 20), rng.integers(100, 1200)])
+    words = rng.integers(0, 2**64, (n_rows, n_words), dtype=np.uint64)
+    if rng.random() < 0.5:  # codes that are alike: many counts are equal
+        words &= rng.integers(0, 2**64, words.shape, dtype=np.uint64) & words
+    return words
+
+
+def margin_sums(rng):
+    n_words = int(rng.integers(1, 5))
+    words, most = _rows_of_words(rng, n_words), 64 * n_words + 1
+    masks = rng.integers(0, 2**64, (rng.integers(0, 60), n_words), dtype=np.uint64)
+    starts, bounds = _starts(rng, len(masks)), rng.integers(0, most + 1, len(masks))
+    votes = np.unique(rng.integers(1, 70, rng.integers(1, 9)))
+    left_out = None
+    if rng.random() < 0.7:
+        left_out = kernels.LeftOut(
+            *(rng.integers(-1, max(len(words), 1), (2, len(masks)))),
+            rng.integers(0, most + 1, len(masks)),
+        )
+        if len(words) == 0:
+            left_out.centers[:] = left_out.setters[:] = -1
+    return lambda: kernels.margin_sums(words, masks, bounds, starts, votes, left_out)
+
+
+def two_smallest_counts(rng):
+    n_words = int(rng.integers(1, 5))
+    words = _rows_of_words(rng, n_words)
+    masks = rng.integers(0, 2**64, (rng.integers(0, 60), n_words), dtype=np.uint64)
+    starts = _starts(rng, len(masks))
+    starts[0] = 0
+    of_samples = np.sort(rng.integers(0, len(words) + 1, len(starts)))
+    of_samples[[0, -1]] = 0, len(words)
+    return lambda: kernels.two_smallest_counts(words, of_samples, masks, starts)
+
+
 def words_at(rng):
     tiles = _codes(rng, *_size(rng))
     n = int(rng.integers(0, 40)) if len(tiles) else 0
@@ -265,6 +301,7 @@ CASES = (
     compensated_sums,
     covers,
     integer_sums,
+    margin_sums,
     margins_and_fires,
     margins_of_rows,
     ordered_product,
@@ -275,6 +312,7 @@ CASES = (
     signs_in_planes,
     signs_of_rows,
     smallest_counts,
+    two_smallest_counts,
     words_at,
 )
 

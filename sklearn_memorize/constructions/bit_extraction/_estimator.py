@@ -107,6 +107,10 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
     Everything is exact: positions, packed integers, the certificate, `predict`. Rows
     may be as close together as floating point numbers are; their keys get longer.
 
+    **Cost.** `fit` takes O(N d + N log N) operations beside exact arithmetic with
+    integers of O(sqrt(N) log N) bits, and O(N) numbers beside the samples; a prediction
+    O(d + sqrt(N)) operations with such integers at most.
+
     References
     ----------
     G. Vardi, G. Yehudai, O. Shamir, *On the optimal memorization power of ReLU neural
@@ -188,7 +192,7 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
         except ImportError as error:
             raise ImportError(
                 "verbose=True shows a progress bar of rich, which is not installed; "
-                "install the extra 'progress', or set verbose=False."
+                "install it with `pip install rich`, or set verbose=False."
             ) from error
         starts = range(0, X.shape[0], _ROWS_AT_ONCE)
         return np.concatenate(

@@ -116,6 +116,9 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
     the table is arbitrary. Expect little more than chance: only points that share the
     code of a training sample are sure to share its label.
 
+    **Cost.** With m hyperplanes `fit` takes O(N m d + N log N) operations and O(N m)
+    bytes beside the samples; a prediction O(m d + sqrt(N)).
+
     References
     ----------
     .. [1] S. Rajput, K. Sreenivasan, D. Papailiopoulos and A. Karbasi, "An exponential

@@ -22,6 +22,7 @@ import numpy as np
 
 from ...exact._distances import PointSet, Scaling, squared_distances
 from ...kernels._memory import blocks_of_rows
+from ...kernels._threads import even_step, run_in_threads
 from ...network._layer import frozen
 from ...network._storage import require_shape
 from ._decision import BLOCK_BYTES, RoughCells, decide
@@ -51,39 +52,58 @@ class Cells:
         self.labels = frozen(np.asarray(labels, dtype=np.intp))
         self.n_classes = int(self.labels[-1]) + 1
 
-    def scores(self, X, *, best_only: bool = False) -> np.ndarray:
+    def scores(self, X, n_threads: int = 1, *, best_only: bool = False) -> np.ndarray:
         """Sum the positive cells of each class; where there are none, the largest.
 
         The scores are of shape (n_samples, n_classes). With `best_only` the largest of
-        each row is enough, and others may be minus infinity.
+        each row is enough, and others may be minus infinity. Threads share the rows.
         """
         starts = np.searchsorted(self.labels, np.arange(self.n_classes + 1))
         groups = [slice(*pair) for pair in pairwise(starts)]
         if best_only:
             groups = [slice(0, len(self.points))]
-        scores = np.empty((X.shape[0], self.n_classes))
         n_values = max(len(self.points), _BLOCK_VALUES // _BLOCK_ROWS)
-        for block in blocks_of_rows(X.shape[0], n_values, _BLOCK_VALUES):
-            rows = PointSet(self.scaling.scaled(X[block]), self.scaling)
-            scores[block] = self._block_scores(rows, groups)
-        return scores
 
-    def best_classes(self, X) -> np.ndarray:
-        """Return the class of the largest of `scores`, computed for few cells only."""
-        classes = np.empty(X.shape[0], dtype=np.intp)
-        # The row as it came, centered and rounded; and its nearest centers.
-        n_bytes = self._rough.dtype.itemsize * len(self.points)
-        n_bytes += 32 * X.shape[1] + 2048
-        for block in blocks_of_rows(X.shape[0], n_bytes, BLOCK_BYTES):
+        def scores_of(block):
             rows = PointSet(self.scaling.scaled(X[block]), self.scaling)
-            with np.errstate(over="ignore", invalid="ignore"):
-                found, hopeless, doubtful, cells = decide(self._rough, rows)
-            places, first = np.unique(doubtful, return_inverse=True)
-            some = PointSet(rows.points[places], self.scaling)
-            found[places] = self._best_among(some, first, cells)
-            best = self.scores(X[block][hopeless], best_only=True).argmax(axis=1)
-            found[hopeless] = best
-            classes[block] = found
+            return self._block_scores(rows, groups)
+
+        if X.shape[0]:
+            self._prepare()
+        scores = run_in_threads(
+            scores_of,
+            _shared_blocks(X.shape[0], n_values, _BLOCK_VALUES, n_threads),
+            n_threads,
+        )
+        return np.concatenate([np.empty((0, self.n_classes)), *scores])
+
+    def _prepare(self) -> None:
+        """Compute what threads share."""
+        _ = self.points.slices, self.points.squared_norms, self._affine_bounds
+
+    def best_classes(self, X, n_threads: int = 1) -> np.ndarray:
+        """Return the class of the largest of `scores`, computed for few cells only.
+
+        Threads share the rows.
+        """
+        rough = self._rough
+        # The row as it came, centered and rounded; and its nearest centers.
+        n_bytes = rough.dtype.itemsize * len(rough) + 32 * X.shape[1] + 2048
+        blocks = _shared_blocks(X.shape[0], n_bytes, BLOCK_BYTES, n_threads)
+        classes = run_in_threads(
+            lambda block: self._best_of_block(rough, X[block]), blocks, n_threads
+        )
+        return np.concatenate([np.empty(0, dtype=np.intp), *classes])
+
+    def _best_of_block(self, rough: RoughCells, X) -> np.ndarray:
+        rows = PointSet(self.scaling.scaled(X), self.scaling)
+        with np.errstate(over="ignore", invalid="ignore"):
+            classes, hopeless, doubtful, cells = decide(rough, rows)
+        places, first = np.unique(doubtful, return_inverse=True)
+        some = PointSet(rows.points[places], self.scaling)
+        classes[places] = self._best_among(some, first, cells)
+        best = self.scores(X[hopeless], best_only=True).argmax(axis=1)
+        classes[hopeless] = best
         return classes
 
     def _best_among(self, rows: PointSet, pair_rows, cells) -> np.ndarray:
@@ -232,6 +252,12 @@ class Cells:
         bounds *= -SLOPE
         bounds += 1.0
         return np.nan_to_num(bounds, copy=False, nan=1.0)
+
+
+def _shared_blocks(n_rows: int, n_values: int, most: int, n_threads: int):
+    """Cut rows into blocks which in all threads together are as large as one may be."""
+    step = even_step(n_rows, most // n_threads // n_values, n_threads)
+    return blocks_of_rows(n_rows, 1, step)
 
 
 class _Evaluated:

@@ -8,8 +8,9 @@ are computed roughly, by one product in low precision, and their errors are boun
 - A center j that is no farther from x than center i has p_ij(x) >= 1/2. So S_i is at
   least (1/2 - a) times the number of nearer centers of other labels: only the cells of
   few centers near x can be the best, as soon as the value of one of them is known.
-- S_i of these is summed with errors rounded upward for the best one, and downward for
-  those of other labels.
+- S_i of the nearest center is summed with errors rounded upward. Those of contenders
+  of other labels are summed with errors rounded downward: over the nearest centers
+  first, which mostly is enough, and then over all.
 
 What is still in doubt then is computed as it would have been without bounds, in full
 accuracy, for the cells that may be positive or the best.
@@ -34,9 +35,13 @@ _BLOCK_SUMMED = 64
 # So many centers nearest to each row are ranked.
 _N_RANKED = 64
 # The cells of this many nearest centers are evaluated first, then those of more.
-_RIVALS = ((0, 2), (2, 12))
-# Rows of more contenders than this are decided by affine bounds.
+_RIVALS = ((0, 1), (1, 4), (4, 12))
+# S is bounded from below by the terms of so many of the nearest centers first.
+_N_SUMMED = (_N_RANKED, 512)
+# Rows are decided by affine bounds, which take some time to prepare, if they have more
+# contenders than this share of all cells, and more than this number.
 _MOST_CONTENDERS = 512
+_MOST_SHARE = 0.25
 
 
 @dataclass
@@ -72,8 +77,12 @@ class RoughCells:
         self.half = 0.5 - margin  # the least p_ij - a of a nearer center j
         self.positive = 1.0 / slope  # a cell is positive if S is less
         self._starts = np.searchsorted(labels, np.arange(labels[-1] + 2))
-        self._points = points.centered.astype(self.dtype)
-        self._norms = points.squared_norms
+        # Features in which all centers agree add the same to all distances.
+        differ = np.ptp(points.centered, axis=0) > 0
+        self._used, self._fixed = np.flatnonzero(differ), np.flatnonzero(~differ)
+        self._fixed_values = points.centered[0, self._fixed]
+        self._points = np.ascontiguousarray(points.centered[:, self._used], self.dtype)
+        self._norms = np.square(points.centered[:, self._used]).sum(axis=1)
         self._radius = float(np.sqrt(points.squared_norms.max()))
         self._own_error = float(self._error(self._radius))
 
@@ -86,26 +95,29 @@ class RoughCells:
         A product of d features in any order of summation is wrong by no more than
         (d + 3) eps / 2 |x| |y|, its two factors having been rounded before.
         """
-        eps = self._eps
-        unit = (0.275 * self._points.shape[1] + 8) * eps + ACCURACY
+        n_features = len(self._used) + len(self._fixed)
+        unit = (0.275 * n_features + 8) * self._eps + ACCURACY
         return unit * np.square(radius + self._radius)
 
-    def _rough(self, points, norms) -> np.ndarray:
-        distances = points @ self._points.T
+    def _rough(self, points, norms, centers: Any = slice(None)) -> np.ndarray:
+        distances = points @ self._points[centers].T
         distances *= -2.0
         distances += norms.astype(self.dtype)[:, np.newaxis]
-        distances += self._norms.astype(self.dtype)
+        distances += self._norms[centers].astype(self.dtype)
         return distances
 
     def rows(self, rows: PointSet) -> _Rows:
         """Return rows with distances and nearest centers; nothing is decided yet."""
-        norms = rows.squared_norms
-        distances = self._rough(rows.centered.astype(self.dtype), norms)
-        order = self._nearest(distances)
+        used = rows.centered[:, self._used]
+        norms = np.square(used).sum(axis=1)
+        norms += np.square(rows.centered[:, self._fixed] - self._fixed_values).sum(
+            axis=1
+        )
+        distances = self._rough(used.astype(self.dtype), norms)
         return _Rows(
             distances,
-            self._error(np.sqrt(norms)),
-            order,
+            self._error(np.sqrt(rows.squared_norms)),
+            self._nearest(distances),
             np.full(len(norms), -1, dtype=np.intp),
             np.full(len(norms), np.inf),
         )
@@ -122,8 +134,8 @@ class RoughCells:
 
     def is_usable(self, rows: _Rows) -> np.ndarray:
         """Return which rows are near enough to the centers for rough distances."""
-        limit = math.sqrt(float(np.finfo(self.dtype).max))
-        return np.isfinite(rows.distances).all(axis=1) & (rows.errors < limit)
+        # Errors are far more than 2**-30 of the distances, so these are finite then.
+        return rows.errors < math.sqrt(float(np.finfo(self.dtype).max))
 
     def much_nearer_to_one_label(self, rows: _Rows) -> np.ndarray:
         """Return which rows lie in a cell of the nearest label, and in no other."""
@@ -208,6 +220,17 @@ class RoughCells:
             wanted &= self.labels[may] != row.best
         return may[wanted]
 
+    def reaching(self, rows: _Rows, row, cells) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pairs of a row and a cell whose S may be as low as the limit."""
+        for n_near in sorted({min(n, len(self)) for n in (*_N_SUMMED, len(self))}):
+            if n_near < len(self):
+                lower = self.near_sums(rows, row, cells, n_near)
+            else:
+                lower = self.sums(rows, row, cells, upward=False)
+            may = lower <= rows.limits[row]
+            row, cells = row[may], cells[may]
+        return row, cells
+
     def sums(self, rows: _Rows, row, cells, *, upward: bool) -> np.ndarray:
         """Bound S of pairs of a row and a cell, from above or from below."""
         sums = np.empty(len(cells))
@@ -226,20 +249,44 @@ class RoughCells:
                     )
         return sums
 
-    def _half_inverses(self, cells, upward):
-        """Return 1 / (2 d_ij^2), and a bound of its relative error, for all j.
+    def near_sums(self, rows: _Rows, row, cells, n_near: int) -> np.ndarray:
+        """Bound S from below by the terms of the centers nearest to the row alone."""
+        sums = np.empty(len(cells))
+        order = np.argsort(row, kind="stable")
+        wanted, starts = np.unique(row[order], return_index=True)
+        places = np.split(order, starts[1:])[: len(wanted)]  # none for no pairs
+        for number, at in zip(wanted, places, strict=True):
+            some, distances = cells[at], rows.distances[number]
+            near = rows.order[number]
+            if len(near) < n_near:
+                near = np.argpartition(distances, n_near)[:n_near]
+            inverses, relative = self._half_inverses(some, False, near)
+            differences = distances[some, np.newaxis] - distances[near]
+            error = self.dtype.type(8 / 3 * rows.errors[number])
+            differences -= np.abs(differences) * relative + error
+            differences *= inverses
+            differences += self.dtype.type(self.half - 4 * self._eps)
+            terms = np.where(inverses > 0, np.maximum(differences, 0.0), 0.0)
+            sums[at] = terms.sum(axis=1) * (1.0 - 256.0 * self._eps)
+        return sums
+
+    def _half_inverses(self, cells, upward, centers: Any = slice(None)):
+        """Return 1 / (2 d_ij^2), and a bound of its relative error, for some j.
 
         Pairs that are too near count for nothing from below, infinitely from above.
         """
-        squares = self._rough(self._points[cells], self._norms[cells])
+        squares = self._rough(self._points[cells], self._norms[cells], centers)
         too_near = squares < 4 * self._own_error
         squares[too_near] = 1.0
         inverses = np.divide(0.5, squares, out=squares)
         relative = inverses * self.dtype.type(8 / 3 * self._own_error)
         relative += 8 * self._eps
         inverses[too_near] = np.inf if upward else 0.0
-        for k, label in enumerate(self.labels[cells]):
-            inverses[k, self._starts[label] : self._starts[label + 1]] = 0.0
+        if isinstance(centers, slice):
+            for k, label in enumerate(self.labels[cells]):
+                inverses[k, self._starts[label] : self._starts[label + 1]] = 0.0
+        else:
+            inverses[self.labels[cells, np.newaxis] == self.labels[centers]] = 0.0
         return inverses, relative
 
     def _sum(self, rows, row, cell, inverse, relative, upward) -> np.ndarray:
@@ -284,27 +331,25 @@ def decide(rough: RoughCells, points: PointSet):
             break
         rough.ask_rivals(rows, *rivals)
         closed, row, cell = rough.near_contenders(rows)
-        row, cell = _among(closed, row, cell)
-        lower = rough.sums(rows, row, cell, upward=False)
-        closed[row[lower <= rows.limits[row]]] = False
+        row, cell = rough.reaching(rows, *_among(closed, row, cell))
+        closed[row] = False
         classes[left[closed]] = rows.best[closed]
         left, rows = left[~closed], rows.take(~closed)
     hopeless = ~usable
     if len(left):
         row, cell = rough.all_contenders(rows, other_labels=True)
-        many = np.bincount(row, minlength=len(left)) > _MOST_CONTENDERS
-        row, cell = _among(~many, row, cell)
-        lower = rough.sums(rows, row, cell, upward=False)
+        most = max(_MOST_CONTENDERS, _MOST_SHARE * len(rough))
+        many = np.bincount(row, minlength=len(left)) > most
+        row, cell = rough.reaching(rows, *_among(~many, row, cell))
         closed = ~many
-        closed[row[lower <= rows.limits[row]]] = False
+        closed[row] = False
         classes[left[closed]] = rows.best[closed]
         hopeless[left[many]] = True
         doubtful = ~closed & ~many
         left, rows = left[doubtful], rows.take(doubtful)
-    row, cell = rough.all_contenders(rows, other_labels=False)
-    lower = rough.sums(rows, row, cell, upward=False)
-    may = lower <= rows.limits[row]
-    return classes, np.flatnonzero(hopeless), left[row[may]], cell[may]
+    pairs = rough.all_contenders(rows, other_labels=False)
+    row, cell = rough.reaching(rows, *pairs)
+    return classes, np.flatnonzero(hopeless), left[row], cell
 
 
 def _among(wanted, row, cell):

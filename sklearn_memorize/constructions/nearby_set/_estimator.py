@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
+from ..._estimator._parameters import threads_for
 from ..._estimator._sklearn import Interval, StrOptions
 from ..._estimator._training_set import TrainingSet
 from ...exact._distances import FEATURES_FOR_SINGLE, slicing
@@ -40,6 +41,9 @@ class NearbySetClassifier(BaseMemorizingClassifier):
     conflicts : {"majority", "raise"}, default="majority"
         What to do with identical rows that carry different labels: memorize the label
         of largest total weight, with a `ConflictingLabelsWarning`; or raise.
+    n_jobs : int or None, default=None
+        Number of threads that share the rows in prediction. The result does not depend
+        on it.
 
     Attributes
     ----------
@@ -78,8 +82,8 @@ class NearbySetClassifier(BaseMemorizingClassifier):
     stored. Fitting takes O(N^2 d) operations and O(N d) bytes beside tables of bounded
     size. Predicting takes O(K d) operations a row for the distances to the centers, of
     which there are K, in single precision from 128 features on, and as much again for
-    each of the cells that may decide: mostly those of the two nearest centers, by
-    bounds.
+    each of the cells that may decide: mostly that of the nearest center, by bounds.
+    `decision_function` looks at several cells of each class.
 
     Outside of all cells the network is 0. There the class of the largest cell value
     before its ReLU is predicted, so that every input has a defined answer;
@@ -109,11 +113,13 @@ class NearbySetClassifier(BaseMemorizingClassifier):
     _parameter_constraints: ClassVar[dict] = {
         "cover_radius": [Interval(Real, 0, MARGIN, closed="both")],
         "conflicts": [StrOptions({"majority", "raise"})],
+        "n_jobs": [Integral, None],
     }
 
-    def __init__(self, *, cover_radius=1 / 3.1, conflicts="majority"):
+    def __init__(self, *, cover_radius=1 / 3.1, conflicts="majority", n_jobs=None):
         self.cover_radius = cover_radius
         self.conflicts = conflicts
+        self.n_jobs = n_jobs
 
     def _bytes_to_build(self, training: TrainingSet) -> int:
         # Two sets of points as they came, centered and in slices, for the closest pair
@@ -144,9 +150,9 @@ class NearbySetClassifier(BaseMemorizingClassifier):
         }, None
 
     def _outputs(self, X) -> np.ndarray:
-        return self.network_.class_scores(X)
+        return self.network_.class_scores(X, threads_for(self.n_jobs))
 
     def _predict_class_numbers(self, X) -> np.ndarray:
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0], dtype=np.intp)
-        return self.network_.best_classes(X)
+        return self.network_.best_classes(X, threads_for(self.n_jobs))

@@ -144,23 +144,26 @@ class NearbySetNetwork(Network):
         outputs = np.maximum(self.class_scores(X), 0.0)
         return outputs if outputs.shape[1] > 2 else outputs[:, [1]] - outputs[:, [0]]
 
-    def class_scores(self, X, *, best_only: bool = False) -> np.ndarray:
+    def class_scores(
+        self, X, n_threads: int = 1, *, best_only: bool = False
+    ) -> np.ndarray:
         """Score the classes, also where x lies in no cell.
 
         The scores, of shape (n_samples, n_classes), are F_c(x) where it is positive,
         else the largest value of a cell of the class before its ReLU, which is at most
         0. A row's scores are the same in any batch. With `best_only` the largest score
-        of each row is enough, and the others may be minus infinity.
+        of each row is enough, and the others may be minus infinity. Threads share the
+        rows.
         """
-        return self._cells.scores(X, best_only=best_only)
+        return self._cells.scores(X, n_threads, best_only=best_only)
 
-    def best_classes(self, X) -> np.ndarray:
+    def best_classes(self, X, n_threads: int = 1) -> np.ndarray:
         """Return the class of the largest of `class_scores`, the first among equals.
 
         Distances to the centers take O(K d) operations a row; few cells near it are
-        looked at.
+        looked at. Threads share the rows.
         """
-        return self._cells.best_classes(X)
+        return self._cells.best_classes(X, n_threads)
 
     def to_torch(self):
         """Return `class_scores` as a PyTorch module; see `Network.to_torch`.

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from joblib import effective_n_jobs
 from scipy import sparse
 
 from ..._estimator._base import constant_network
 from ..._estimator._callbacks import Progress, completed_draws
 from ..._estimator._conflicts import Ballots
-from ..._estimator._dask import in_dask_worker, is_dask_array
+from ..._estimator._dask import is_dask_array
+from ..._estimator._parameters import threads_for
 from ..._estimator._probabilities import ONE_OBSERVATION, Rule, Softmax
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ...exceptions import InterpolationError, InterpolationWarning
@@ -255,6 +254,11 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
     Of more than 8,192 features, hyperplanes look only at those that are not zero in all
     training samples, if these are at most a quarter; predictions ignore the others.
 
+    **Cost.** For N samples of d features, n hyperplanes and K neurons in all draws:
+    `fit` takes O(N n d + N K n / 64) operations, for a greedy cover O(N^2 n / 64) at
+    most, and N n / 8 bytes for codes beside the samples; a prediction
+    O(n d + K n / 64). With ReLU activation n / 64 is n, and codes take 8 N n bytes.
+
     References
     ----------
     .. [1] S. Dirksen, P. Finke, M. Genzel, "Memorization with neural nets: going beyond
@@ -463,7 +467,7 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
     ) -> tuple[dict, list | None]:
         ball = self._given_ball(self.n_features_in_)
         if ball is None:
-            ball = training.enclosing_ball(self.center, _n_threads(self.n_jobs))
+            ball = training.enclosing_ball(self.center, threads_for(self.n_jobs))
         if len(training.sizes) == 1:
             return self._constant(ball), None
         seeds = draw_seeds(self.random_state, self._n_draws(training.n_samples))
@@ -511,7 +515,7 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
             greedy=self.covering == "greedy",
             prune=self.prune,
             classes=(1,) if self.one_sided else tuple(range(n_classes)),
-            n_threads=_n_threads(self.n_jobs) if n_draws == 1 else 1,
+            n_threads=threads_for(self.n_jobs) if n_draws == 1 else 1,
             survey=survey,
             n_left_out=self._most_left_out(training),
         )
@@ -554,7 +558,7 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
         # Each draw keeps its directions in single precision, and while it is at work
         # holds them once more, in another order. Where features are left out, there are
         # the numbers of those in use as well.
-        n_at_work = min(n_draws, _n_threads(self.n_jobs))
+        n_at_work = min(n_draws, threads_for(self.n_jobs))
         layer = 4 * n * n_features * (1 if ball.features is None else 2)
         n_bytes = (n_draws + n_at_work) * layer
         if isinstance(training, SamplesInMemory):
@@ -590,7 +594,7 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
         calibration = None
         if rules.n_left_out:
             left_out = leave_one_out(
-                draws, training, rules.n_left_out, _n_threads(self.n_jobs)
+                draws, training, rules.n_left_out, threads_for(self.n_jobs)
             )
             order = np.argsort(left_out.rows)
             votes = {
@@ -670,7 +674,7 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
         again; doing so for all would take a fifth to two fifths of the time of `fit`.
         Where no codes were kept, all samples are predicted.
         """
-        n_threads = _n_threads(self.n_jobs)
+        n_threads = threads_for(self.n_jobs)
         if evidence is None:
             rows = training.missed(self._predictor(), n_threads)
         else:
@@ -731,11 +735,11 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
         )
 
     def _predict_class_numbers(self, X) -> np.ndarray:
-        return self._predictor()(X, n_threads=_n_threads(self.n_jobs))
+        return self._predictor()(X, n_threads=threads_for(self.n_jobs))
 
     def _scores(self, X) -> np.ndarray:
         scores = self.network_.scores(
-            X, self.decision, self.n_votes_, _n_threads(self.n_jobs)
+            X, self.decision, self.n_votes_, threads_for(self.n_jobs)
         )
         if self.one_sided:
             return scores[:, 0]
@@ -762,12 +766,6 @@ def _quorum(missed: list[np.ndarray]) -> int:
     """Return the smallest number of draws that cover a sample, but at least one."""
     _, times = np.unique(np.concatenate(missed), return_counts=True)
     return max(1, len(missed) - int(times.max(initial=0)))
-
-
-def _n_threads(n_jobs) -> int:
-    if in_dask_worker():  # its cluster has other tasks for the other workers
-        return max(n_jobs or 1, 1)
-    return min(effective_n_jobs(n_jobs), os.cpu_count() or 1)
 
 
 def _only_class(X, n_threads: int) -> np.ndarray:

@@ -147,6 +147,10 @@ class ExactHyperplanes:
     shift: np.ndarray | None = field(default=None, repr=False)
     axis: AxisHyperplanes = field(default_factory=AxisHyperplanes.none, repr=False)
 
+    def __repr__(self) -> str:
+        sizes = f"{self.directions.shape[1]}-{self.n_hyperplanes}"
+        return f"{type(self).__name__}({sizes}, exponent={self.exponent})"
+
     def __post_init__(self):
         directions = _in_rows(self.directions)
         biases = np.asarray(self.scaled_biases, dtype=np.float64)
@@ -285,6 +289,12 @@ class ExactHyperplanes:
         # What is not finite, here and below, leaves signs open.
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             return self._sums_with_shift(np.ldexp(self.shift, -self.exponent))
+
+    @cached_property
+    def exact_offsets(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same in double precision, each summed with more digits."""
+        shift = np.ldexp(self.shift, -self.exponent)
+        return self._compensated_offsets(shift, np.arange(self.n_drawn))
 
     def _sums_with_shift(self, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self.is_sparse:

@@ -58,6 +58,10 @@ class Covering:
     bounds: np.ndarray = field(repr=False)
     starts: np.ndarray = field(repr=False)
 
+    def __repr__(self) -> str:
+        layers = f"{self.hyperplanes!r}, n_neurons={self.n_neurons}"
+        return f"Covering({layers}, activation={self.activation!r})"
+
     def __post_init__(self):
         for name in ("masks", "bounds", "starts"):
             object.__setattr__(self, name, frozen(getattr(self, name)))

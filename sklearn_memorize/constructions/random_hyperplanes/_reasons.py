@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
@@ -44,10 +44,14 @@ class Reasons:
     """
 
     classes: np.ndarray
-    sample_indices: np.ndarray = field(repr=False)
-    neurons: np.ndarray = field(repr=False)
-    margins: np.ndarray = field(repr=False)
-    coverage: np.ndarray = field(repr=False)
+    sample_indices: np.ndarray
+    neurons: np.ndarray
+    margins: np.ndarray
+    coverage: np.ndarray
+
+    def __repr__(self) -> str:
+        n_samples, _, n_reasons = self.sample_indices.shape
+        return f"Reasons(n_samples={n_samples}, n_reasons={n_reasons})"
 
 
 class ReasonsMixin:

@@ -220,11 +220,15 @@ def sums_in_double(
     """Return <w, x> + b in units of 2**exponent, and bounds of the rounding errors.
 
     The hyperplanes of `axis` are left out. Values that overflow are not finite, nor are
-    their bounds.
+    their bounds. Where the data lie far from the origin, sums are <w, x - shift> + b',
+    whose terms and errors are small.
     """
     exponent = hyperplanes.exponent if exponent is None else exponent
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        scaled = X.astype(np.float64)
+        scaled, biases, errors = X.astype(np.float64), hyperplanes.scaled_biases, 0.0
+        if hyperplanes.shift is not None and not sparse.issparse(X):
+            scaled -= hyperplanes.shift
+            biases, errors = hyperplanes.exact_offsets
         if sparse.issparse(scaled):
             scaled.data = np.ldexp(scaled.data, -exponent)
             norms = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
@@ -235,12 +239,15 @@ def sums_in_double(
             sums_of_sizes = np.abs(scaled).sum(axis=1)
         # Squares overflow where numbers do not; |x| is at most the sum of all |x_j|.
         norms = np.where(np.isfinite(norms), norms, sums_of_sizes)
-        biases = np.ldexp(hyperplanes.scaled_biases, hyperplanes.exponent - exponent)
+        biases = np.ldexp(biases, hyperplanes.exponent - exponent)
+        errors = np.ldexp(errors, hyperplanes.exponent - exponent)
         values = scaled @ hyperplanes.directions.T.astype(np.float64)
         values = (values.toarray() if sparse.issparse(values) else values) + biases
         magnitude = norms[:, np.newaxis] * hyperplanes.direction_bounds.astype(float)
         magnitude += np.abs(biases)
-        bounds = 4 * rounding(hyperplanes.n_features + 4.0, DOUBLE) * magnitude + TINY
+        # One rounding more is that of the difference.
+        bounds = 4 * rounding(hyperplanes.n_features + 5.0, DOUBLE) * magnitude
+        bounds += errors + TINY
     return values, bounds
 
 

@@ -94,6 +94,11 @@ class RandomThresholdTransformer(
     --------
     MemorizingClassifier : The classifier whose first layer this is.
 
+    Notes
+    -----
+    **Cost.** For N samples of d features and n hyperplanes: O(N d + n d) operations to
+    fit, O(N n d) to transform, beside the result of N n values a block of bounded size.
+
     References
     ----------
     .. [1] S. Dirksen, P. Finke, M. Genzel, "Memorization with neural nets: going beyond

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import effective_n_jobs
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
 from ..._estimator._messages import INSTEAD, listed
+from ..._estimator._parameters import threads_for
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError, InterpolationWarning
@@ -18,7 +17,7 @@ from ...kernels._memory import check_room
 from ...kernels._threads import one_blas_thread
 from .._unit_sphere import UnitSphere
 from ..random_hyperplanes._drawing import HyperplaneStream, enclosing_ball
-from ._construction import anchored, check_room_for_features, separate, widen
+from ._construction import anchored, check_room_for_features, features_of, separate
 
 # Each attempt is that much wider than the one before.
 _GROWTH = 2**0.5
@@ -53,8 +52,7 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         the origin.
     maximum_margin : bool, default=True
         Whether the separator that ended the search is replaced by one of maximum
-        margin in the space of the standardized features (by libsvm up to 5,000
-        samples, beyond by liblinear, which comes close).
+        margin in the space of the standardized features.
     max_iter : int, default=1000
         Iterations of the search for a separator at each width.
     conflicts : {"majority", "raise"}, default="majority"
@@ -114,13 +112,19 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
     `InterpolationError`.
 
     **Determinism.** The hidden layer is the same everywhere for one seed. The output
-    layer is found by optimizers of SciPy and scikit-learn, and may differ from one
-    release of theirs to the next; what it recalls does not.
+    layer is found by optimizers and linear algebra of SciPy, and may differ from one
+    release to the next; what it recalls does not.
 
     **Test data.** The theorem promises separation of whole regions around the samples,
     but nothing about test accuracy. In practice a layer that is wider than necessary
     does better (`min_hyperplanes`): it is a random-feature support vector machine. The
     maximum margin may well do worse than the separator that ended the search.
+
+    **Cost.** For n features of N samples in d dimensions and k outputs: O(N n (d + n))
+    operations, O(k N n) for each of some dozens of steps of the search, and O(k n^3)
+    for each of about as many towards the maximum margin; widths grow by a factor, so
+    that the last one takes most of the time. The features take 8 N n bytes. A
+    prediction takes O(n d + k n) operations.
 
     References
     ----------
@@ -214,7 +218,7 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
                 training.n_classes if training.n_classes > 2 else 1,
                 self.maximum_margin,
                 self.max_iter,
-                self.n_jobs,
+                threads_for(self.n_jobs),
             )
             if len(missed) == 0 or self.n_hyperplanes != "auto":
                 return network, n_iter
@@ -235,15 +239,16 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         stream = HyperplaneStream(seed, ball, self.max_bias)
         if self.n_hyperplanes != "auto":
             check_room_for_features(X, self.n_hyperplanes)
-            yield widen([stream.draw(self.n_hyperplanes)], X)
+            yield features_of(stream.draw(self.n_hyperplanes), X)
             return
         n_enough = max(_LEAST_ENOUGH, _ENOUGH * X.shape[0], self.min_hyperplanes)
-        layers, n_drawn = [], 0
+        features, n_drawn = None, 0
         for width in self._widths(min(n_enough, self.max_hyperplanes)):
             check_room_for_features(X, width)
-            layers.append(stream.draw(width - n_drawn))
+            layer = stream.draw(width - n_drawn)
+            features = features.widened(layer) if features else features_of(layer, X)
             n_drawn = width
-            yield widen(layers, X)
+            yield features
         check_room(6 * 8 * X.shape[0] * X.shape[1], "Copies of the samples")
         sphere = UnitSphere.around(X, self.center)
         for width in self._widths(min(n_enough, self.max_hyperplanes)):
@@ -267,5 +272,4 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         )
 
     def _outputs(self, X) -> np.ndarray:
-        n_threads = min(effective_n_jobs(self.n_jobs), os.cpu_count() or 1)
-        return self.network_.forward(X, n_threads)
+        return self.network_.forward(X, threads_for(self.n_jobs))

@@ -12,6 +12,7 @@ places where they are by then, pushed or not, with all that rounding can do to t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from ._network import Hats, ResidualNetwork, Steps
 
 # Groups that are drawn for one block; the one with the widest slopes is taken.
 _N_GROUPS = 4
+# Of fewer features products with one vector are as fast as with several.
+_LEAST_FEATURES = 32
 # Steep slopes let rounding errors grow from block to block, until nothing more can be
 # told apart. Other groups, drawn from the start, have other slopes; then no slope that
 # is narrower than this share of the extent of all points is taken around several.
@@ -145,6 +148,27 @@ class _PushedPoints:
         errors = rounding + np.abs(leverage) * self.drift
         return values + self.pushed * leverage, errors, rounding
 
+    def rough_positions(self, normals):
+        """Yield the positions for each normal, and how far `positions` may be off them.
+
+        That is no less than the errors which `positions` tells.
+        """
+        products, sizes = self.hull.rough_projections(normals)
+        reach = np.abs(self.places) + np.abs(self.pushed)
+        for values, errors, normal in zip(products.T, sizes.T, normals.T, strict=True):
+            leverage = normal[self.axis] / self.scale
+            off = self.hull.normal_error / self.scale
+            largest = np.abs(leverage) + off
+            moved = 4 * _EPSILON * (np.abs(values) + largest * reach)
+            moved += largest * self.drift + off * reach
+            yield values + self.pushed * leverage, errors + moved
+
+    def unmoved(self, group) -> np.ndarray:
+        """Return the points beside a group that have not been pushed."""
+        at_rest = self.pushed == 0
+        at_rest[group] = False
+        return np.flatnonzero(at_rest)
+
     def push(self, hat, length) -> None:
         """Apply a block."""
         self.pushed[hat.members] += length
@@ -196,7 +220,7 @@ def _find_hats(points, labels, order, spacing, split, narrowest, rng):
         left, size = np.flatnonzero(labels == label), points.hull.dimension
         while len(left):
             try:
-                hat = _best_hat(points, left, size, narrowest, rng)
+                hat = _best_hat(points, left, size, narrowest, split, rng)
             except DegenerateGroupError as problem:
                 n_members = len(problem.members)
                 if not split or n_members == 1:
@@ -212,43 +236,97 @@ def _find_hats(points, labels, order, spacing, split, narrowest, rng):
     return Hats(np.array(normals), np.array(corners), np.array(pushes)), list(groups)
 
 
-def _best_hat(points, left, size, narrowest, rng) -> _Hat:
+def _best_hat(points, left, size, narrowest, split, rng) -> _Hat:
     """Return the hat of the widest slopes, of those around several groups.
 
     If another point comes too close to each of the hyperplanes, this is a
     `DegenerateGroupError`; also if the slopes around several points are narrower than
     the share `narrowest` of the extent of all points.
     """
-    hats = []
-    is_other = np.ones(len(points.pushed), dtype=bool)
-    for group, normal in _candidates(points, left, size, rng):
-        is_other[group] = False
-        others = np.flatnonzero(is_other)
-        is_other[group] = True
-        values, errors, rounding = points.positions(normal)
-        *corners, too_close = clearance(values, errors, group, others)
-        if len(too_close):
+    size = min(size, len(left))
+    # Which points are in the way is of interest only where no smaller group is tried.
+    quickly = split and size > 1
+    candidates, failure = [], DegenerateGroupError(left[:size], left[:0])
+    for group, planes, coefficients in _candidates(points, left, size, rng):
+        widths = _upper_widths(points, group, planes, coefficients, quickly)
+        candidates += [
+            (width, group, partial(planes.normal, some))
+            for width, some in zip(widths, coefficients, strict=True)
+        ]
+    if size == 1:
+        others = np.delete(np.arange(len(points.pushed)), group[0])
+        candidates += [
+            (np.inf, group, partial(points.hull.axis, feature))
+            for feature in points.hull.differing_features(group[0], others)
+        ]
+    best, place = None, len(candidates)
+    # The first one of the widest slopes. Most bounds leave just one to look at.
+    for number in np.argsort([-width for width, *_ in candidates], kind="stable"):
+        width, group, normal = candidates[number]
+        if width == 0 or (best is not None and width < best.slope_width):
+            break
+        hat, too_close = _hat_around(points, group, normal())
+        if hat is None:
             failure = DegenerateGroupError(group, too_close)
-        else:
-            hats.append(_Hat(group, normal, values, errors, rounding, tuple(corners)))
-    if not hats:
+        elif best is None or (hat.slope_width, -number) > (best.slope_width, -place):
+            best, place = hat, number
+    if best is None:
+        if not quickly:
+            _, group, normal = candidates[-1]
+            _, too_close = _hat_around(points, group, normal())
+            failure = DegenerateGroupError(group, too_close)
         raise failure
-    best = max(hats, key=lambda hat: hat.slope_width)
     if len(best.members) > 1 and best.slope_width < narrowest * np.ptp(best.values):
         raise DegenerateGroupError(best.members, best.members)
     return best
 
 
+def _hat_around(points, group, normal) -> tuple[_Hat | None, np.ndarray]:
+    """Return the hat, or None and the points that come too close."""
+    others = np.delete(np.arange(len(points.pushed)), group)
+    values, errors, rounding = points.positions(normal)
+    *corners, too_close = clearance(values, errors, group, others)
+    if len(too_close):
+        return None, too_close
+    return _Hat(group, normal, values, errors, rounding, tuple(corners)), too_close
+
+
 def _candidates(points, left, size, rng):
-    """Yield groups of points, and normal vectors of hyperplanes through them."""
+    """Yield groups, the hyperplanes through them, and coefficients of some of these."""
     for _ in range(_N_GROUPS if len(left) > size else 1):
         group = left if len(left) <= size else rng.choice(left, size, replace=False)
-        for normal in points.hull.normals(group, rng):
-            yield group, normal
-    if min(size, len(left)) == 1:
-        others = np.delete(np.arange(len(points.pushed)), group[0])
-        for feature in points.hull.differing_features(group[0], others):
-            yield group, points.hull.axis(feature)
+        planes = points.hull.through(group)
+        yield group, planes, list(planes.draw(rng))
+
+
+def _upper_widths(points, group, planes, coefficients, quickly) -> list[float]:
+    """Bound the slopes of hats from above; 0 where others come too close for certain.
+
+    All products are one, which is fast; they are no farther from those of
+    `_PushedPoints.positions` than the errors that this tells.
+    """
+    if points.hull.n_features < _LEAST_FEATURES:
+        return [np.inf] * len(coefficients)
+    normals = planes.rough_normals(coefficients)
+    if quickly and points.hull.meets(normals, group, points.unmoved(group)).all():
+        return [0.0] * len(coefficients)
+    is_other = np.ones(len(points.pushed), dtype=bool)
+    is_other[group] = False
+    widths = []
+    for values, errors in points.rough_positions(normals):
+        of_group = values[group]
+        # Exact values are within `errors`, and so are what they may be off.
+        low = (of_group - 2 * errors[group]).min()
+        high = (of_group + 2 * errors[group]).max()
+        left = is_other & (values + 2 * errors < low)
+        right = is_other & (values - 2 * errors > high)
+        foot = (values - errors).max(where=left, initial=-np.inf)
+        other_foot = (values + errors).min(where=right, initial=np.inf)
+        shoulder = (of_group + errors[group]).min()
+        other_shoulder = (of_group - errors[group]).max()
+        width = min(shoulder - foot, other_foot - other_shoulder)
+        widths.append(float(width) if np.isfinite(width) else np.inf)
+    return widths
 
 
 def _edges(points, low, high, spacing, n_classes):

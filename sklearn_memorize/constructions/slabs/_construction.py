@@ -49,7 +49,7 @@ def find_slabs(hull, members, others, split: bool, rng) -> list[Slab]:
     while len(left):
         group = left[:size]
         try:
-            slabs.append(_slab_around(hull, group, others, rng))
+            slabs.append(_slab_around(hull, group, others, rng, split))
         except DegenerateGroupError:
             if not split or len(group) == 1:
                 raise
@@ -60,9 +60,13 @@ def find_slabs(hull, members, others, split: bool, rng) -> list[Slab]:
     return slabs
 
 
-def _slab_around(hull, members, others, rng) -> Slab:
-    """Enclose a group in a slab without any of the others, or raise."""
-    for normal in normals(hull, members, others, rng):
+def _slab_around(hull, members, others, rng, split: bool) -> Slab:
+    """Enclose a group in a slab without any of the others, or raise.
+
+    With `split` the error need not say which others are in the way of several members.
+    """
+    too_close = others[:0]
+    for normal in normals(hull, members, others, split, rng):
         values, errors = hull.projections(normal)
         lower, upper, too_close = thresholds(values, errors, members, others)
         if len(too_close) == 0:
@@ -70,9 +74,15 @@ def _slab_around(hull, members, others, rng) -> Slab:
     raise DegenerateGroupError(members, too_close)
 
 
-def normals(hull, members, others, rng):
+def normals(hull, members, others, split: bool, rng):
     """Yield normal vectors to try; for a single point those of features as well."""
-    yield from hull.normals(members, rng)
+    planes = hull.through(members)
+    for coefficients in planes.draw(rng):
+        if split and len(members) > 1:
+            rough = planes.rough_normals([coefficients])
+            if hull.meets(rough, members, others).all():
+                continue
+        yield planes.normal(coefficients)
     if len(members) == 1:
         yield from map(hull.axis, hull.differing_features(members[0], others))
 

@@ -97,6 +97,11 @@ class SlabClassifier(GeneralPositionClassifier):
 
     The samples are held in dense double precision during `fit`.
 
+    **Cost.** For N samples in general position `fit` takes O(N d^2) operations for
+    their affine hull and for the hyperplanes, of which there are about N / d, and
+    O(N d) for each to look for samples beside it, O(N^2) in all; it takes 40 N d bytes.
+    A prediction takes O(N) operations.
+
     References
     ----------
     .. [1] E. B. Baum, "On the capabilities of multilayer perceptrons", Journal of

@@ -95,7 +95,7 @@ def _find_groups(hull, members, heights, split: bool, rng) -> list[_Group]:
     while len(left):
         group = left[:size]
         try:
-            groups.append(_ramp_around(hull, group, heights, rng))
+            groups.append(_ramp_around(hull, group, heights, split, rng))
         except DegenerateGroupError:
             if not split or len(group) == 1:
                 raise
@@ -106,7 +106,7 @@ def _find_groups(hull, members, heights, split: bool, rng) -> list[_Group]:
     return groups
 
 
-def _ramp_around(hull: AffineHull, members, heights, rng) -> _Group:
+def _ramp_around(hull: AffineHull, members, heights, split: bool, rng) -> _Group:
     """Build the ramp that takes the heights of a group, or raise."""
     is_other = np.ones(len(heights), dtype=bool)
     is_other[members] = False
@@ -121,7 +121,7 @@ def _ramp_around(hull: AffineHull, members, heights, rng) -> _Group:
     too_close = members[~(missed <= _TOLERANCE)]
     if len(too_close):
         raise DegenerateGroupError(members, too_close)
-    for normal in normals(hull, members, others, rng):
+    for normal in normals(hull, members, others, split, rng):
         positions, errors = hull.projections(normal)
         lower, upper, too_close = thresholds(positions, errors, members, others)
         if len(too_close):

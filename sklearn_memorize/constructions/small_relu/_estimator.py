@@ -115,6 +115,9 @@ class SmallReLUClassifier(BaseMemorizingClassifier):
     The sizes obey 4 floor(d1/4) floor(d2/4) < N + d2/2: at most one group of padding
     more than the theorem.
 
+    **Cost.** `fit` takes O(P N d + P N log N) operations for P projections of N samples
+    of d features, and O(P N) numbers beside the samples; a prediction O(d + log N).
+
     References
     ----------
     C. Yun, S. Sra, A. Jadbabaie, *Small ReLU networks are powerful memorizers: a tight
@@ -253,6 +256,9 @@ class SmallReLURegressor(BaseMemorizingRegressor):
 
     The sizes obey 4 floor(d1/4) floor(d2/(4k)) < N + d2/(2k): at most one group of
     padding more than the theorem.
+
+    **Cost.** As of `SmallReLUClassifier`: O(P N d + P N log N) operations and O(P N)
+    numbers for `fit`, O(d + log N) operations for a prediction.
 
     References
     ----------

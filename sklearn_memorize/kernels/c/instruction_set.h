@@ -17,6 +17,8 @@
 
 #include "left_out.h"
 
+#include "left_out_planes.h"
+
 #include "side_by_side.h"
 
 #define TABLE_OF(name) TABLE_OF_(name)

@@ -106,3 +106,29 @@ static int words_at(const struct codes *codes, const int64_t *positions,
     }
     return 0;
 }
+
+/* From so many rows of words on, it pays to lay them out in planes. */
+#define ROWS_FOR_PLANES 128
+
+/* Planes for some rows, to be filled in; without words if there is no memory. */
+static struct codes room_for_planes(int64_t n_rows, int64_t n_words)
+{
+    const int64_t group = TILES_OF_A_GROUP * LANES;
+    const int64_t n_groups = (n_rows + group - 1) / group;
+    const size_t size = (size_t)(n_groups * group * n_words) * sizeof(uint64_t);
+    struct codes planes = {malloc(size + 64), n_groups * TILES_OF_A_GROUP, n_words, 1};
+    return planes;
+}
+
+/* Lay rows of words out in planes, with all bits set in the lanes that are left. */
+static int planes_of_rows(const uint64_t *words, int64_t n_rows, int64_t stride,
+                          const struct codes *planes)
+{
+    memset(planes->words, 0xFF,
+           (size_t)(planes->n_tiles * planes->n_words * LANES) * sizeof(uint64_t));
+    for (int64_t i = 0; i < n_rows; i++)
+        for (int64_t word = 0; word < planes->n_words; word++)
+            planes->words[(i / LANES * planes->n_words + word) * LANES + i % LANES]
+                = words[i * stride + word];
+    return arrange(planes);
+}

@@ -121,7 +121,7 @@ static void two_smallest(const int32_t *counts, int64_t start, int64_t stop,
     }
 }
 
-static int two_smallest_counts(const uint64_t *words, const struct classes *samples,
+static int two_smallest_of_few(const uint64_t *words, const struct classes *samples,
                                int64_t n_words, const uint64_t *masks,
                                const struct classes *neurons, int32_t *smallest,
                                int32_t *second, int64_t *setters)
@@ -267,7 +267,7 @@ static void margins_at(const struct margins *work, int64_t n, const uint64_t *co
 }
 
 /* `left_out` is NULL where no sample is left out. */
-static int margin_sums(const uint64_t *words, int64_t n_rows, int64_t n_words,
+static int margin_sums_of_few(const uint64_t *words, int64_t n_rows, int64_t n_words,
                        const struct neurons *neurons, const struct classes *classes,
                        const int64_t *votes, int64_t n_votes,
                        const struct left_out *left_out, int64_t *sums)

@@ -250,12 +250,13 @@ INLINE void keep_bundle(const int n_bits, const struct counting *counting,
     }
 }
 
-/* A class whose neurons cast many votes: those from `start` on. */
-struct selection {
+/* The numbers of neurons from `start` on, for some blocks at a time. */
+struct kept_numbers {
     struct counting *counting;
     const struct neurons *neurons;
-    int64_t start, largest_bound;
-    struct numbers numbers; /* of the first of the blocks that are kept */
+    int64_t start, largest_bound, n_together;
+    struct numbers numbers; /* of the first of these blocks */
+    void *room;
 };
 
 /* From the numbers of one block to those of the next. */
@@ -264,17 +265,40 @@ static int64_t step_of(const struct numbers *numbers)
     return numbers->n_places * numbers->n_bits;
 }
 
-/* Keep the numbers of some blocks. */
-static void keep_numbers(const struct selection *selection, int64_t first_block,
+/* Make room for the numbers of some neurons; none is larger than `most`. */
+static int start_keeping(struct kept_numbers *kept, struct counting *counting,
+                         const struct neurons *neurons, int64_t start,
+                         int64_t n_numbers, int64_t largest_bound, int64_t most)
+{
+    const int64_t n_places = n_places_for(n_numbers);
+    struct numbers numbers = {NULL, NULL, n_numbers, n_places, length_of(most + 1)};
+    const int64_t n_blocks = counting->planes->n_tiles / WORDS;
+    const int64_t size = step_of(&numbers);
+    const int64_t n_together
+        = larger_of(1, smaller_of(n_blocks, MOST_KEPT / larger_of(size, 1)));
+    char *room = malloc((size_t)(n_together * size + n_places) * sizeof(bits_t) + 64);
+    if (room == NULL)
+        return -1;
+    numbers.bits = (bits_t *)(((uintptr_t)room + 63) & ~(uintptr_t)63);
+    numbers.agree = numbers.bits + n_together * size;
+    for (int64_t i = 0; i < n_together * size; i += n_places)
+        for (int64_t k = n_numbers; k < n_places; k++)
+            numbers.bits[i + k] = spread_word(~(uint64_t)0);
+    *kept = (struct kept_numbers){counting,   neurons, start, largest_bound,
+                                  n_together, numbers, room};
+    return 0;
+}
+
+static void keep_numbers(const struct kept_numbers *kept, int64_t first_block,
                          int64_t stop_block)
 {
-    struct counting *counting = selection->counting;
-    const struct neurons *neurons = selection->neurons;
+    struct counting *counting = kept->counting;
+    const struct neurons *neurons = kept->neurons;
     const int64_t n_words = counting->planes->n_words;
-    const int64_t n_numbers = selection->numbers.n_numbers;
+    const int64_t n_numbers = kept->numbers.n_numbers;
     for (int64_t first = 0, n; first < n_numbers; first += n) {
-        const int64_t start = selection->start + first;
-        struct numbers numbers = selection->numbers;
+        const int64_t start = kept->start + first;
+        struct numbers numbers = kept->numbers;
         n = list_masks(counting, neurons->masks + start * n_words, n_numbers - first);
         for (int64_t block = first_block; block < stop_block; block++) {
             read_block(counting, block);
@@ -282,11 +306,22 @@ static void keep_numbers(const struct selection *selection, int64_t first_block,
                 const int64_t i = b * MASKS_OF_A_BUNDLE;
                 FOR_BITS(counting->n_bits, keep_bundle, counting,
                          counting->bundles + b, neurons->bounds + start + i,
-                         selection->largest_bound, &numbers, first + i);
+                         kept->largest_bound, &numbers, first + i);
             }
             numbers.bits += step_of(&numbers);
         }
     }
+}
+
+/* The numbers of a block; blocks come one after the other. */
+static struct numbers numbers_of_block(const struct kept_numbers *kept, int64_t block)
+{
+    const int64_t n_blocks = kept->counting->planes->n_tiles / WORDS;
+    struct numbers numbers = kept->numbers;
+    if (block % kept->n_together == 0)
+        keep_numbers(kept, block, smaller_of(block + kept->n_together, n_blocks));
+    numbers.bits += block % kept->n_together * step_of(&numbers);
+    return numbers;
 }
 
 /* Add up the numbers of a block: margins of its first lanes, and those that are positive.
@@ -313,33 +348,17 @@ static int vote_by_selection(struct counting *counting, const struct neurons *ne
                              int64_t most, int64_t n_votes, int64_t n_samples,
                              int64_t *totals, int64_t stride, uint64_t *fired)
 {
-    const int64_t n_blocks = counting->planes->n_tiles / WORDS;
-    struct numbers numbers
-        = {NULL, NULL, stop - start, n_places_for(stop - start), length_of(most + 1)};
-    const int64_t size = step_of(&numbers);
-    const int64_t together
-        = larger_of(1, smaller_of(n_blocks, MOST_KEPT / larger_of(size, 1)));
-    const int64_t n_vectors = together * size + numbers.n_places;
-    char *room = malloc((size_t)n_vectors * sizeof(bits_t) + 64);
-    if (room == NULL)
+    struct kept_numbers kept;
+    if (start_keeping(&kept, counting, neurons, start, stop - start, largest_bound,
+                      most))
         return -1;
-    bits_t *bits = (bits_t *)(((uintptr_t)room + 63) & ~(uintptr_t)63);
-    numbers.bits = bits;
-    numbers.agree = bits + together * size;
-    for (int64_t i = 0; i < together * size; i += numbers.n_places)
-        for (int64_t k = numbers.n_numbers; k < numbers.n_places; k++)
-            bits[i + k] = spread_word(~(uint64_t)0);
-    const struct selection selection
-        = {counting, neurons, start, largest_bound, numbers};
-    for (int64_t block = 0; block < n_blocks; block++) {
-        if (block % together == 0)
-            keep_numbers(&selection, block, smaller_of(block + together, n_blocks));
-        numbers.bits = bits + block % together * size;
+    for (int64_t block = 0; block < counting->planes->n_tiles / WORDS; block++) {
+        const struct numbers numbers = numbers_of_block(&kept, block);
         sum_numbers(&numbers, largest_bound, n_votes, lanes_of(n_samples, block),
                     totals + block * WORDS * LANES * stride, stride,
                     fired + block * WORDS * stride);
     }
-    free(room);
+    free(kept.room);
     return 0;
 }
 

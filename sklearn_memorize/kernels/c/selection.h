@@ -121,11 +121,15 @@ static bits_t sum_limited(const struct numbers *numbers, const bits_t *limit,
             below[k] = below_least[k] = spread_word(0);
         for (int bit = 0; bit < n_bits; bit++) {
             UNROLL
-            for (int k = 0; k < NUMBERS_TOGETHER; k++) {
-                const bits_t a = bits[bit * numbers->n_places + k];
-                below[k] = majority_without(below[k], a, limit[bit]);
-                below_least[k] = majority_without(below_least[k], a, leasts[bit]);
-            }
+            for (int k = 0; k < NUMBERS_TOGETHER; k++)
+                below[k] = majority_without(
+                    below[k], bits[bit * numbers->n_places + k], limit[bit]);
+        }
+        for (int bit = 0; bit < n_bits && least > 0; bit++) {
+            UNROLL
+            for (int k = 0; k < NUMBERS_TOGETHER; k++)
+                below_least[k] = majority_without(
+                    below_least[k], bits[bit * numbers->n_places + k], leasts[bit]);
         }
         for (int k = 0; k < NUMBERS_TOGETHER; k++)
             any_below |= below_least[k];

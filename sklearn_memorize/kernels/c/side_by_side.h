@@ -4,8 +4,6 @@
 
 /* Where rows are so few, the masks are not turned. */
 #define FEW_CODES 4
-/* From so many rows on, they are laid out in planes. */
-#define ROWS_FOR_PLANES 128
 
 /* What the margins of one covering are worked on with. */
 struct side_by_side {
@@ -76,19 +74,6 @@ static int margins_by_covering(const uint64_t *words, int64_t n_rows, int64_t st
     return 0;
 }
 
-/* Lay rows of words out in planes, with all bits set in the lanes that are left. */
-static int planes_of_rows(const uint64_t *words, int64_t n_rows, int64_t stride,
-                          const struct codes *planes)
-{
-    memset(planes->words, 0xFF,
-           (size_t)(planes->n_tiles * planes->n_words * LANES) * sizeof(uint64_t));
-    for (int64_t i = 0; i < n_rows; i++)
-        for (int64_t word = 0; word < planes->n_words; word++)
-            planes->words[(i / LANES * planes->n_words + word) * LANES + i % LANES]
-                = words[i * stride + word];
-    return arrange(planes);
-}
-
 /* What `margins_of_rows` returns, by planes for one covering after the other. */
 static int margins_of_rows_in_planes(const uint64_t *words, int64_t n_rows,
                                      int64_t n_coverings, int64_t n_words,
@@ -97,11 +82,9 @@ static int margins_of_rows_in_planes(const uint64_t *words, int64_t n_rows,
                                      int64_t *totals, uint64_t *fired)
 {
     const int64_t n_classes = classes->n_classes / n_coverings;
-    const int64_t group = TILES_OF_A_GROUP * LANES;
-    const int64_t n_tiles = (n_rows + group - 1) / group * TILES_OF_A_GROUP;
+    struct codes planes = room_for_planes(n_rows, n_words);
+    const int64_t n_tiles = planes.n_tiles;
     const size_t size = sizeof(uint64_t), n_places = (size_t)(n_tiles * LANES);
-    struct codes planes = {malloc(n_places * (size_t)n_words * size + 64), n_tiles,
-                           n_words, 1};
     int64_t *sums = malloc(n_places * (size_t)n_classes * size + 1);
     int64_t *starts = malloc((size_t)(n_classes + 1) * size);
     uint64_t *fires = malloc((size_t)(n_tiles * n_classes) * size + 1);

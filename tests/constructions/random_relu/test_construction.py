@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.svm import SVC
 from support.samples import random_labels
 
 from sklearn_memorize.constructions.random_hyperplanes._drawing import (
@@ -12,14 +13,19 @@ from sklearn_memorize.constructions.random_hyperplanes._drawing import (
     enclosing_ball,
 )
 from sklearn_memorize.constructions.random_relu import _construction as random_relu
+from sklearn_memorize.constructions.random_relu import _separators
 from sklearn_memorize.constructions.random_relu._construction import (
     Features,
+    features_of,
     separate,
-    widen,
+)
+from sklearn_memorize.constructions.random_relu._separators import (
+    largest_margin,
+    squared_hinge,
 )
 
 
-def features_of(n_samples=40, n_hyperplanes=30, n_features=4, exponent=0, seed=0):
+def some_features(n_samples=40, n_hyperplanes=30, n_features=4, exponent=0, seed=0):
     rng = np.random.default_rng(seed)
     samples = rng.standard_normal((n_samples, n_features))
     directions = rng.standard_normal((n_hyperplanes, n_features))
@@ -41,7 +47,7 @@ def test_features_have_mean_zero_and_variance_one_or_vanish():
 
 @pytest.mark.parametrize("exponent", [0, 7])
 def test_a_function_of_the_features_is_a_network(exponent):
-    samples, features = features_of(exponent=exponent)
+    samples, features = some_features(exponent=exponent)
     rng = np.random.default_rng(1)
     coefficients, intercepts = rng.standard_normal((30, 2)), rng.standard_normal(2)
     network = features.network(coefficients, intercepts)
@@ -86,8 +92,10 @@ def test_the_largest_margin_of_few_points_is_known():
     values = np.array([[2.0, 2.0], [0.0, 0.0], [-1.0, 0.0], [3.0, 2.5]])
     features = SimpleNamespace(values=values, n_samples=4)
     signs = np.array([[1.0], [-1.0], [-1.0], [1.0]])
-    found = random_relu._largest_margin(features, np.hstack([signs, -signs]), None)
-    margins = random_relu._margins(features, found, np.hstack([signs, -signs]))
+    both = np.hstack([signs, -signs])
+    start = np.array([[1.0, -1.0], [0.5, -0.5]]), np.array([-1.5, 1.5])
+    found = largest_margin(features, both, start)
+    margins = random_relu._margins(features, found, both)
     np.testing.assert_allclose(margins, math.sqrt(2), rtol=1e-3)
     outputs = values @ found[0] + found[1]
     np.testing.assert_allclose(outputs[0], -outputs[1], rtol=1e-9)
@@ -97,34 +105,34 @@ def test_the_largest_margin_of_few_points_is_known():
 def test_what_the_search_misses_is_solved_if_there_are_enough_features(
     monkeypatch, n_hyperplanes, separated
 ):
-    def misses(features, signs, max_iter):
+    def misses(features, signs, max_iter, n_threads):
         n = features.n_hyperplanes
         return np.zeros((n, signs.shape[1])), np.zeros(signs.shape[1]), 7
 
-    monkeypatch.setattr(random_relu, "_squared_hinge", misses)
-    samples, features = features_of(20, n_hyperplanes, n_features=15)
+    monkeypatch.setattr(random_relu, "squared_hinge", misses)
+    samples, features = some_features(20, n_hyperplanes, n_features=15)
     labels = np.arange(20) % 3
-    network, missed, n_iter = separate(features, samples, labels, 3, False, 100, None)
+    network, missed, n_iter = separate(features, samples, labels, 3, False, 100)
     assert (len(missed) == 0, n_iter) == (separated, 7)
     recalled = network.forward(samples).argmax(axis=1) == labels
     assert recalled.all() == separated
 
 
 def test_outputs_within_the_rounding_error_do_not_count_as_separated():
-    samples, features = features_of()
+    samples, features = some_features()
     labels = (one_against_rest(features)[:, 0] > 0).astype(int)
-    *_, missed, _ = separate(features, samples, labels, 1, False, 500, None)
+    *_, missed, _ = separate(features, samples, labels, 1, False, 500)
     assert len(missed) == 0
     features.errors = lambda network: np.full((40, 1), 1e9)
-    *_, missed, _ = separate(features, samples, labels, 1, False, 500, None)
+    *_, missed, _ = separate(features, samples, labels, 1, False, 500)
     assert len(missed) == 40
 
 
 def test_bound_of_rounding_errors_holds():
     X, y = random_labels(250, 10, 3)
     stream = HyperplaneStream(0, enclosing_ball(X, np.arange(250), True), 1.0)
-    features = widen([stream.draw(400)], X)
-    network, *_ = separate(features, X, y, 3, False, 100, None)
+    features = features_of(stream.draw(400), X)
+    network, *_ = separate(features, X, y, 3, False, 100)
     errors = features.errors(network)
     outputs = network.forward(X)
     hidden, output = network.layers
@@ -146,3 +154,40 @@ def test_bounds_of_rounding_errors_grow_with_the_samples_where_biases_are_zero()
     hidden = np.maximum(samples @ directions.T, 0.0)
     sums = hidden @ np.abs(network.layers[1].weights.T)
     assert features.errors(network)[0] > sums[0] * 2.0**-53 > 0
+
+
+@pytest.mark.parametrize("n_samples, n_hyperplanes", [(60, 30), (60, 200), (400, 90)])
+def test_no_solver_of_support_vectors_finds_a_larger_margin(n_samples, n_hyperplanes):
+    samples, features = some_features(n_samples, n_hyperplanes, n_features=8)
+    signs = one_against_rest(features)
+    *start, _ = squared_hinge(features, signs, 500)
+    found = largest_margin(features, signs, start, n_threads=2)
+    margins = random_relu._margins(features, found, signs)
+    assert (margins >= random_relu._margins(features, start, signs)).all()
+    for margin, column in zip(margins, signs.T, strict=True):
+        machine = SVC(kernel="linear", C=1e9, tol=1e-6).fit(features.values, column)
+        known = 1 / np.linalg.norm(machine.coef_)
+        assert margin >= 0.999 * known
+
+
+def test_features_grow_by_those_of_more_hyperplanes():
+    X, _ = random_labels(50, 6, 2)
+    layers = [
+        HyperplaneStream(seed, enclosing_ball(X, np.arange(50), True), 1.0).draw(20)
+        for seed in range(2)
+    ]
+    both = features_of(layers[0], X).widened(layers[1])
+    values = np.hstack([features_of(layer, X).values for layer in layers])
+    np.testing.assert_array_equal(both.values, values)
+    coefficients = np.random.default_rng(0).standard_normal((40, 1))
+    outputs = both.network(coefficients, np.ones(1)).forward(X)
+    np.testing.assert_allclose(outputs, values @ coefficients + 1, atol=1e-10)
+
+
+def test_the_search_does_not_depend_on_the_number_of_threads(monkeypatch):
+    monkeypatch.setattr(_separators, "_BLOCK_VALUES", 256)
+    _, features = some_features(100, 20)
+    signs = one_against_rest(features)
+    one, two = (squared_hinge(features, signs, 100, n) for n in (1, 2))
+    for found, same in zip(one, two, strict=True):
+        np.testing.assert_array_equal(found, same)

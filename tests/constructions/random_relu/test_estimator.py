@@ -11,7 +11,6 @@ from support.samples import random_labels
 from sklearn_memorize import (
     RandomReLUClassifier,
 )
-from sklearn_memorize.constructions.random_relu import _construction as random_relu
 from sklearn_memorize.exceptions import (
     InterpolationError,
     InterpolationWarning,
@@ -70,8 +69,7 @@ def test_maximum_margin_widens_the_margin():
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_many_samples_are_separated_without_their_gram_matrix(monkeypatch, n_jobs):
-    monkeypatch.setattr(random_relu, "_GRAM_SAMPLES", 100)
+def test_the_maximum_margin_is_another_separator(n_jobs):
     X, y = random_labels(150, 10, 3)
     classifier = RandomReLUClassifier(n_hyperplanes=300, n_jobs=n_jobs, random_state=0)
     with warnings.catch_warnings():
