@@ -114,6 +114,7 @@ CONSTRUCTIONS = {
         as_in_its_theorem(construction), predict_size=construction.predict_size
     )
     for construction in all_constructions()
+    if construction.builds_network
 } | {
     "random hyperplanes, moons": Case(
         MemorizingClassifier(

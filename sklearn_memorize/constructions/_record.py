@@ -123,6 +123,16 @@ class Construction:
     def __repr__(self) -> str:
         return f"Construction({self.name!r})"
 
+    @property
+    def builds_network(self) -> bool:
+        """Whether its predictors are networks."""
+        return builds_network(self.estimators[0])
+
+
+def builds_network(kind: type) -> bool:
+    """Return whether an estimator class builds a network."""
+    return getattr(kind, "_built_name", None) == "network_"
+
 
 def n_outputs(geometry: Geometry) -> int:
     """Return the number of output neurons: one tells two classes apart."""

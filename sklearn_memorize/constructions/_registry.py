@@ -17,3 +17,5 @@ from .random_relu import *
 from .bit_extraction import *
 from .narrow import *
 from .residual import *
+from .consistent import *
+from .spiked_relu import *

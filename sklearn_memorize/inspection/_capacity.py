@@ -19,7 +19,7 @@ from .._estimator._sklearn import draw_seeds, validate_params
 from .._estimator._training_set import distinct_rows
 from ..constructions import all_constructions, all_estimators
 from ..constructions._lower_bounds import changes_on_lines, width_to_generalize
-from ..constructions._record import LowerBound, Prediction
+from ..constructions._record import LowerBound, Prediction, builds_network
 from ..exceptions import ConflictingLabelsWarning, InterpolationError
 from ._covering import MutualCovering, mutual_covering
 from ._geometry import check_labelled, radius, separation
@@ -412,7 +412,11 @@ def _named(constructions, random_state) -> dict:
         return dict(constructions)
     if constructions is None:
         constructions = [kind() for kind in all_estimators()]
-        constructions = [each for each in constructions if is_classifier(each)]
+        constructions = [
+            each
+            for each in constructions
+            if is_classifier(each) and builds_network(type(each))
+        ]
         # Each network as its theorem has it: one draw of random hyperplanes.
         fixed = {"random_state": random_state, "hyperplanes": "random", "n_draws": 1}
         for estimator in constructions:

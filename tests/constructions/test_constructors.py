@@ -10,6 +10,11 @@ from sklearn_memorize.constructions.bit_extraction._chains_network import (
     LabelStepsNetwork,
 )
 from sklearn_memorize.constructions.bit_extraction._network import Line, PackedKeys
+from sklearn_memorize.constructions.consistent._interpolant import (
+    Interpolant,
+    Labels,
+    Targets,
+)
 from sklearn_memorize.constructions.deep_threshold._network import DeepThresholdNetwork
 from sklearn_memorize.constructions.narrow._network import NarrowNetwork, Pieces
 from sklearn_memorize.constructions.nearby_set._network import NearbySetNetwork
@@ -27,10 +32,20 @@ from sklearn_memorize.constructions.residual._network import (
     Steps,
 )
 from sklearn_memorize.constructions.robust._network import NearestCenterNetwork
-from sklearn_memorize.constructions.slabs._network import Slab
+from sklearn_memorize.constructions.slabs._network import (
+    Ramp,
+    RampNetwork,
+    Slab,
+    Tips,
+)
 from sklearn_memorize.constructions.small_relu._network import (
     LineFunction,
     SmallReLUNetwork,
+)
+from sklearn_memorize.constructions.spiked_relu._network import (
+    SmoothPart,
+    SpikedNetwork,
+    Spikes,
 )
 from sklearn_memorize.exact._distances import Scaling
 from sklearn_memorize.network import Layer, LayeredNetwork
@@ -75,6 +90,33 @@ def chained_keys(n_groups=3, n_chains=2):
     )
 
 
+SPIKES = {
+    "direction": np.ones(3),
+    "anchors": np.arange(4.0),
+    "widths": np.full(4, 0.1),
+    "smooth": np.ones((4, 2)),
+    "targets": np.arange(8.0).reshape(4, 2),
+}
+SMOOTH_PART = {
+    "directions": np.ones((5, 3)),
+    "biases": np.ones(5),
+    "coefficients": np.ones((2, 5)),
+    "intercepts": np.ones(2),
+}
+RAMP = {
+    "normal": np.ones(3),
+    "lower": 0.0,
+    "upper": 1.0,
+    "slopes": np.ones((2, 3)),
+    "constants": np.ones(2),
+    "deltas": np.ones(2),
+}
+TIPS = {
+    "direction": np.ones(3),
+    "positions": np.arange(4.0),
+    "slabs": np.zeros(4, dtype=int),
+    "targets": np.ones((4, 2)),
+}
 HATS = Hats(np.ones((4, 3)), np.ones((4, 4)), np.ones(4))
 STEPS = Steps(np.array([[0.0, 1.0]]), np.arange(2))
 CIRCUIT = LayeredNetwork([Layer(np.ones((2, 7)), np.zeros(2), "threshold")])
@@ -293,6 +335,45 @@ PARTS = {
             "intercepts": [np.ones(3), np.ones((2, 1))],
         },
     ),
+    Ramp: (
+        RAMP,
+        {
+            "normal": [1.0, np.ones(2)],
+            "lower": [np.ones(1)],
+            "upper": [[1.0]],
+            "slopes": [np.ones(3), np.ones((2, 2)), np.ones((1, 3))],
+            "constants": [np.ones(3), np.ones((2, 1))],
+            "deltas": [np.ones(3), np.zeros(2)],
+        },
+    ),
+    Tips: (
+        TIPS,
+        {
+            "direction": [np.ones((3, 1))],
+            "positions": [np.arange(3.0), np.zeros(4)],
+            "slabs": [np.zeros(3, dtype=int)],
+            "targets": [np.ones((3, 2)), np.ones(4)],
+        },
+    ),
+    RampNetwork: (
+        {
+            "ramps": [Ramp(**RAMP)],
+            "tips": Tips(**TIPS),
+            "n_inputs": 3,
+            "default": np.zeros(2),
+            "exponents": np.zeros(2, dtype=int),
+        },
+        {
+            "ramps": [
+                [],
+                [Ramp(**RAMP | {"normal": np.ones(2), "slopes": np.ones((2, 2))})],
+            ],
+            "tips": [Tips(**TIPS | {"direction": np.ones(2)})],
+            "n_inputs": [2],
+            "default": [np.zeros(3), np.zeros((2, 1))],
+            "exponents": [np.zeros(1, dtype=int)],
+        },
+    ),
     Slab: (
         {
             "normal": np.ones(3),
@@ -334,6 +415,66 @@ PARTS = {
                 np.array([1, 1, 2]),
             ],
             "metric": ["cosine", None],
+        },
+    ),
+    SmoothPart: (
+        SMOOTH_PART,
+        {
+            "directions": [np.ones(3), np.ones((4, 3))],
+            "biases": [np.ones(4), np.ones((5, 1))],
+            "coefficients": [np.ones((2, 4)), np.ones((1, 5)), np.ones(5)],
+            "intercepts": [np.ones(3), np.ones((2, 1))],
+        },
+    ),
+    Spikes: (
+        SPIKES,
+        {
+            "direction": [np.ones((3, 1))],
+            "anchors": [np.arange(3.0), np.zeros(4), np.empty(0)],
+            "widths": [np.ones(3), np.ones((4, 1))],
+            "smooth": [np.ones((4, 1)), np.ones((3, 2))],
+            "targets": [np.ones((3, 2)), np.ones(4)],
+        },
+    ),
+    SpikedNetwork: (
+        {"part": SmoothPart(**SMOOTH_PART), "spikes": Spikes(**SPIKES)},
+        {
+            "part": [
+                SmoothPart(**SMOOTH_PART | {"directions": np.ones((5, 4))}),
+                SmoothPart(
+                    **SMOOTH_PART
+                    | {"coefficients": np.ones((1, 5)), "intercepts": np.ones(1)}
+                ),
+            ],
+            "spikes": [Spikes(**SPIKES | {"direction": np.ones(2)})],
+        },
+    ),
+    Labels: (
+        {"numbers": np.array([0, 0, 2]), "n_classes": 3},
+        {
+            "numbers": [np.array([0, 2, 1]), np.array([0, 3]), np.ones((2, 2), int)],
+            "n_classes": [2],
+        },
+    ),
+    Targets: (
+        {"values": np.ones((3, 2))},
+        {"values": [np.ones(3), np.ones((0, 2)), np.ones((3, 2, 1))]},
+    ),
+    Interpolant: (
+        {
+            "points": np.ones((3, 2)),
+            "known": Targets(np.ones((3, 1))),
+            "n_neighbors": 3,
+            "exponent": 0.5,
+            "columns": np.array([1, 4]),
+            "n_inputs": 7,
+        },
+        {
+            "points": [np.ones((2, 2)), np.ones((3, 3)), np.ones(3)],
+            "known": [Targets(np.ones((2, 1))), np.ones((3, 1))],
+            "n_neighbors": [0, 4],
+            "exponent": [0.0, -1.0],
+            "columns": [None, np.array([1]), np.ones((2, 1), int)],
         },
     ),
     Scaling: ({"exponent": 3, "center": np.zeros(2)}, {"center": [0.0]}),

@@ -26,6 +26,8 @@ from support.exported import (
 from support.needs import needs
 
 from sklearn_memorize import (
+    InterpolatingNeighborsClassifier,
+    InterpolatingNeighborsRegressor,
     NearbySetClassifier,
     RandomThresholdTransformer,
     SlabClassifier,
@@ -349,6 +351,13 @@ def test_other_types_of_input_are_refused():
     X, y = samples(100, 3)
     with pytest.raises(ValueError, match="dtype must be numpy.float64 or"):
         to_onnx(memorizing().fit(X, y), dtype=np.int64)
+
+
+def test_what_is_no_network_is_refused():
+    X, y = samples(50, 3)
+    for kind in (InterpolatingNeighborsClassifier, InterpolatingNeighborsRegressor):
+        with pytest.raises(TypeError, match="cannot be exported: it builds no network"):
+            to_onnx(kind().fit(X, y))
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))

@@ -29,6 +29,8 @@ from support.exported import (
 from support.needs import needs
 
 from sklearn_memorize import (
+    InterpolatingNeighborsClassifier,
+    InterpolatingNeighborsRegressor,
     NearbySetClassifier,
     SmallReLURegressor,
 )
@@ -250,6 +252,13 @@ def test_pipelines_of_other_steps_are_refused_with_what_to_pass(step):
     module = to_torch(pipeline[-1])
     scores = module(torch.from_numpy(pipeline[:-1].transform(X)))
     assert (scores.argmax(dim=1).numpy() == pipeline.predict(X)).all()
+
+
+def test_what_is_no_network_is_refused():
+    X, y = samples(50, 3)
+    for kind in (InterpolatingNeighborsClassifier, InterpolatingNeighborsRegressor):
+        with pytest.raises(TypeError, match="cannot be exported: it builds no network"):
+            to_torch(kind().fit(X, y))
 
 
 def test_what_is_not_of_this_package_is_refused():

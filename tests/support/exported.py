@@ -8,11 +8,13 @@ import sklearn_memorize
 from sklearn_memorize import (
     DeepThresholdClassifier,
     MemorizingClassifier,
+    MemorizingRegressor,
     NearbySetClassifier,
     RandomReLUClassifier,
     ResidualMemorizingClassifier,
     RobustMemorizingClassifier,
     SlabClassifier,
+    SlabRegressor,
     SmallReLUClassifier,
     SmallReLURegressor,
 )
@@ -65,9 +67,16 @@ CASES = [
     (RobustMemorizingClassifier(metric="chebyshev"), 3, 100),
     (SmallReLURegressor(random_state=0), 0, 600),
     (SmallReLURegressor(n_layers=4, random_state=0), 0, 600),
+    (MemorizingRegressor(n_hyperplanes=50, random_state=0), 0, 300),
+    (SlabRegressor(random_state=0), 0, 300),
 ]
-# They compute with more bits than floating point numbers have.
-REFUSED = {"BitExtractionClassifier", "NarrowClassifier"}
+# They compute with more bits than floating point numbers have, or build no network.
+REFUSED = {
+    "BitExtractionClassifier",
+    "InterpolatingNeighborsClassifier",
+    "InterpolatingNeighborsRegressor",
+    "NarrowClassifier",
+}
 NAMES = {0: "targets", 1: "one class"}
 
 

@@ -59,6 +59,10 @@ PARAMETERS = {
     },
     "NarrowClassifier": {"n_projections": st.sampled_from([1, 10])},
     "SlabClassifier": {"degenerate": st.sampled_from(["split", "split", "raise"])},
+    "SlabRegressor": {
+        "degenerate": st.sampled_from(["split", "split", "raise"]),
+        "n_projections": st.sampled_from([1, 10]),
+    },
     "ResidualMemorizingClassifier": {
         "degenerate": st.sampled_from(["split", "split", "raise"])
     },
@@ -70,6 +74,20 @@ PARAMETERS = {
         "center": either,
         "maximum_margin": either,
         "max_iter": st.sampled_from([1, 50]),
+    },
+    "MemorizingRegressor": {
+        "n_hyperplanes": st.sampled_from([1, 20, 500]),
+        "n_projections": st.sampled_from([1, 10]),
+    },
+    "InterpolatingNeighborsClassifier": {
+        "weights": st.sampled_from(["singular", "singular", "hilbert"]),
+        "n_neighbors": st.sampled_from(["auto", "auto", 1, 3, 10**9]),
+        "exponent": st.sampled_from(["auto", 1e-300, 0.5, 2, 1e300]),
+    },
+    "InterpolatingNeighborsRegressor": {
+        "weights": st.sampled_from(["singular", "singular", "hilbert"]),
+        "n_neighbors": st.sampled_from(["auto", "auto", 1, 3, 10**9]),
+        "exponent": st.sampled_from(["auto", 1e-300, 0.5, 2, 1e300]),
     },
     "RandomThresholdTransformer": {
         "n_hyperplanes": st.sampled_from([1, 64, 70]),
