@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from support.attacks import attacks
 from support.backends import BACKENDS
+from support.data import ROOT
 from support.estimators import CLASSIFIERS, VARIANTS, kind_of, new
 from support.samples import DATA, random_labels
 from threadpoolctl import threadpool_limits
@@ -18,10 +19,10 @@ from sklearn_memorize.exceptions import InterpolationError
 METRICS = ["euclidean", "chebyshev"]
 CLASSIFYING = [variant for variant in VARIANTS if kind_of(variant) in CLASSIFIERS]
 CERTIFIED = [v for v in CLASSIFYING if hasattr(new(v), "certified_radius")]
-# Only a Lipschitz constant could be named, or a prediction that hangs on hundreds of
-# bits of a projection.
+# The user guide says why.
 WITHOUT = {
-    *("BitExtractionClassifier", "RandomReLUClassifier"),
+    *("BitExtractionClassifier", "InterpolatingNeighborsClassifier"),
+    *("NarrowClassifier", "RandomReLUClassifier"),
     *("ResidualMemorizingClassifier", "SmallReLUClassifier"),
 }
 
@@ -36,6 +37,9 @@ def test_it_is_told_of_whom_there_is_a_radius():
     without = {kind_of(variant) for variant in CLASSIFYING} - set(CERTIFIED)
     assert without - set(VARIANTS) == set()
     assert {name for name in without if name in CLASSIFIERS} == WITHOUT
+    guide = ROOT / "docs" / "user_guide" / "robustness.rst"
+    named = guide.read_text(encoding="utf-8").split("no such method")[1]
+    assert all(f":class:`{name}`" in named for name in WITHOUT)
     assert "MemorizingClassifier" in CERTIFIED
     assert "ReLU" not in CERTIFIED
     with pytest.raises(AttributeError) as caught:
