@@ -14,6 +14,8 @@ import numpy as np
 
 # As often as dask itself tries a task again, by default.
 _MOST_LOSSES = 3
+# Results of so many parts are merged together.
+_MERGED_AT_ONCE = 32
 
 
 def is_dask_array(X) -> bool:
@@ -50,6 +52,19 @@ class DaskWorkers:
     it held, from the chunks on.
     """
 
+    def __init__(self) -> None:
+        self._homes: dict[str, str] = {}
+
+    def settle(self, items: list, homes: list[str]) -> None:
+        """Let tasks that read one of these items run where it is, if they can.
+
+        Else the scheduler may find that another worker has less to do, and that a chunk
+        is soon sent there; but then it has to be kept there, too.
+        """
+        self._homes |= {
+            item.key: home for item, home in zip(items, homes, strict=True) if home
+        }
+
     def gather(self, work: Callable, *columns: Sequence, given: tuple = ()) -> list:
         """Return `work(*items, *given)` for the items of each part."""
         import dask
@@ -59,27 +74,75 @@ class DaskWorkers:
     def reduce(
         self, merge: Callable, work: Callable, *columns: Sequence, given: tuple = ()
     ) -> Any:
-        """Return `merge` of the list that `gather` would return."""
+        """Return `merge` of the list that `gather` would return.
+
+        Results of some parts are merged first, where they are, so that what one process
+        receives does not grow with the number of parts.
+        """
         import dask
 
+        merged = dask.delayed(merge, pure=False)
         tasks = self.tasks(work, columns, given)
-        return dask.delayed(merge, pure=False)(tasks).compute()
+        while len(tasks) > _MERGED_AT_ONCE:
+            tasks = [
+                merged(tasks[start : start + _MERGED_AT_ONCE])
+                for start in range(0, len(tasks), _MERGED_AT_ONCE)
+            ]
+        return merged(tasks).compute()
 
     def keep(self, work: Callable, *columns: Sequence, given: tuple = ()) -> list:
         """Compute what `gather` returns, and leave the results where they are."""
-        import dask
-
-        return list(dask.persist(*self.tasks(work, columns, given)))
+        return self.kept(self.tasks(work, columns, given))
 
     @staticmethod
-    def tasks(work, columns, given=()) -> list:
-        """Return what is to be done, without doing it."""
+    def kept(tasks: list) -> list:
+        """Compute tasks, and leave the results where they are."""
+        import dask
+
+        return list(dask.persist(*tasks))
+
+    @staticmethod
+    def homes(items: list) -> list[str]:
+        """Return the worker that holds each result that was kept.
+
+        It is "" where there is no cluster, or where the result is not there (yet).
+        """
+        nowhere = [""] * len(items)
+        if "distributed" not in sys.modules:
+            return nowhere
+        from distributed import default_client
+
+        try:
+            client = default_client()
+        except ValueError:  # none was made
+            return nowhere
+        keys = [item.key for item in items]
+        holders = client.sync(client.scheduler.who_has, keys=keys)
+        return [min(holders.get(key) or ("",)) for key in keys]
+
+    def task(self, work: Callable, *arguments, home: str = ""):
+        """Return what is to be done, without doing it; at a worker, if one is named."""
+        import dask
+
+        call = dask.delayed(work, pure=False, traverse=False)
+        keys = (getattr(argument, "key", None) for argument in arguments)
+        homes = (self._homes[key] for key in keys if key in self._homes)
+        home = home or next(homes, "")
+        if not home:
+            return call(*arguments)
+        with dask.annotate(workers=[home], allow_other_workers=True):
+            result = call(*arguments)
+        return result
+
+    def tasks(self, work: Callable, columns: Sequence, given: tuple = ()) -> list:
+        """Return `task(work, *items, *given)` for the items of each part."""
         from dask import delayed
 
         # What is given to all parts travels once to each worker.
         shared = [delayed(value, traverse=False, pure=False) for value in given]
-        call = delayed(work, pure=False, traverse=False)
-        return [call(*items, *shared) for items in zip(*columns, strict=True)]
+        return [
+            self.task(work, *items, *shared) for items in zip(*columns, strict=True)
+        ]
 
 
 def in_row_chunks(X):
@@ -113,11 +176,12 @@ def for_workers(estimator):
     return lean
 
 
-def lazily(estimator, method: str, X):
+def lazily(estimator, method: str, X, **options):
     """Return what a method of a fitted classifier says of the rows of a dask array.
 
     It is a dask array, not computed yet. The methods are "predict",
-    "decision_function", "predict_proba" and "predict_log_proba".
+    "decision_function", "predict_proba", "predict_log_proba" and "certified_radius";
+    the options are theirs.
     """
     from dask import delayed
 
@@ -136,6 +200,7 @@ def lazily(estimator, method: str, X):
         _answers,
         method,
         shape,
+        options,
         model=delayed(for_workers(estimator), traverse=False, pure=False),
         dtype=dtype,
         chunks=(X.chunks[0], *((size,) for size in shape)),
@@ -144,8 +209,10 @@ def lazily(estimator, method: str, X):
     )
 
 
-def _answers(block, method: str, shape: tuple[int, ...], model) -> np.ndarray:
+def _answers(
+    block, method: str, shape: tuple[int, ...], options: dict, model
+) -> np.ndarray:
     if block.shape[0] == 0:  # its type decides that of all chunks together
         dtype = model.classes_.dtype if method == "predict" else np.float64
         return np.empty((0, *shape), dtype=dtype)
-    return getattr(model, method)(block)
+    return getattr(model, method)(block, **options)

@@ -149,12 +149,12 @@ def _sparse_row_hashes(X) -> np.ndarray:
     return sums[X.indptr[1:]] - sums[X.indptr[:-1]]
 
 
-def distinct_rows(X) -> tuple[np.ndarray, np.ndarray]:
+def distinct_rows(X, hashes=None) -> tuple[np.ndarray, np.ndarray]:
     """Return where each distinct row stands first, and which of these each row equals.
 
     The order of the distinct rows depends on their content alone. -0.0 equals 0.0.
     """
-    order, starts_group = _sorted_by_hash(row_hashes(X))
+    order, starts_group = sorted_by_hash(row_hashes(X) if hashes is None else hashes)
     if not starts_group.all():
         starts_group = _split_collisions(X, order, starts_group)
     inverse = np.empty(len(order), dtype=order.dtype)
@@ -162,7 +162,7 @@ def distinct_rows(X) -> tuple[np.ndarray, np.ndarray]:
     return order[starts_group], inverse
 
 
-def _sorted_by_hash(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sorted_by_hash(hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the samples sorted by their hashes, and which differ from the one before.
 
     Sorting numbers is several times as fast as sorting an index of them. So the index

@@ -269,7 +269,7 @@ class HyperplanesThrough:
             self._reflectors, _, _ = linalg.qr(differences.T, pivoting=True, mode="raw")
             sizes = np.abs(np.diag(self._reflectors[0]))
             tolerance = max(differences.shape) * np.finfo(float).eps * sizes[0]
-            rank = np.count_nonzero(sizes > tolerance)
+            rank = int(np.count_nonzero(sizes > tolerance))
         self._rank = rank
 
     def draw(self, rng):

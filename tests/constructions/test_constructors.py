@@ -3,6 +3,12 @@
 import numpy as np
 import pytest
 
+from sklearn_memorize.constructions.bit_extraction._chains import ChainShape
+from sklearn_memorize.constructions.bit_extraction._chains_network import (
+    ChainedKeys,
+    ChainsNetwork,
+    LabelStepsNetwork,
+)
 from sklearn_memorize.constructions.bit_extraction._network import Line, PackedKeys
 from sklearn_memorize.constructions.consistent._interpolant import (
     Interpolant,
@@ -10,6 +16,7 @@ from sklearn_memorize.constructions.consistent._interpolant import (
     Targets,
 )
 from sklearn_memorize.constructions.deep_threshold._network import DeepThresholdNetwork
+from sklearn_memorize.constructions.narrow._network import NarrowNetwork, Pieces
 from sklearn_memorize.constructions.nearby_set._network import NearbySetNetwork
 from sklearn_memorize.constructions.random_hyperplanes._hyperplane_layer import (
     HyperplaneLayer,
@@ -24,6 +31,7 @@ from sklearn_memorize.constructions.residual._network import (
     ResidualNetwork,
     Steps,
 )
+from sklearn_memorize.constructions.robust._network import NearestCenterNetwork
 from sklearn_memorize.constructions.slabs._network import (
     Ramp,
     RampNetwork,
@@ -68,6 +76,18 @@ def masks_with_bit(bit):
     masks = np.zeros((5, 2), dtype=np.uint64)
     masks[2, 1] = 1 << (bit - 64)
     return masks
+
+
+LINE = Line(np.ones(2), 3, 1, 2)
+
+
+def chained_keys(n_groups=3, n_chains=2):
+    return ChainedKeys(
+        np.arange(6),
+        np.linspace(0, 6, n_groups + 1).astype(int),
+        np.arange(n_groups - 1),
+        np.zeros((n_groups, n_chains), dtype=object),
+    )
 
 
 SPIKES = {
@@ -216,6 +236,82 @@ PARTS = {
             "borders": [np.arange(1), np.arange(3)],
         },
     ),
+    ChainShape: (
+        {
+            "n_groups": 4,
+            "n_chains": 2,
+            "chain_size": 2,
+            "first_bits": 9,
+            "difference_bits": 3,
+            "n_classes": 2,
+            "n_border_layers": 3,
+        },
+        {
+            "n_groups": [3],
+            "n_chains": [0, -1],
+            "chain_size": [-1, 0],
+            "n_border_layers": [0, 4],
+        },
+    ),
+    ChainedKeys: (
+        {
+            "keys": np.arange(6),
+            "packed": np.zeros((3, 2), dtype=object),
+            "starts": np.array([0, 1, 4, 6]),
+            "borders": np.arange(2),
+        },
+        {
+            "keys": [np.arange(5), np.ones((6, 1))],
+            "packed": [np.zeros((2, 2)), np.zeros(3)],
+            "starts": [np.array([0, 1, 6]), np.array([0, 1, 4, 5])],
+            "borders": [np.arange(1), np.arange(3)],
+        },
+    ),
+    ChainsNetwork: (
+        {
+            "line": LINE,
+            "shape": ChainShape(3, 2, 1, 4, 0, 2),
+            "memory": chained_keys(),
+        },
+        {
+            "shape": [ChainShape(3, 1, 0, 4, 0, 2), ChainShape(2, 2, 1, 4, 0, 2)],
+            "memory": [chained_keys(n_groups=2), chained_keys(n_chains=1)],
+        },
+    ),
+    LabelStepsNetwork: (
+        {
+            "line": LINE,
+            "shape": ChainShape(3, 1, 0, 4, 0, 2),
+            "borders": np.arange(2),
+            "values": np.arange(3),
+        },
+        {
+            "shape": [ChainShape(3, 1, 1, 4, 0, 2), ChainShape(2, 1, 0, 4, 0, 2)],
+            "borders": [np.arange(1), np.arange(3)],
+            "values": [np.arange(2), np.ones((3, 1))],
+        },
+    ),
+    Pieces: (
+        {"knees": np.arange(3), "slopes": np.array([3, 1, 0]), "n_bits": 2},
+        {
+            "knees": [np.arange(2), np.arange(1, 4), np.arange(0)],
+            "slopes": [
+                np.array([3, 0]),
+                np.ones((3, 1)),
+                np.array([3, -1, 0]),
+                np.array([3, 1, 2]),
+            ],
+        },
+    ),
+    NarrowNetwork: (
+        {
+            "line": LINE,
+            "pieces": Pieces(np.array([0, 9, 20]), np.array([4, 4, 0]), 2),
+            "n_classes": 2,
+            "n_folds": 4,
+        },
+        {"n_folds": [0, -1, 3]},
+    ),
     Hats: (
         {"normals": np.ones((4, 3)), "corners": np.ones((4, 4)), "pushes": np.ones(4)},
         {
@@ -301,6 +397,24 @@ PARTS = {
             "centers": [np.ones((2, 2)), np.ones((3, 1)), np.ones(3)],
             "labels": [np.array([0, 1])],
             "scaling": [Scaling(3, np.zeros(1))],
+        },
+    ),
+    NearestCenterNetwork: (
+        {
+            "centers": np.arange(6.0).reshape(3, 2),
+            "labels": np.array([0, 0, 1]),
+            "metric": "euclidean",
+        },
+        {
+            "centers": [np.ones((2, 2)), np.ones(3), np.ones((3, 2, 1))],
+            "labels": [
+                np.array([0, 1]),
+                np.array([0, 0, 0]),
+                np.array([0, 1, 0]),
+                np.array([0, 0, 2]),
+                np.array([1, 1, 2]),
+            ],
+            "metric": ["cosine", None],
         },
     ),
     SmoothPart: (

@@ -12,8 +12,9 @@ from support.strategies import Problem
 
 OTHERS = sorted(set(CLASSIFIERS) - {"MemorizingClassifier"})
 # Evaluated in doubles from the layers as they are.
+IN_INTEGERS = {"BitExtractionClassifier", "NarrowClassifier"}
 IN_DOUBLES = set(OTHERS) & set(NETWORKS)
-IN_DOUBLES -= {"BitExtractionClassifier", "NearbySetClassifier"}
+IN_DOUBLES -= IN_INTEGERS | {"NearbySetClassifier"}
 IN_DOUBLES = sorted(IN_DOUBLES - {"SmallReLUClassifier"})  # reads levels
 
 

@@ -50,6 +50,7 @@ def test_too_little_memory_is_an_error_with_advice():
             SlabClassifier(),
             NearbySetClassifier(),
             ResidualMemorizingClassifier(),
+            RobustMemorizingClassifier(),
         ):
             before = dict(vars(estimator))
             dense = "n_hyperplanes" in before
@@ -63,7 +64,7 @@ def test_too_little_memory_is_an_error_with_advice():
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     advice = out.splitlines()
-    assert len(advice) == 8, errors
+    assert len(advice) == 9, errors
     assert all("GiB of memory" in line for line in advice)
     assert all("Lower n_hyperplanes=" in line for line in advice[:5])
     assert all("Fit fewer samples or features" in line for line in advice[5:])
@@ -119,7 +120,7 @@ SHAPES = {
 }
 # The others are read in blocks, or hold the points in the storage that they came in.
 DENSE = ["NearbySetClassifier", "ResidualMemorizingClassifier", "SlabClassifier"]
-DENSE += ["InterpolatingNeighborsClassifier"]
+DENSE += ["InterpolatingNeighborsClassifier", "RobustMemorizingClassifier"]
 
 
 def peak_of_fit(estimator, X, y):

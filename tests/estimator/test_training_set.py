@@ -6,10 +6,10 @@ from scipy import sparse
 
 from sklearn_memorize._estimator import _training_set
 from sklearn_memorize._estimator._training_set import (
-    _sorted_by_hash,
     check_targets,
     distinct_rows,
     number_labels,
+    sorted_by_hash,
 )
 
 
@@ -62,7 +62,7 @@ def test_hashes_are_sorted_even_where_their_first_bits_agree(n_samples, n_bits):
     first = rng.integers(0, 2**n_bits, n_samples, dtype=np.uint64)
     last = rng.integers(0, 5, n_samples, dtype=np.uint64)
     for hashes in (first, first << np.uint64(64 - n_bits) | last):
-        order, differs = _sorted_by_hash(hashes)
+        order, differs = sorted_by_hash(hashes)
         assert np.array_equal(order, np.argsort(hashes, kind="stable"))
         _, starts = np.unique(hashes, return_index=True)
         assert differs.sum() == len(starts)

@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from support.estimators import new
 from support.exported import (
     CASES,
     REFUSED,
@@ -25,7 +26,6 @@ from support.exported import (
 from support.needs import needs
 
 from sklearn_memorize import (
-    BitExtractionClassifier,
     InterpolatingNeighborsClassifier,
     InterpolatingNeighborsRegressor,
     NearbySetClassifier,
@@ -360,10 +360,11 @@ def test_what_is_no_network_is_refused():
             to_onnx(kind().fit(X, y))
 
 
-def test_weights_of_hundreds_of_bits_are_refused():
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_numbers_of_more_bits_than_doubles_have_are_refused(name):
     X, y = samples(50, 3)
     with pytest.raises(TypeError, match="cannot be exported"):
-        to_onnx(BitExtractionClassifier(random_state=0).fit(X, y))
+        to_onnx(new(name).fit(X, y))
 
 
 def test_the_model_says_where_it_comes_from():

@@ -32,6 +32,10 @@ PARAMETERS = {
         "n_jobs": st.sampled_from([None, None, 2]),
     },
     "NearbySetClassifier": {"cover_radius": st.sampled_from([0, 0.1, 1 / 3.1])},
+    "RobustMemorizingClassifier": {
+        "robustness": st.sampled_from([1e-9, 0.1, 0.5, 0.9, 1 - 2.0**-53]),
+        "metric": st.sampled_from(["euclidean", "chebyshev"]),
+    },
     "DeepThresholdClassifier": {
         "n_hyperplanes": st.sampled_from(["auto", "auto", "auto", 1, 64, 100]),
         "min_hyperplanes": st.sampled_from([1, 64]),
@@ -51,7 +55,9 @@ PARAMETERS = {
     "BitExtractionClassifier": {
         "n_projections": st.sampled_from([1, 10]),
         "max_bits": st.sampled_from([40, 10_000, 10_000, 10_000]),
+        "n_layers": st.sampled_from([3, 5, 9, 60, 200, 1000]),
     },
+    "NarrowClassifier": {"n_projections": st.sampled_from([1, 10])},
     "SlabClassifier": {"degenerate": st.sampled_from(["split", "split", "raise"])},
     "SlabRegressor": {
         "degenerate": st.sampled_from(["split", "split", "raise"]),

@@ -26,6 +26,7 @@ from scipy import sparse
 from ... import kernels
 from ...kernels._memory import check_room
 from ...network._storage import storable
+from ._covers import MOST_PERMUTED
 from ._drawing import MANY_FEATURES, SEEDED_TOGETHER, Ball, SeededStream
 
 # Hyperplanes are drawn from so many samples, or from fewer where these are long.
@@ -76,7 +77,7 @@ class Survey:
         )
         first = np.cumsum(sizes) - sizes
         chosen = [
-            start + np.sort(generator.permutation(size)[: int(n)])
+            start + np.sort(_some_of(int(size), int(n), generator))
             for start, size, n in zip(first, sizes, wanted, strict=True)
         ]
         X = samples.take(np.concatenate(chosen))
@@ -158,6 +159,13 @@ class Survey:
             n_rows += len(rows)
         columns = np.concatenate(parts, axis=1)
         return kernels.ordered_product(columns, columns) / n_rows
+
+
+def _some_of(size: int, n_chosen: int, generator) -> np.ndarray:
+    """Choose some of the numbers below `size`; of many without a list of them all."""
+    if size <= MOST_PERMUTED:
+        return generator.permutation(size)[:n_chosen]
+    return generator.choice(size, n_chosen, replace=False)
 
 
 @dataclass(frozen=True, eq=False)

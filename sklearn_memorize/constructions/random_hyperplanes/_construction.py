@@ -42,12 +42,10 @@ import numpy as np
 
 from ... import kernels
 from ..._estimator._callbacks import SILENT, DrawOutcome, Progress, run_draw
-from ...kernels._memory import index_type
-from ...kernels._threads import run_in_threads
 from ...network._layer import Activation
 from ._adapted import AdaptedStream, Survey
 from ._codes import unpack_bits
-from ._covers import Cover
+from ._covers import Cover, DrawingOrder, cover_largest_first
 from ._drawing import Ball, HyperplaneStream, SeededStream
 from ._hyperplane_layer import HyperplaneLayer
 from ._leave_one_out import LeftOutCodes
@@ -212,20 +210,12 @@ def with_separating(
         return layer
     if rules.activation == "relu" and n_rounds == _FINER_ROUND:
         layer = layer.with_finer_outputs()
-    first = np.cumsum(samples.sizes) - samples.sizes
-    is_missed = np.zeros(samples.n_samples, dtype=bool)
-    for number, ranks in missed.items():
-        is_missed[first[number] + ranks] = True
-    if n_missed <= _MOST_MISSED:
-        chosen = is_missed | np.isin(samples.rows, samples.unseparated(codes, missed))
-    else:
-        chosen = np.ones(samples.n_samples, dtype=bool)
-    labels = np.repeat(np.arange(len(samples.sizes)), samples.sizes)
+    X, labels, is_missed = samples.to_separate(codes, missed, n_missed > _MOST_MISSED)
     _, _, tree_seed = np.random.SeedSequence(seed).generate_state(3)
     more = separating_hyperplanes(
-        samples.take(np.flatnonzero(chosen)),
-        labels[chosen],
-        is_missed[chosen],
+        X,
+        labels,
+        is_missed,
         layer.exponent if rules.activation == "relu" else None,
         np.random.default_rng((int(tree_seed), len(layer.axis))),
     )
@@ -270,25 +260,22 @@ def cover_in_random_order(
     samples: Samples, codes, rules: Rules, seed: int, progress: Progress
 ) -> list[Cover]:
     """Cover each class; its samples are drawn in a random order of its own."""
+    orders = [
+        DrawingOrder(seed, number, int(samples.sizes[number]))
+        for number in rules.classes
+    ]
 
-    def cover(number: int) -> Cover:
-        generator = np.random.default_rng((seed, number))
-        size = samples.sizes[number]
-        order = generator.permutation(np.arange(size, dtype=index_type(size)))
-        with progress.part(f"cover class {number}", 1 + number):
-            return samples.cover(codes, number, order, rules.greedy)
+    def part(number: int) -> Progress:
+        return progress.part(f"cover class {number}", 1 + number)
 
-    return cover_each_class(cover, samples.sizes, rules)
+    return samples.cover(codes, orders, rules.greedy, part, rules.n_threads)
 
 
 def cover_each_class(
     cover: Callable[[int], Cover], sizes: np.ndarray, rules: Rules
 ) -> list[Cover]:
-    """Return `cover(number)` of each class; threads begin with the largest class."""
-    largest_first = sorted(rules.classes, key=lambda number: -sizes[number])
-    covers = run_in_threads(cover, largest_first, rules.n_threads)
-    by_class = dict(zip(largest_first, covers, strict=True))
-    return [by_class[number] for number in rules.classes]
+    """Return `cover(number)` of each class that the rules name."""
+    return cover_largest_first(cover, rules.classes, sizes, rules.n_threads)
 
 
 def assemble(
@@ -314,15 +301,12 @@ def assemble(
             masks = _of_bits(masks, used)
             if left_out is not None:
                 left_out = replace(left_out, words=_of_bits(left_out.words, used))
-    first_sample = np.concatenate(([0], np.cumsum(samples.sizes)))
+    by_class = list(zip(rules.classes, covers, strict=True))
     centers = [
-        samples.rows[first_sample[number] + cover.centers].astype(np.intp)
-        for number, cover in zip(rules.classes, covers, strict=True)
+        samples.row_numbers(number, cover.centers).astype(np.intp)
+        for number, cover in by_class
     ]
-    missed = [
-        samples.rows[first_sample[number] + cover.missed]
-        for number, cover in zip(rules.classes, covers, strict=True)
-    ]
+    missed = [samples.row_numbers(number, cover.missed) for number, cover in by_class]
     return Memorization(
         Covering(layer, rules.activation, masks, bounds, starts),
         np.concatenate(centers),

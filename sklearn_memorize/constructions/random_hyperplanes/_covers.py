@@ -9,16 +9,21 @@ Samples are told by their rank within the class.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from ... import kernels
 from ...kernels import LANES
+from ...kernels._memory import index_type
+from ...kernels._threads import run_in_threads
 from ._codes import BitCodes, is_set, unpack_bits
 from ._relu_codes import ReLUCodes
 
+# Where the samples of a class are more than this, no permutation of them is kept.
+MOST_PERMUTED = 1 << 16
 # This many neurons at most are computed together.
 _MOST_CANDIDATES = 64
 # What this many neurons would cover of the samples left over is counted together.
@@ -27,14 +32,56 @@ _COUNTED_AHEAD = 16
 _COVERED_AT_ONCE = 1 << 14
 
 
+class DrawingOrder(NamedTuple):
+    """The random order in which the samples of a class are drawn.
+
+    A sample has its *turn*, which no other sample of the class has; they are drawn by
+    increasing turns. In a large class the turn of a sample is a function of its rank
+    alone, so that each machine of many knows the turns of its own samples.
+    """
+
+    seed: int
+    number: int
+    size: int
+
+    def all_ranks(self) -> np.ndarray:
+        """Return the ranks of all samples in the order in which they are drawn."""
+        if self.size > MOST_PERMUTED:
+            order = np.argsort(self.turns(np.arange(self.size, dtype=np.uint64)))
+            return order.astype(index_type(self.size))
+        generator = np.random.default_rng((self.seed, self.number))
+        return generator.permutation(np.arange(self.size, dtype=index_type(self.size)))
+
+    def turns(self, ranks: np.ndarray) -> np.ndarray:
+        """Return the turns of samples of some ranks, as unsigned integers.
+
+        In a large class they are the outputs of SplitMix64 of these numbers, from a
+        seed on: different numbers have different outputs.
+        """
+        if self.size <= MOST_PERMUTED:
+            turns = np.empty(self.size, dtype=np.uint64)
+            turns[self.all_ranks()] = np.arange(self.size, dtype=np.uint64)
+            return turns[ranks]
+        sequence = np.random.SeedSequence((self.seed, self.number))
+        turns = ranks.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        turns += sequence.generate_state(1, np.uint64)
+        turns ^= turns >> np.uint64(30)
+        turns *= np.uint64(0xBF58476D1CE4E5B9)
+        turns ^= turns >> np.uint64(27)
+        turns *= np.uint64(0x94D049BB133111EB)
+        turns ^= turns >> np.uint64(31)
+        return turns
+
+
 @dataclass(frozen=True)
 class Cover:
     """The neurons of one class.
 
-    `centers` are the ranks of the samples behind them, `masks` and `bounds` their u and
-    m, and `coverage` is the number of samples that each covers. Those of rank `missed`
-    are covered by none. `members` says which samples each covers, one bit for each lane
-    of the tiles of the class, or is None where that was not kept.
+    `centers` are the samples behind them, `masks` and `bounds` their u and m, and
+    `coverage` is the number of samples that each covers. The samples `missed` are
+    covered by none. `members` says which samples each covers, one bit for each lane of
+    the tiles of the class, or is None where that was not kept. Samples are told by
+    their ranks, in the parts of a dask array by their row numbers.
     """
 
     centers: np.ndarray
@@ -60,6 +107,19 @@ class Cover:
     def n_missed(self) -> int:
         """Number of samples that no neuron covers."""
         return len(self.missed)
+
+
+def cover_largest_first(
+    cover: Callable[[int], Cover],
+    classes: Sequence[int],
+    sizes: np.ndarray,
+    n_threads: int,
+) -> list[Cover]:
+    """Return `cover(number)` of some classes; threads begin with the largest class."""
+    largest_first = sorted(classes, key=lambda number: -sizes[number])
+    covers = run_in_threads(cover, largest_first, n_threads)
+    by_class = dict(zip(largest_first, covers, strict=True))
+    return [by_class[number] for number in classes]
 
 
 def covered_by_any(members: np.ndarray) -> np.ndarray:

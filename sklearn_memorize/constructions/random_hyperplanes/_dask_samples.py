@@ -1,8 +1,14 @@
-"""Training samples in a dask array: read chunk by chunk, where they are."""
+"""Training samples in a dask array: read chunk by chunk, where they are.
+
+What is read stays there. To this process come numbers of rows, and what labels there
+are.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -15,20 +21,36 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 
 from ..._estimator._base import BaseMemorizingClassifier
-from ..._estimator._conflicts import Ballots, resolve_labels
+from ..._estimator._conflicts import Ballots
 from ..._estimator._dask import DaskWorkers, in_row_chunks, is_dask_array
 from ..._estimator._sklearn import _check_sample_weight, finite_for_certain
 from ..._estimator._training_set import (
     canonical_csr,
-    distinct_rows,
+    number_labels,
     refuse_several_labels,
     row_hashes,
 )
 from ._codes import ClassLayout
-from ._parts import Arrangement, SamplesInParts, by_part, checksum, take_rows
+from ._hash_ranges import CanonicalOrder, PartRows, canonical_order
+from ._leave_one_out import places_left_out
+from ._parts import Arrangement, SamplesInParts
 
-# Rows that may be equal are compared in groups of about this many values.
-_VALUES_AT_ONCE = 1 << 25
+# Weights that are integers, and below this in all, are added without rounding.
+_EXACT_INTEGERS = 2.0**53
+
+
+class _PartTold(NamedTuple):
+    """What is to be known of a part that was read.
+
+    `n_weighted` is the number of distinct rows that carry weight; the weights add up to
+    `weight`, or to infinity where some are not integers.
+    """
+
+    n_rows: int
+    n_weighted: int
+    checksum: int
+    found: np.ndarray
+    weight: float
 
 
 def read_chunks(
@@ -36,92 +58,136 @@ def read_chunks(
 ) -> SamplesInParts:
     """Read the chunks of X, resolve conflicts, and set what `fit` learns of the input.
 
-    `y` and `sample_weight` may be dask arrays or others. To this process come a hash
-    and a class number of each row, and the rows that may equal another.
+    `y` and `sample_weight` may be dask arrays or others.
     """
     refuse_several_labels(y, estimator)
     workers = DaskWorkers()
     X = in_row_chunks(X)
     blocks = X.to_delayed().ravel().tolist()
-    names, labels_of_blocks = _labels_of_blocks(workers, X, blocks, y)
-    read = workers.gather(_read, blocks, labels_of_blocks)
-    hashes = np.concatenate([hashes for hashes, *_ in read])
-    checksums = [checksum(hashes) for hashes, *_ in read]
-    found, labels = _class_numbers([labels for _, *labels in read])
-    offsets = np.cumsum([0] + [len(hashes) for hashes, *_ in read])
-    del read
-    if len(hashes) == 0:
+    names, labels, weights = _columns_of_blocks(workers, X, blocks, y, sample_weight)
+    workers.settle(blocks, workers.homes(blocks))
+    rows = workers.keep(_read, blocks, labels, weights)
+    told = workers.gather(_told, rows)
+    homes = workers.homes(rows)
+    workers.settle(rows, homes)
+    workers.settle(blocks, homes)
+    offsets = np.cumsum([0] + [part.n_rows for part in told])
+    if offsets[-1] == 0:
         raise ValueError("Found array with 0 samples while a minimum of 1 is required.")
-    weights = _weights(sample_weight, len(hashes))
+    if not any(part.n_weighted for part in told):
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    found = np.unique(np.concatenate([p.found for p in told if len(p.found)]))
     parts = workers.tasks(_samples, [blocks])
-
-    def take(rows):
-        return take_rows(workers, parts, offsets, rows)
-
-    rows, resolved, n_conflicts, owners = _distinct(hashes, labels, weights, take)
-    del hashes
-    estimator._report_conflicts(n_conflicts)
-    # A class that lost all its rows to others is not there.
-    present = np.unique(resolved)
-    estimator.classes_ = (found if names is None else names[found])[present]
-    estimator.n_features_in_ = int(X.shape[1])
-    estimator.__dict__.pop("feature_names_in_", None)
-    changes = _changes(rows, resolved, labels, offsets)
-    arrangements = workers.keep(
-        _arrange, labels_of_blocks, *changes, given=(found, present)
+    workers.settle(parts, homes)
+    adds_weights = sum(part.weight for part in told) < _EXACT_INTEGERS
+    n_rows, n_features = int(offsets[-1]), int(X.shape[1])
+    order = canonical_order(
+        workers, parts, rows, n_rows, n_features, found, adds_weights
     )
-    resolved = np.searchsorted(present, resolved)
-    by_label = np.argsort(_narrow(resolved), kind="stable")
-    ballots = None
-    if owners is not None and estimator._leaves_out:
-        ballots = _ballots(rows[by_label], owners, labels, weights, present)
-    return SamplesInParts(
+    estimator._report_conflicts(order.n_conflicts)
+    # A class that lost all its rows to others is not there.
+    present = np.flatnonzero(order.sizes)
+    estimator.classes_ = (found if names is None else names[found])[present]
+    estimator.n_features_in_ = n_features
+    estimator.__dict__.pop("feature_names_in_", None)
+    arrangements = workers.keep(_arranged, rows, order.ranks, given=(present,))
+    workers.settle(arrangements, homes)
+    samples = SamplesInParts(
         workers=workers,
         parts=parts,
         arrangements=arrangements,
-        checksums=checksums,
+        checksums=[part.checksum for part in told],
         offsets=offsets,
-        rows=rows[by_label],
-        sizes=np.bincount(resolved, minlength=len(present)),
-        n_features=int(X.shape[1]),
-        n_conflicts=n_conflicts,
-        ballots=ballots,
+        sizes=order.sizes[present],
+        n_features=n_features,
+        n_conflicts=order.n_conflicts,
     )
+    return replace(samples, left_out=_left_out(estimator, samples, order, present))
 
 
-def _labels_of_blocks(workers: DaskWorkers, X, blocks, y) -> tuple[Any, list]:
-    """Return the labels of each block, and the names if they are only numbers."""
-    if is_dask_array(y):
-        lengths, lengths_of_y = X.chunks[0], y.chunks[0]
-        known = not np.isnan(sum(lengths) + sum(lengths_of_y))
-        if known and sum(lengths) != sum(lengths_of_y):
-            _raise_inconsistent(sum(lengths), sum(lengths_of_y))
-        if known:
-            y = y.rechunk((lengths, *y.chunks[1:]))
-        elif y.numblocks[0] != X.numblocks[0]:
-            raise ValueError(
-                f"X has {X.numblocks[0]} chunks of rows and y has {y.numblocks[0]}, of "
-                "unknown sizes; call compute_chunk_sizes() on both."
-            )
-        return None, y.to_delayed().ravel().tolist()
-    y = column_or_1d(y, warn=True)
-    with finite_for_certain():
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-    names, numbers = np.unique(y, return_inverse=True)
+def _columns_of_blocks(workers, X, blocks, y, sample_weight) -> tuple[Any, list, list]:
+    """Return the labels and weights of each block.
+
+    Labels in memory become numbers, and their names are returned as well.
+    """
     lengths = X.chunks[0]
-    if np.isnan(sum(lengths)):
-        lengths = workers.gather(len, blocks)
-    if sum(lengths) != len(y):
-        _raise_inconsistent(sum(lengths), len(y))
-    return names, np.split(_narrow(numbers), np.cumsum(lengths)[:-1])
+    in_memory = not is_dask_array(y) or not (
+        sample_weight is None or is_dask_array(sample_weight)
+    )
+    if in_memory and np.isnan(sum(lengths)):
+        lengths = tuple(workers.gather(len, blocks))
+    borders = np.cumsum(lengths)
+    names = None
+    if is_dask_array(y):
+        labels = _divided(X, lengths, y, "y")
+    else:
+        y = column_or_1d(y, warn=True)
+        with finite_for_certain():
+            assert_all_finite(y, input_name="y")
+            check_classification_targets(y)
+        names, numbers = np.unique(y, return_inverse=True)
+        if sum(lengths) != len(y):
+            _raise_inconsistent(sum(lengths), len(y))
+        labels = np.split(_narrow(numbers), borders[:-1])
+    weights: list = [None] * len(blocks)
+    if sample_weight is None:
+        pass
+    elif is_dask_array(sample_weight):
+        weights = _divided(X, lengths, sample_weight, "sample_weight")
+    else:
+        n_rows = int(sum(lengths))
+        with finite_for_certain():
+            sample_weight = _check_sample_weight(
+                sample_weight,
+                np.broadcast_to(0.0, (n_rows, 1)),
+                dtype=np.float64,
+                ensure_non_negative=True,
+            )
+        weights = np.split(sample_weight, borders[:-1])
+    return names, labels, weights
 
 
-def _raise_inconsistent(n_rows, n_labels) -> None:
+def _divided(X, lengths: Sequence, column, name: str) -> list:
+    """Return the blocks of a dask array of one item for each row of X."""
+    of_column = column.chunks[0]
+    if not np.isnan(sum(lengths) + sum(of_column)):
+        if sum(lengths) != sum(of_column):
+            _raise_inconsistent(sum(lengths), sum(of_column))
+        column = column.rechunk((tuple(lengths), *column.chunks[1:]))
+    elif column.numblocks[0] != X.numblocks[0]:
+        raise ValueError(
+            f"X has {X.numblocks[0]} chunks of rows and {name} has "
+            f"{column.numblocks[0]}, of unknown sizes; call compute_chunk_sizes() on "
+            "both."
+        )
+    return column.to_delayed().ravel().tolist()
+
+
+def _raise_inconsistent(n_rows, n_items) -> None:
     raise ValueError(
         "Found input variables with inconsistent numbers of samples: "
-        f"[{n_rows}, {n_labels}]"
+        f"[{n_rows}, {n_items}]"
     )
+
+
+def _left_out(estimator, samples: SamplesInParts, order: CanonicalOrder, present):
+    """Return which samples will be left out, and their votes; None if none will be."""
+    most = estimator._most_left_out(samples)
+    if not most:
+        return None
+    places = places_left_out(samples.n_samples, most)
+    votes = order.votes_at(places)
+    if votes is not None:
+        kept = np.flatnonzero(np.isin(votes.labels, present))
+        votes = Ballots(
+            votes.rows[kept],
+            np.searchsorted(present, votes.labels[kept]),
+            votes.weights[kept],
+        )
+    return places, votes
+
+
+# What is done where a part is.
 
 
 def _samples(block):
@@ -136,8 +202,8 @@ def _samples(block):
     return canonical_csr(X) if sparse.issparse(X) else X
 
 
-def _read(block, labels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return a hash of each row, the labels there are, and which of them each has."""
+def _read(block, labels, weights) -> PartRows:
+    """Return the distinct rows of a part with the labels they have."""
     with finite_for_certain():
         X = _samples(block)
         y = column_or_1d(labels)
@@ -145,8 +211,16 @@ def _read(block, labels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         check_consistent_length(X, y)
         if len(y):
             check_classification_targets(y)
-    found, numbers = np.unique(y, return_inverse=True)
-    return row_hashes(X), found, _narrow(numbers)
+        if weights is not None:
+            weights = _check_sample_weight(
+                weights,
+                np.broadcast_to(0.0, (len(y), 1)),
+                dtype=np.float64,
+                ensure_non_negative=True,
+                allow_all_zero_weights=True,
+            )
+    found, numbers = number_labels(y)
+    return PartRows.of(X, row_hashes(X), _narrow(numbers), found, weights)
 
 
 def _narrow(numbers: np.ndarray) -> np.ndarray:
@@ -154,118 +228,28 @@ def _narrow(numbers: np.ndarray) -> np.ndarray:
     return numbers.astype(np.min_scalar_type(numbers.max(initial=0)))
 
 
-def _class_numbers(labels: list) -> tuple[np.ndarray, np.ndarray]:
-    """Return all labels there are, and which of them each row has.
-
-    `labels` holds for each part the labels found there, and which of these each of its
-    rows has.
-    """
-    found = np.unique(np.concatenate([here for here, _ in labels if len(here)] or [[]]))
-    dtype = np.min_scalar_type(max(len(found), 1))
-    numbers = [
-        (np.searchsorted(found, here)[numbers] if len(here) else numbers).astype(dtype)
-        for here, numbers in labels
-    ]
-    return found, np.concatenate(numbers)
+def _told(rows: PartRows) -> _PartTold:
+    weight = 0.0
+    if rows.votes is not None:
+        of_votes = rows.votes.weights
+        are_integers = bool((of_votes == np.floor(of_votes)).all())
+        weight = float(of_votes.sum()) if are_integers else np.inf
+    n_weighted = len(rows.rows)
+    return _PartTold(rows.n_rows, n_weighted, rows.checksum, rows.found, weight)
 
 
-def _weights(sample_weight, n_samples: int) -> np.ndarray | None:
-    if sample_weight is None:
-        return None
-    if is_dask_array(sample_weight):
-        sample_weight = sample_weight.compute()
-    return _check_sample_weight(
-        sample_weight,
-        np.broadcast_to(0.0, (n_samples, 1)),
-        dtype=np.float64,
-        ensure_non_negative=True,
-    )
-
-
-def _ballots(rows, owners, labels, weights, present) -> Ballots:
-    """Return the labels that the samples `rows` had before they were resolved."""
-    places = np.full(len(owners), -1, dtype=np.intp)
-    places[rows] = np.arange(len(rows))
-    # A class that lost all its rows to others is not there.
-    voters = np.flatnonzero((owners >= 0) & np.isin(labels, present))
-    return Ballots.none().joined_by(
-        places[owners[voters]],
-        np.searchsorted(present, labels[voters]),
-        np.ones(len(voters)) if weights is None else weights[voters],
-    )
-
-
-def _distinct(hashes, labels, weights, take) -> tuple:
-    """Find the distinct rows and one label for each, as in memory.
-
-    Only rows whose hashes agree can be equal; those are looked at: `take` returns rows
-    by their increasing numbers. Rows of weight zero are left out.
-
-    Returns the first occurrence of each distinct row, in the order of `distinct_rows`,
-    their class numbers, the number of distinct rows with several labels, and for each
-    row the first one that equals it (-1 where it has no weight); None instead of these
-    if each row stands for itself.
-    """
-    order = np.argsort(hashes, kind="stable")
-    if weights is not None:
-        order = order[weights[order] > 0]
-    in_order = hashes[order]
-    equal = in_order[1:] == in_order[:-1]
-    owners = None
-    if weights is not None or equal.any():
-        owners = np.full(len(hashes), -1, dtype=np.intp)
-        owners[order] = order
-    if not equal.any():
-        return order, labels[order], 0, owners
-    assert owners is not None
-    repeated = np.zeros(len(order), dtype=bool)
-    repeated[1:] |= equal
-    repeated[:-1] |= equal
-    rows, resolved = [order[~repeated]], [labels[order[~repeated]]]
-    n_conflicts = 0
-    for members in _groups_at_once(order[repeated], in_order[repeated], take):
-        first, inverse = distinct_rows(take(members))
-        votes = None if weights is None else weights[members]
-        chosen, n = resolve_labels(inverse, labels[members], votes, len(first))
-        owners[members] = members[first][inverse]
-        rows.append(members[first])
-        resolved.append(chosen)
-        n_conflicts += n
-    all_rows = np.concatenate(rows)
-    by_hash = np.argsort(hashes[all_rows], kind="stable")
-    return all_rows[by_hash], np.concatenate(resolved)[by_hash], n_conflicts, owners
-
-
-def _groups_at_once(rows, hashes, take):
-    """Yield rows, increasing, so that those of equal hash come together."""
-    step = max(1, _VALUES_AT_ONCE // max(1, take(rows[:1]).shape[1]))
-    starts = np.flatnonzero(np.concatenate(([True], hashes[1:] != hashes[:-1])))
-    start = 0
-    while start < len(rows):
-        later = np.searchsorted(starts, start + step)
-        stop = int(starts[later]) if later < len(starts) else len(rows)
-        yield np.sort(rows[start:stop])
-        start = stop
-
-
-def _changes(rows, resolved, labels, offsets) -> tuple[list, list, list]:
-    """Return for each part what `_arrange` does not find in its labels."""
-    kept = np.zeros(offsets[-1], dtype=bool)
-    kept[rows] = True
-    dropped = by_part(np.flatnonzero(~kept), offsets)
-    changed = np.flatnonzero(labels[rows] != resolved)
-    changed = changed[np.argsort(rows[changed])]
-    changed_rows = by_part(rows[changed], offsets)
-    borders = np.cumsum([len(part) for part in changed_rows])[:-1]
-    return dropped, changed_rows, np.split(resolved[changed], borders)
-
-
-def _arrange(labels, dropped, changed, new_labels, found, present) -> Arrangement:
-    """Sort the rows of a part by class, without those that are dropped."""
-    numbers = np.searchsorted(found, column_or_1d(labels))
-    numbers[changed] = new_labels
-    rows = np.delete(np.arange(len(numbers), dtype=np.int32), dropped)
-    numbers = np.searchsorted(present, numbers[rows])
-    by_class = np.argsort(_narrow(numbers), kind="stable")
-    sizes = np.bincount(numbers, minlength=len(present))
-    return Arrangement(rows[by_class], ClassLayout(sizes))
+def _arranged(rows: PartRows, ranks: tuple, present: np.ndarray) -> Arrangement:
+    """Sort the rows of a part by class, without those that equal others before."""
+    of_all, labels = ranks
+    kept = np.flatnonzero(of_all < np.iinfo(of_all.dtype).max)
+    places = rows.rows[kept]
+    sizes = np.bincount(labels[kept], minlength=present[-1] + 1)[present]
+    # By row, and then by class: short integers are sorted by their digits.
+    none = np.iinfo(labels.dtype).max
+    labels_of_rows = np.full(rows.n_rows, none, dtype=labels.dtype)
+    labels_of_rows[places] = labels[kept]
+    ranks_of_rows = np.empty(rows.n_rows, dtype=of_all.dtype)
+    ranks_of_rows[places] = of_all[kept]
+    by_class = np.argsort(labels_of_rows, kind="stable")[: len(kept)]
+    by_class = by_class.astype(np.int32)
+    return Arrangement(by_class, ClassLayout(sizes), ranks_of_rows[by_class])

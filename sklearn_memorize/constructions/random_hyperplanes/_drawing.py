@@ -408,9 +408,9 @@ class HyperplaneStream(SeededStream):
 # Which hyperplanes come first.
 
 
-def representatives(rows: np.ndarray) -> np.ndarray:
-    """Return a few of the rows, whose order is to depend on their content alone."""
-    return np.sort(rows[:: -(-len(rows) // _BALANCE_SAMPLES)])
+def representatives(n_samples: int) -> np.ndarray:
+    """Return a few of the samples, told by their place among all."""
+    return np.arange(0, n_samples, -(-n_samples // _BALANCE_SAMPLES))
 
 
 def most_balanced_first(layer: HyperplaneLayer, X) -> HyperplaneLayer:

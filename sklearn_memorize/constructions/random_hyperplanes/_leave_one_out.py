@@ -33,7 +33,7 @@ from ...kernels._memory import check_room
 from ...kernels._threads import run_in_threads
 from ._codes import mean_margins
 from ._network import Calibration, Covering
-from ._samples import Samples
+from ._samples import Samples, labels_at
 
 # Numbers of votes to choose from.
 VOTES = np.array((1, 2, 3, 5, 9, 15, 25, 40, 64))
@@ -70,7 +70,8 @@ class LeftOutCodes:
         of_all, seconds = np.full(len(masks), -1), bounds.copy()
         some = np.arange(len(masks))
         if _FEW * len(places) <= samples.n_samples:  # they set few of the bounds
-            some = _set_by(words, samples.labels[places], masks, bounds, starts)
+            labels = labels_at(samples.sizes, places)
+            some = _set_by(words, labels, masks, bounds, starts)
         smallest, second, setters = samples.two_smallest_counts(
             codes, masks[some], np.searchsorted(some, starts)
         )
@@ -127,7 +128,8 @@ def leave_one_out(
         (n_threads + 2) * 8 * len(places) * n_classes * len(VOTES),
         f"The votes of {n_classes} classes where {len(places):,} samples are left out",
     )
-    rows, labels = samples.rows[places], samples.labels[places]
+    rows = samples.row_numbers_at(places)
+    labels = labels_at(samples.sizes, places)
 
     def votes_of(draw) -> np.ndarray:
         return _votes_without(draw.covering, draw.centers, draw.left_out, rows, labels)

@@ -8,7 +8,7 @@ reads its input.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -25,8 +25,10 @@ from ...kernels._memory import blocks_of_rows
 from ._codes import ClassLayout, is_set
 from ._covers import (
     Cover,
+    DrawingOrder,
     cover_greedily,
     cover_in_drawing_order,
+    cover_largest_first,
     without_spare_neurons,
 )
 from ._drawing import (
@@ -46,12 +48,9 @@ _LARGEST_EXPONENT = 30
 class Samples(Protocol):
     """Samples, wherever they are.
 
-    `rows` are their row numbers, sorted by class and then by content; `sizes` is the
-    number of samples of each class.
+    They are sorted by class and then by content: a sample is told by its place there,
+    or by its rank within its class. `sizes` is the number of samples of each class.
     """
-
-    @property
-    def rows(self) -> np.ndarray: ...
 
     @property
     def sizes(self) -> np.ndarray: ...
@@ -62,14 +61,13 @@ class Samples(Protocol):
     @property
     def n_conflicts(self) -> int: ...
 
-    @property
-    def labels(self) -> np.ndarray:
-        """Class number of each of `rows`."""
+    def row_numbers_at(self, samples: np.ndarray) -> np.ndarray:
+        """Return the row numbers of some samples, told by their place."""
 
     def label_weights(self, samples: np.ndarray) -> np.ndarray:
-        """Return the total weight of each label of some samples, told by their place.
+        """Return the total weight of each label of samples that are left out.
 
-        The shape is (n_samples, n_classes).
+        They are told by their place. The shape is (n_samples, n_classes).
         """
 
     def enclosing_ball(self, center: bool, n_threads: int) -> Ball:
@@ -81,21 +79,39 @@ class Samples(Protocol):
     def encode(self, layer: HyperplaneLayer, activation: str, n_threads: int) -> Any:
         """Return the codes of the samples, or what stands for them."""
 
-    def cover(self, codes, number: int, order: np.ndarray, greedy: bool) -> Cover:
-        """Cover a class whose samples are drawn in an order, by codes of `encode`."""
+    def cover(
+        self,
+        codes,
+        orders: Sequence[DrawingOrder],
+        greedy: bool,
+        part: Callable,
+        n_threads: int,
+    ) -> list[Cover]:
+        """Cover some classes by codes of `encode`, with an order of drawing for each.
+
+        Each is covered within `part(number)`, a task that is reported. Samples of a
+        class are told in covers in a way of these samples' own, which `row_numbers` and
+        `to_separate` know.
+        """
+
+    def row_numbers(self, number: int, members: np.ndarray) -> np.ndarray:
+        """Return the row numbers of samples of a class that a cover tells."""
 
     def without_spare_neurons(self, codes, covers: list[Cover], classes) -> list[Cover]:
         """Drop neurons of some classes that the others make needless."""
 
-    def unseparated(self, codes, missed: dict[int, np.ndarray]) -> np.ndarray:
-        """Return the row numbers of samples that keep others from being covered.
+    def to_separate(
+        self, codes, missed: dict[int, np.ndarray], is_all: bool
+    ) -> tuple[Any, np.ndarray, np.ndarray]:
+        """Return samples that are missed, and those that keep them from being covered.
 
-        `missed` are the ranks, within each class, of samples that no neuron covers;
-        the samples are of other classes than these.
+        `missed` are the samples of each class that no neuron covers. With `is_all` the
+        others are all samples. Returns the rows in order, their class numbers, and
+        which are missed.
         """
 
     def take(self, samples: np.ndarray) -> Any:
-        """Return the rows of some samples, told by their place among `rows`."""
+        """Return the rows of some samples, told by their place."""
 
     def words(self, codes, samples: np.ndarray) -> np.ndarray:
         """Return the bits of some samples, told by their place, as packed words."""
@@ -186,7 +202,9 @@ class SamplesInMemory:
         The shape is (n_samples, n_classes). Weights so large that a sum of them might
         lose what is as small as one are all divided by a power of two.
         """
-        return label_weights(self, samples)
+        ballots = self.ballots and self.ballots.of_rows(samples, self.n_samples)
+        labels = labels_at(self.sizes, samples)
+        return weights_of_labels(labels, ballots, len(self.sizes))
 
     def enclosing_ball(self, center: bool, n_threads: int) -> Ball:
         """Return the ball around their mean, or around the origin, that holds them."""
@@ -194,7 +212,8 @@ class SamplesInMemory:
 
     def most_balanced_first(self, layer: HyperplaneLayer) -> HyperplaneLayer:
         """Sort hyperplanes by how evenly they divide the samples."""
-        return most_balanced_first(layer, self.X[representatives(self.rows)])
+        rows = np.sort(self.rows[representatives(self.n_samples)])
+        return most_balanced_first(layer, self.X[rows])
 
     def encode(self, layer: HyperplaneLayer, activation: str, n_threads: int):
         """Return the codes of the samples, each class in tiles of its own."""
@@ -203,10 +222,32 @@ class SamplesInMemory:
             self.X, self.rows, positions, n_positions, activation, n_threads
         )
 
-    def cover(self, codes, number: int, order: np.ndarray, greedy: bool) -> Cover:
-        """Cover a class whose samples are drawn in an order."""
+    def row_numbers_at(self, samples: np.ndarray) -> np.ndarray:
+        """Return the row numbers of some samples, told by their place."""
+        return self.rows[samples]
+
+    def cover(
+        self,
+        codes,
+        orders: Sequence[DrawingOrder],
+        greedy: bool,
+        part: Callable,
+        n_threads: int,
+    ) -> list[Cover]:
+        """Cover some classes, whose samples are told by their ranks."""
         strategy = cover_greedily if greedy else cover_in_drawing_order
-        return strategy(codes, self.layout.tiles[number], order)
+        of_class = {order.number: order for order in orders}
+
+        def cover_one(number: int) -> Cover:
+            order = of_class[number].all_ranks()
+            with part(number):
+                return strategy(codes, self.layout.tiles[number], order)
+
+        return cover_largest_first(cover_one, list(of_class), self.sizes, n_threads)
+
+    def row_numbers(self, number: int, members: np.ndarray) -> np.ndarray:
+        """Return the row numbers of samples of a class, told by their ranks."""
+        return self.rows[self.sizes[:number].sum() + members]
 
     def without_spare_neurons(self, codes, covers: list[Cover], classes) -> list[Cover]:
         """Drop neurons of some classes that the others make needless."""
@@ -215,14 +256,20 @@ class SamplesInMemory:
             for number, cover in zip(classes, covers, strict=True)
         ]
 
-    def unseparated(self, codes, missed: dict[int, np.ndarray]) -> np.ndarray:
-        """Return the row numbers of samples that keep others from being covered."""
-        found = [
-            unseparated_samples(codes, self.layout, number, masks)
-            for number, ranks in missed.items()
-            for masks in [codes.masks(self.layout.tiles[number].start * LANES + ranks)]
-        ]
-        return self.rows[np.unique(np.concatenate(found))]
+    def to_separate(
+        self, codes, missed: dict[int, np.ndarray], is_all: bool
+    ) -> tuple[Any, np.ndarray, np.ndarray]:
+        """Return samples that are missed, and those that are in their way."""
+        first = np.cumsum(self.sizes) - self.sizes
+        is_missed = np.zeros(self.n_samples, dtype=bool)
+        chosen = np.full(self.n_samples, is_all)
+        for number, ranks in missed.items():
+            is_missed[first[number] + ranks] = True
+            if not is_all:
+                masks = codes.masks(self.layout.tiles[number].start * LANES + ranks)
+                chosen[unseparated_samples(codes, self.layout, number, masks)] = True
+        chosen |= is_missed
+        return self.X[self.rows[chosen]], self.labels[chosen], is_missed[chosen]
 
     def take(self, samples: np.ndarray):
         """Return the rows of some samples, told by their place among `rows`."""
@@ -271,19 +318,27 @@ class SamplesInMemory:
         return np.concatenate(missed)
 
 
-def label_weights(samples, places: np.ndarray) -> np.ndarray:
-    """Return the total weight of each label of some samples: see `Samples`.
+def labels_at(sizes: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the class numbers of samples told by their place."""
+    return np.searchsorted(np.cumsum(sizes), places, side="right")
 
-    Where weights are as large as doubles get, they are all divided by the same number.
+
+def weights_of_labels(
+    labels: np.ndarray, ballots: Ballots | None, n_classes: int
+) -> np.ndarray:
+    """Return the total weight of each label of some samples, one row for each.
+
+    `ballots` are all votes of these samples; if it is None, each has one for its label,
+    of weight 1. Where weights are as large as doubles get, they are all divided by the
+    same number.
     """
-    weights = np.zeros((len(places), len(samples.sizes)))
-    if samples.ballots is None:
-        weights[np.arange(len(places)), samples.labels[places]] = 1.0
+    weights = np.zeros((len(labels), n_classes))
+    if ballots is None:
+        weights[np.arange(len(labels)), labels] = 1.0
     else:
-        here = samples.ballots.of_rows(places, samples.n_samples)
-        largest = math.frexp(float(here.weights.max(initial=0.0)))[1]
-        votes = np.ldexp(here.weights, min(0, _LARGEST_EXPONENT - largest))
-        np.add.at(weights, (here.rows, here.labels), votes)
+        largest = math.frexp(float(ballots.weights.max(initial=0.0)))[1]
+        votes = np.ldexp(ballots.weights, min(0, _LARGEST_EXPONENT - largest))
+        np.add.at(weights, (ballots.rows, ballots.labels), votes)
     return weights
 
 
@@ -295,7 +350,7 @@ def unseparated_samples(codes, layout: ClassLayout, number: int, masks) -> np.nd
     """
     n_tiles = layout.tiles[-1].stop
     found = np.zeros(n_tiles, dtype=np.uint64)
-    for start in range(0, len(masks), _MASKS_AT_ONCE):
+    for start in range(0, len(masks) if n_tiles else 0, _MASKS_AT_ONCE):
         members = codes.unseparated(
             masks[start : start + _MASKS_AT_ONCE], slice(0, n_tiles)
         )

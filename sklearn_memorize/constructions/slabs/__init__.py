@@ -18,9 +18,11 @@ import math
 
 import numpy as np
 
+from .._lower_bounds import curved_samples, threshold_layer
 from .._record import (
     Construction,
     Geometry,
+    LowerBound,
     Paper,
     Prediction,
     general_position,
@@ -54,6 +56,11 @@ def predict_size(geometry: Geometry, estimator) -> Prediction:
     )
 
 
+def lower_bounds(geometry: Geometry, estimator) -> tuple[LowerBound, ...]:
+    """Return the fewest hyperplanes on these labels, and in the worst case."""
+    return threshold_layer(geometry) + curved_samples(geometry)
+
+
 def _size_of_ramps(geometry: Geometry, estimator) -> Prediction:
     """Return the size of 4 ceil(N / d) units, for one target."""
     n_units = 4 * math.ceil(geometry.n_samples / geometry.n_features)
@@ -81,4 +88,5 @@ CONSTRUCTION = Construction(
     ),
     code=(find_slabs, SlabNetwork, build_ramp_network, RampNetwork),
     predict_size=predict_size,
+    lower_bounds=lower_bounds,
 )

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..._estimator._callbacks import Progress
 from ..._estimator._messages import INSTEAD, listed
+from ..._estimator._radius import CertifiedRadiusMixin
 from ..._estimator._regressor import BaseMemorizingRegressor
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
@@ -16,7 +17,7 @@ from ._construction import build_slab_network
 from ._ramps import build_ramp_network
 
 
-class SlabClassifier(GeneralPositionClassifier):
+class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
     """Memorize by slabs around hyperplanes through d samples each.
 
     Every class but the largest is cut into groups of d samples. Through each group
@@ -91,6 +92,9 @@ class SlabClassifier(GeneralPositionClassifier):
     gets one that looks at a single feature, which needs no rounding, and if even that
     fails, `fit` raises an `InterpolationError` that names the samples.
 
+    **Certified radius.** `certified_radius` is the distance to the nearest border of a
+    slab.
+
     **Test data.** The theorem promises nothing about other points. Slabs are thin and
     unbounded: nearly everything outside the training set is given to the largest
     class, or to a class whose slab happens to pass.
@@ -137,6 +141,9 @@ class SlabClassifier(GeneralPositionClassifier):
             "classes, up to rounding. Set degenerate='split' to use smaller groups, "
             "or perturb the data."
         )
+
+    def _radii(self, X, numbers, metric):
+        return self.network_.certified_radii(X, numbers, metric)
 
 
 class SlabRegressor(BaseMemorizingRegressor):

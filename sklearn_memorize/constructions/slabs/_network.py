@@ -76,6 +76,36 @@ class SlabNetwork(LayeredNetwork):
         blocks = blocks_of_rows(X.shape[0], max(self._normals.shape))
         return np.concatenate([self._class_units(X[block]) for block in blocks])
 
+    def certified_radii(self, X, labels, metric: str) -> np.ndarray:
+        """Return the distance of each row to the nearest border of a slab.
+
+        It is rounded downwards, as `forward` may round values up or down.
+        """
+        blocks = blocks_of_rows(X.shape[0], max(self._normals.shape))
+        return np.concatenate([self._to_borders(X[block], metric) for block in blocks])
+
+    def _to_borders(self, rows, metric) -> np.ndarray:
+        rows = rows.toarray() if sparse.issparse(rows) else rows
+        sizes = np.abs(self._normals)
+        if metric == "chebyshev":
+            norms = sizes.sum(axis=1)
+        else:
+            norms = np.sqrt(np.square(sizes).sum(axis=1))
+        # A sum of d products is wrong by d + 1 roundings of the sum of the sizes, here
+        # and at a point of the ball, where these are larger by norm times radius.
+        unit = (rows.shape[1] + 8) * 2.0**-52
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            values = kernels.ordered_product(rows, self._normals)
+            near = np.fmin(np.abs(values - self._lower), np.abs(values - self._upper))
+            error = unit * kernels.ordered_product(np.abs(rows), sizes)
+            error += unit * (np.abs(values) + near)
+            distances = (near - 4 * error) / norms * (1 - 8 * unit)
+        distances[:, norms == 0] = np.inf
+        radii = np.nan_to_num(distances, nan=0.0, posinf=np.inf).min(
+            axis=1, initial=np.inf
+        )
+        return np.maximum(radii, 0.0)
+
     def _class_units(self, rows) -> np.ndarray:
         rows = rows.toarray() if sparse.issparse(rows) else rows
         with np.errstate(over="ignore", invalid="ignore"):  # far from all samples

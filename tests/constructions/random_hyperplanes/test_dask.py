@@ -354,22 +354,148 @@ def doubled(seed=0):
 @pytest.mark.filterwarnings(
     "ignore::sklearn_memorize.exceptions.ConflictingLabelsWarning"
 )
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("step", [1 << 25, 100])
+@pytest.mark.parametrize("weights", [None, "integers", "fractions", "of some chunks"])
+@pytest.mark.parametrize("ranges", ["one", "many"])
 @pytest.mark.parametrize("hyperplanes", ["random", "adapted"])
 def test_duplicates_and_conflicts_in_chunks(
-    threads, monkeypatch, weighted, step, hyperplanes
+    threads, request, weights, ranges, hyperplanes
 ):
-    monkeypatch.setattr(
-        "sklearn_memorize.constructions.random_hyperplanes._dask_samples._VALUES_AT_ONCE",
-        step,
-    )
+    if ranges == "many":
+        request.getfixturevalue("many_ranges")
     X, y = doubled()
-    weights = np.random.default_rng(1).integers(0, 3, 600) if weighted else None
+    generator = np.random.default_rng(1)
+    if weights == "integers":
+        weights = generator.integers(0, 3, 600)
+    elif weights == "fractions":  # sums of these depend on their order
+        weights = generator.random(600)
+    elif weights == "of some chunks":
+        weights = (np.arange(600) // 250 == 1) * generator.choice([0.1, 1.0, 1e30], 600)
     model = classifier(hyperplanes=hyperplanes, n_draws=2)
     local = content(model.fit(X, y, weights))
     assert model.n_conflicts_ > 10
     assert content(model.fit(in_chunks(X, (250, 250, 100)), y, weights)) == local
+    if weights is not None:
+        weights = da.from_array(weights, chunks=77)
+        assert content(model.fit(in_chunks(X, (250, 250, 100)), y, weights)) == local
+
+
+@pytest.fixture
+def many_ranges(monkeypatch):
+    """Divide the hashes of a few rows into ranges, and compare few values at once."""
+    from sklearn_memorize.constructions.random_hyperplanes import _hash_ranges
+
+    monkeypatch.setattr(_hash_ranges, "_ROWS_OF_A_RANGE", 100)
+    monkeypatch.setattr(_hash_ranges, "_VALUES_AT_ONCE", 100)
+
+
+@pytest.mark.parametrize("sizes", CHUNKS, ids=lambda sizes: f"{len(sizes)}-chunks")
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"n_draws": 3},
+        {"hyperplanes": "adapted", "n_draws": 2},
+        {"activation": "relu", "n_draws": 1},
+        {"min_hyperplanes": 4, "n_draws": 1},
+        {"min_hyperplanes": 4, "separating_hyperplanes": False, "n_draws": 2},
+        {"n_hyperplanes": 20, "n_draws": 2},
+    ],
+    ids=repr,
+)
+@pytest.mark.filterwarnings("ignore::sklearn_memorize.exceptions.InterpolationWarning")
+def test_large_classes_in_many_ranges_lead_to_the_network_of_the_fit_in_memory(
+    threads, many_ranges, monkeypatch, digits, sizes, parameters
+):
+    from sklearn_memorize.constructions.random_hyperplanes import _adapted, _covers
+
+    model = classifier(**parameters)
+    permuted = content(model.fit(*digits))
+    monkeypatch.setattr(_covers, "MOST_PERMUTED", 20)
+    monkeypatch.setattr(_adapted, "MOST_PERMUTED", 20)
+    local = content(model.fit(*digits))
+    assert local != permuted
+    assert content(model.fit(in_chunks(digits[0], sizes), digits[1])) == local
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000, 70_000])
+def test_turns_are_the_order_of_drawing(size):
+    from sklearn_memorize.constructions.random_hyperplanes._covers import DrawingOrder
+
+    order = DrawingOrder(7, 3, size)
+    ranks = np.arange(size)
+    by_turn = order.all_ranks()
+    np.testing.assert_array_equal(np.sort(by_turn), ranks)
+    np.testing.assert_array_equal(np.argsort(order.turns(ranks)), by_turn)
+    some = ranks[::-3]
+    np.testing.assert_array_equal(order.turns(some), order.turns(ranks)[some])
+    if size > 2:
+        other = DrawingOrder(7, 4, size).all_ranks()
+        assert (other != by_turn).any()
+
+
+def test_rows_that_repeat_in_all_chunks_are_sent_once_a_chunk(threads, monkeypatch):
+    """Rows are compared within their chunks first."""
+    from sklearn_memorize.constructions.random_hyperplanes import _hash_ranges
+
+    merged = []
+    before = _hash_ranges._merged
+
+    def seen(*arguments):
+        merged.append(before(*arguments))
+        return merged[-1]
+
+    monkeypatch.setattr(_hash_ranges, "_merged", seen)
+    X = np.tile(np.arange(12.0).reshape(6, 2), (100, 1))
+    y = np.tile(np.arange(6) % 2, 100)
+    local = content(classifier().fit(X, y))
+    assert content(classifier().fit(in_chunks(X, (300, 300)), y)) == local
+    assert sum(of_range.n_rows for of_range in merged) == 12
+
+
+def test_weights_that_are_all_zero_are_refused_for_chunks(threads, digits):
+    X, y = in_chunks(digits[0], (300, 300)), digits[1]
+    weights = np.zeros(600)
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        classifier().fit(X, y, weights)
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        classifier().fit(X, y, da.from_array(weights, chunks=300))
+
+
+class Largest:
+    """Tell sizes of what comes back to the process that calls `fit`."""
+
+    def __init__(self):
+        self.n_bytes = 0
+
+    def __call__(self, work):
+        def measured(*arguments, **options):
+            result = work(*arguments, **options)
+            self.n_bytes = max(self.n_bytes, dask.sizeof.sizeof(result))
+            return result
+
+        return measured
+
+
+@pytest.mark.parametrize("hyperplanes", ["random", "adapted"])
+def test_what_comes_back_does_not_grow_with_the_rows(threads, monkeypatch, hyperplanes):
+    import dask.base
+
+    largest = Largest()
+    monkeypatch.setattr(dask, "compute", largest(dask.compute))
+    monkeypatch.setattr(dask.base, "compute", largest(dask.base.compute))
+    found = []
+    for n_samples in (4000, 16_000):
+        X = np.random.default_rng(0).uniform(-1, 1, (n_samples, 2))
+        y = X[:, 0] * X[:, 1] > 0
+        X += 0.2 * np.sign(X)
+        largest.n_bytes = 0
+        chunks = da.from_array(X, chunks=(n_samples // 4, 2))
+        model = classifier(
+            hyperplanes=hyperplanes, n_draws=2, min_hyperplanes=256, n_left_out=300
+        )
+        model.fit(chunks, da.from_array(y, chunks=n_samples // 4))
+        assert model.interpolates_
+        found.append(largest.n_bytes)
+    assert found[1] < 1.2 * found[0]
 
 
 @pytest.mark.filterwarnings(
@@ -509,6 +635,30 @@ def test_chunks_on_a_cluster(cluster, digits):
     np.testing.assert_array_equal(predicted.compute(), model.predict(X))
 
 
+def test_chunks_stay_where_they_are(cluster):
+    client = distributed.get_client()
+    X = da.random.default_rng(0).uniform(-1, 1, size=(80_000, 2), chunks=(5_000, 2))
+    X = (X + 0.5 * da.sign(X)).persist()  # no sample is near the border
+    y = (X[:, 0] > 0).astype("int8").persist()
+    distributed.wait([X, y])
+    before = client.who_has(X)
+    assert len(set(before.values())) == 2
+    assert classifier(n_draws=3).fit(X, y).interpolates_
+    assert client.who_has(X) == before
+
+
+@pytest.mark.filterwarnings(
+    "ignore::sklearn_memorize.exceptions.ConflictingLabelsWarning"
+)
+def test_hashes_are_shuffled_on_a_cluster(cluster, many_ranges):
+    """In many ranges on two workers, with rows to be compared."""
+    X, y = doubled()
+    model = classifier(n_draws=1)
+    local = content(model.fit(X, y))
+    chunks = da.from_array(X, chunks=(50, 3)).persist()
+    assert content(model.fit(chunks, da.from_array(y, chunks=50))) == local
+
+
 def test_a_killed_worker_does_not_change_a_fit_of_chunks():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((6000, 10))
@@ -580,3 +730,21 @@ def test_chunks_without_rows_leave_labels_what_they_are(labels, empty):
         assert np.array_equal(said, expected)
     scores = model.predict_proba(filtered).compute(scheduler="synchronous")
     assert scores.shape == (0, len(model.classes_))
+
+
+@pytest.mark.parametrize("activation", ["threshold", "relu"])
+def test_chunks_without_a_row_of_their_own_may_leave_samples_unseparated(activation):
+    # The first chunk is empty, all rows of the last one stand in another chunk too.
+    rows = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    X = np.concatenate((rows, rows + 1e-12, rows))
+    y = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0])
+    model = MemorizingClassifier(
+        hyperplanes="random",
+        activation=activation,
+        n_draws=1,
+        min_hyperplanes=2,
+        random_state=0,
+    ).fit(da.from_array(X, chunks=((0, 8, 4), 2)), y)
+    assert model.n_separating_hyperplanes_ > 0
+    assert model.interpolates_
+    np.testing.assert_array_equal(model.predict(X), y)
