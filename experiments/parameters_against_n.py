@@ -114,6 +114,7 @@ CONSTRUCTIONS = {
         as_in_its_theorem(construction), predict_size=construction.predict_size
     )
     for construction in all_constructions()
+    if construction.builds_network
 } | {
     "random hyperplanes, moons": Case(
         MemorizingClassifier(
@@ -202,6 +203,7 @@ def save(rows, folder):
 
 STYLES = {
     "bit extraction": ("#0072B2", "o"),
+    "width 2": ("#882255", "h"),
     "small ReLU": ("#D55E00", "^"),
     "slabs": ("#009E73", "s"),
     "residual": ("#CC79A7", "D"),
@@ -209,6 +211,7 @@ STYLES = {
     "random ReLU": ("#56B4E9", "P"),
     "random hyperplanes": ("#000000", "X"),
     "nearby set": ("#8C8C8C", "*"),
+    "robust": ("#8B4513", "h"),
     "random hyperplanes, moons": ("#000000", "x"),
     "nearby set, moons": ("#8C8C8C", "+"),
 }

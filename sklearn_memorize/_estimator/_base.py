@@ -114,6 +114,11 @@ class BaseMemorizer(
                 self._certify(training, evidence)
         return self
 
+    @property
+    def _built(self):
+        """What `_build` built: a network, or what is evaluated in its place."""
+        return getattr(self, self._built_name)
+
     def _check_room(self, training: TrainingSet) -> None:
         """Raise a MemoryError if the rest of `fit` does not fit into memory."""
         n_bytes = self._bytes_to_build(training)
@@ -176,7 +181,7 @@ class BaseMemorizer(
 
     @abstractmethod
     def _build(self, training: TrainingSet, progress: Progress) -> tuple[dict, Any]:
-        """Return the fitted attributes by name, `network_` among them, and evidence.
+        """Return the fitted attributes by name, `_built_name` among them, and evidence.
 
         The evidence is what `_certify` can use so as not to compute it again, or None.
         """
@@ -279,7 +284,7 @@ class BaseMemorizingClassifier(ClassifierMixin, BaseMemorizer):
 
     def _outputs(self, X) -> np.ndarray:
         """Return one score a class; for two classes one in all may do."""
-        return self.network_.forward(X)
+        return self._built.forward(X)
 
     def _scores(self, X) -> np.ndarray:
         """Return scores of shape (n_samples,) for two classes, else one a class."""

@@ -176,11 +176,12 @@ def for_workers(estimator):
     return lean
 
 
-def lazily(estimator, method: str, X):
+def lazily(estimator, method: str, X, **options):
     """Return what a method of a fitted classifier says of the rows of a dask array.
 
     It is a dask array, not computed yet. The methods are "predict",
-    "decision_function", "predict_proba" and "predict_log_proba".
+    "decision_function", "predict_proba", "predict_log_proba" and "certified_radius";
+    the options are theirs.
     """
     from dask import delayed
 
@@ -199,6 +200,7 @@ def lazily(estimator, method: str, X):
         _answers,
         method,
         shape,
+        options,
         model=delayed(for_workers(estimator), traverse=False, pure=False),
         dtype=dtype,
         chunks=(X.chunks[0], *((size,) for size in shape)),
@@ -207,8 +209,10 @@ def lazily(estimator, method: str, X):
     )
 
 
-def _answers(block, method: str, shape: tuple[int, ...], model) -> np.ndarray:
+def _answers(
+    block, method: str, shape: tuple[int, ...], options: dict, model
+) -> np.ndarray:
     if block.shape[0] == 0:  # its type decides that of all chunks together
         dtype = model.classes_.dtype if method == "predict" else np.float64
         return np.empty((0, *shape), dtype=dtype)
-    return getattr(model, method)(block)
+    return getattr(model, method)(block, **options)

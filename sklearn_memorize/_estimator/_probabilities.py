@@ -106,13 +106,13 @@ def shares(weights: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     leaders = numbers[:, np.newaxis]
     most = np.take_along_axis(weights, leaders, axis=1)
     weights = np.minimum(weights, most)
-    parts = weights / _row_sums(weights)
+    parts = weights / row_sums(weights)
     most = np.take_along_axis(parts, leaders, axis=1)
     stands_before = np.arange(weights.shape[1]) < leaders
     return np.where(stands_before, np.minimum(parts, np.nextafter(most, 0.0)), parts)
 
 
-def _row_sums(values: np.ndarray) -> np.ndarray:
+def row_sums(values: np.ndarray) -> np.ndarray:
     """Add up each row, (n_samples, 1): one half of it to the other, again and again."""
     while values.shape[1] > 1:
         half = values.shape[1] // 2

@@ -22,7 +22,7 @@ class BaseMemorizingRegressor(RegressorMixin, BaseMemorizer):
     """Template of the regressors.
 
     A subclass declares its parameters (among them `conflicts`), and writes `_build`;
-    its network puts out the targets.
+    what it builds puts out the targets.
     """
 
     _conflict_rule = TARGETS
@@ -40,7 +40,7 @@ class BaseMemorizingRegressor(RegressorMixin, BaseMemorizer):
     def _certify(self, training: TrainingSet, evidence: Any = None) -> None:
         largest = np.zeros(self.n_outputs_)
         for block in training.blocks():
-            predicted = self.network_.forward(training.X[training.rows[block]])
+            predicted = self._built.forward(training.X[training.rows[block]])
             errors = np.abs(predicted - training.labels[block])
             largest = np.maximum(largest, errors.max(axis=0))
         low, high = training.labels.min(axis=0), training.labels.max(axis=0)
@@ -72,7 +72,7 @@ class BaseMemorizingRegressor(RegressorMixin, BaseMemorizer):
         """
         check_is_fitted(self)
         X = self._validate_samples(X, reset=False)
-        predicted = self.network_.forward(X)
+        predicted = self._built.forward(X)
         return predicted[:, 0] if self._single_target else predicted
 
     def __sklearn_tags__(self):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 
@@ -19,6 +21,10 @@ _AS_IT_IS = "as it is"
 
 class PersistentMixin(PlainParametersMixin):
     """Store networks as plain arrays; refuse what does not fit when it is read."""
+
+    # The fitted attribute that holds what was built, and what it is.
+    _built_name = "network_"
+    _built_kind: Any = Network
 
     def __getstate__(self):
         state = {name: _stored(value) for name, value in super().__getstate__().items()}
@@ -58,21 +64,23 @@ class PersistentMixin(PlainParametersMixin):
         """Raise a ValueError if fitted attributes are missing or do not fit."""
         missing = {name for name in self._get_param_names() if name not in state}
         if "interpolates_" in state:
-            missing |= {"network_", "n_conflicts_", "n_features_in_"} - state.keys()
+            needed = {self._built_name, "n_conflicts_", "n_features_in_"}
+            missing |= needed - state.keys()
         if missing:
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-        if "network_" not in state:
+        name = self._built_name
+        if name not in state:
             return
-        network = state["network_"]
-        if not isinstance(network, Network):
-            raise ValueError("network_ is not a network")
-        if network.n_inputs != state.get("n_features_in_"):
+        built: Any = state[name]
+        if not isinstance(built, self._built_kind):
+            raise ValueError(f"{name} is not a {self._built_kind.__name__.lower()}")
+        if built.n_inputs != state.get("n_features_in_"):
             raise ValueError(
-                f"its network reads {network.n_inputs} features, and n_features_in_ "
+                f"its network reads {built.n_inputs} features, and n_features_in_ "
                 f"is {state.get('n_features_in_')}"
             )
         if "classes_" in state:
-            _check_classes(state["classes_"], network.widths[-1])
+            _check_classes(state["classes_"], built._n_outputs)
 
 
 def _looks_stored(value) -> bool:

@@ -10,10 +10,13 @@ from scipy import sparse
 from sklearn.utils.sparsefuncs import min_max_axis
 
 from .. import kernels
+from ..exceptions import InterpolationError
 from ..kernels._memory import blocks_of_rows
 
 # Directions lie on a grid of this step, so that the projections of pixels are exact.
 _DIRECTION_STEP = 2.0**-20
+
+REMEDY = "Remove rows that nearly coincide, or raise n_projections."
 
 
 def draw_directions(
@@ -75,3 +78,26 @@ def _project_sparse(X, directions) -> np.ndarray:
         terms = X.data.astype(np.float64) * direction[X.indices]
         projections[:, number] = np.bincount(row_of_entry, terms, X.shape[0])
     return projections
+
+
+def spread_out(X, rng, n_projections: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the random direction along which samples lie farthest apart, and where.
+
+    What counts is the smallest gap in units of the largest position.
+    """
+    directions = draw_directions(X, rng, n_projections)
+    positions = project(X, directions)
+    if len(positions) == 1:
+        return directions[0], positions[:, 0]
+    sorted_positions = np.sort(positions, axis=0)
+    gaps = np.diff(sorted_positions, axis=0).min(axis=0)
+    reach = np.abs(sorted_positions).max(axis=0)
+    best = int(np.argmax(gaps / np.where(reach > 0, reach, 1.0)))
+    if not gaps[best] > 0:
+        order = np.argsort(positions[:, best], kind="stable")
+        equal = np.flatnonzero(np.diff(positions[order, best]) <= 0)
+        raise InterpolationError(
+            "Some distinct rows have equal projections, in double precision, on each "
+            f"of the random directions. {REMEDY}"
+        ).about(order[np.append(equal, equal + 1)])
+    return directions[best], positions[:, best]

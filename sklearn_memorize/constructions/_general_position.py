@@ -203,6 +203,20 @@ class AffineHull:
         errors = 4 * rounding(n_terms + 1, DOUBLE) * magnitudes
         return values, errors + n_terms * SMALLEST_NORMAL
 
+    def slopes(self, members, heights: np.ndarray) -> np.ndarray:
+        """Return the slopes v, (n_outputs, n_features), of affine functions.
+
+        They take the heights, (n_members, n_outputs), at some points, up to a constant;
+        of all such slopes they are the smallest.
+        """
+        rows = self._coordinates[members]
+        found = linalg.lstsq(rows[1:] - rows[0], heights[1:] - heights[0])[0]
+        return np.ascontiguousarray((self._basis @ found).T * self._scale)
+
+    def values(self, slopes: np.ndarray) -> np.ndarray:
+        """Return <v, x> for all points and each of some slopes."""
+        return self._X @ slopes.T
+
     def rough_projections(self, normals) -> tuple[np.ndarray, np.ndarray]:
         """Return what `projections` does for several vectors, in columns.
 
@@ -255,7 +269,7 @@ class HyperplanesThrough:
             self._reflectors, _, _ = linalg.qr(differences.T, pivoting=True, mode="raw")
             sizes = np.abs(np.diag(self._reflectors[0]))
             tolerance = max(differences.shape) * np.finfo(float).eps * sizes[0]
-            rank = np.count_nonzero(sizes > tolerance)
+            rank = int(np.count_nonzero(sizes > tolerance))
         self._rank = rank
 
     def draw(self, rng):

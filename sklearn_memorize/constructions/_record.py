@@ -41,6 +41,45 @@ class Prediction:
     bits_per_weight: float = 64.0
 
 
+@dataclass(frozen=True)
+class LowerBound:
+    """What no network of a kind can do.
+
+    Parameters
+    ----------
+    quantity : str
+        Of what there are too few: "neurons" or "parameters". Where the network that is
+        built takes its size from the labels, "neurons for any labels" and "parameters
+        for any labels" say what one for any labels would need. "width to generalize"
+        is about new samples.
+    value : int
+        The fewest that are not ruled out.
+    holds_for : {"these labels", "any labels", "some samples"}
+        No network with fewer recalls these labels of these samples; or no architecture
+        with fewer recalls any labels that these samples might have; or there are as
+        many samples, somewhere else, that none with fewer recalls.
+    reason, source : str
+        Why, and who says so.
+    """
+
+    quantity: Literal[
+        "neurons",
+        "parameters",
+        "neurons for any labels",
+        "parameters for any labels",
+        "width to generalize",
+    ]
+    value: int
+    holds_for: Literal["these labels", "any labels", "some samples"]
+    reason: str
+    source: str
+
+
+def nothing_impossible(geometry: "Geometry", estimator) -> tuple[LowerBound, ...]:
+    """Rule nothing out."""
+    return ()
+
+
 class Geometry(Protocol):
     """What a theorem may ask about a data set; identical samples count once."""
 
@@ -58,12 +97,15 @@ class Geometry(Protocol):
     n_rest_balls: np.ndarray
     omega: float
     rank: int  # dimension of the affine hull of the samples
+    changes_on_lines: int  # how often labels change on a line of one feature, at most
 
 
 @dataclass(frozen=True)
 class Construction:
     """One folder: its paper, what it builds, and what its theorem predicts.
 
+    `lower_bounds` says what is impossible, on these data or in the worst case; each of
+    these holds of the network that is built.
     `code` names the functions and classes in which the formulas stand. The statement of
     the theorem, for the documentation, is the docstring of the folder's `__init__.py`.
     """
@@ -74,9 +116,22 @@ class Construction:
     paper: Paper
     code: tuple[Callable, ...]
     predict_size: Callable[[Geometry, object], Prediction]
+    lower_bounds: Callable[[Geometry, object], tuple[LowerBound, ...]] = (
+        nothing_impossible
+    )
 
     def __repr__(self) -> str:
         return f"Construction({self.name!r})"
+
+    @property
+    def builds_network(self) -> bool:
+        """Whether its predictors are networks."""
+        return builds_network(self.estimators[0])
+
+
+def builds_network(kind: type) -> bool:
+    """Return whether an estimator class builds a network."""
+    return getattr(kind, "_built_name", None) == "network_"
 
 
 def n_outputs(geometry: Geometry) -> int:

@@ -9,9 +9,13 @@ The imports are written out so that type checkers and editors know the names, to
 
 from .random_hyperplanes import *
 from .nearby_set import *
+from .robust import *
 from .small_relu import *
 from .deep_threshold import *
 from .slabs import *
 from .random_relu import *
 from .bit_extraction import *
+from .narrow import *
 from .residual import *
+from .consistent import *
+from .spiked_relu import *

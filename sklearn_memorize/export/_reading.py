@@ -9,6 +9,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from .._estimator._probabilities import ONE_OBSERVATION, Rule
+from ..constructions._record import builds_network
 from ..constructions.nearby_set._construction import NearbySetNetwork
 from ..constructions.random_hyperplanes._estimator import MemorizingClassifier
 from ..constructions.random_hyperplanes._network import CoverNetwork
@@ -41,6 +42,11 @@ class Reading:
     def of(cls, estimator) -> Reading:
         """Return how a fitted classifier or regressor is read."""
         check_is_fitted(estimator)
+        if not builds_network(type(estimator)):
+            raise TypeError(
+                f"{type(estimator).__name__} cannot be exported: it builds no network, "
+                "but looks for the nearest samples. MemorizingClassifier builds one."
+            )
         network = estimator.network_
         if is_regressor(estimator):
             return cls(network, "targets", 0)

@@ -1,5 +1,6 @@
 """What the geometry of a data set says about memorizing it."""
 
+from ..constructions._record import LowerBound
 from ..constructions.random_hyperplanes import Reasons
 from ._capacity import CapacityReport, CapacityRow, capacity_report
 from ._covering import Cover, MutualCovering, OneVsRestCovering, mutual_covering
@@ -9,6 +10,7 @@ from ._scores import memorization_scores
 __all__ = [
     "CapacityReport",
     "CapacityRow",
+    "LowerBound",
     "Cover",
     "GaussianWidth",
     "MutualCovering",

@@ -4,7 +4,7 @@ import html
 import math
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 
@@ -18,7 +18,8 @@ from .._estimator._conflicts import resolve_labels
 from .._estimator._sklearn import draw_seeds, validate_params
 from .._estimator._training_set import distinct_rows
 from ..constructions import all_constructions, all_estimators
-from ..constructions._record import Prediction
+from ..constructions._lower_bounds import changes_on_lines, width_to_generalize
+from ..constructions._record import LowerBound, Prediction, builds_network
 from ..exceptions import ConflictingLabelsWarning, InterpolationError
 from ._covering import MutualCovering, mutual_covering
 from ._geometry import check_labelled, radius, separation
@@ -28,7 +29,18 @@ _N_DIRECTIONS = 100
 _SMALLEST = math.ulp(0.0)
 _UNKNOWN = Prediction("not known here", None, "", "up to constants", None, None)
 _SIGNS = {"at most": "≤ ", "up to constants": "~ "}
+# How far a lower bound reaches: not marked, if to these samples and labels.
+_REACHES = {"these labels": "", "any labels": " *", "some samples": " **"}
+_QUANTITIES = (
+    "neurons",
+    "parameters",
+    "neurons for any labels",
+    "parameters for any labels",
+)
 _FOOTNOTES = (
+    "≥ impossible with fewer, on these samples and labels; with * if one architecture "
+    "is to do\nwith any labels of these samples, with ** in the worst case of as many "
+    "samples",
     "~ up to constants that the theory leaves open   ≤ at most",
     "assumption: + met, - not met, ? not decided",
 )
@@ -50,8 +62,9 @@ class CapacityRow:
         How the predicted sizes are meant.
     predicted_neurons, predicted_parameters : float or None
         Sizes by the theorem; None where it names none.
-    built_neurons, built_parameters, depth : int or None
-        Sizes of the network that was built; None if that failed.
+    built_neurons, built_parameters, depth, width : int or None
+        Sizes of the network that was built; None if that failed. The width is that of
+        the widest layer but the last.
     bits_per_weight : float or None
         Mean number of bits that a nonzero weight or bias takes.
     fit_seconds : float or None
@@ -60,6 +73,9 @@ class CapacityRow:
         Whether the network recalls all samples (by their resolved labels).
     failure : str
         Why nothing was built, if so.
+    lower_bounds : tuple of LowerBound
+        What is impossible: on these data, for any labels of these samples, or in the
+        worst case of as many samples.
     """
 
     construction: str
@@ -72,10 +88,30 @@ class CapacityRow:
     built_neurons: int | None = None
     built_parameters: int | None = None
     depth: int | None = None
+    width: int | None = None
     bits_per_weight: float | None = None
     fit_seconds: float | None = None
     interpolates: bool = False
     failure: str = ""
+    lower_bounds: tuple[LowerBound, ...] = ()
+
+    def impossible(self, quantity: str) -> LowerBound | None:
+        """Return the largest lower bound of a quantity, if there is one.
+
+        Parameters
+        ----------
+        quantity : str
+            Of what; see `LowerBound`.
+
+        Returns
+        -------
+        bound : LowerBound or None
+            The largest one; of equal ones that which says most.
+        """
+        bounds = [each for each in self.lower_bounds if each.quantity == quantity]
+        reach = list(_REACHES).index
+        order = lambda bound: (bound.value, -reach(bound.holds_for))  # noqa: E731
+        return max(bounds, key=order, default=None)
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,7 +157,7 @@ class CapacityReport:
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         # Names to the left, numbers to the right.
         line = "  ".join(
-            f"{{:{side}{n}}}" for side, n in zip("<<>>>>>>>>", widths, strict=True)
+            f"{{:{side}{n}}}" for side, n in zip("<<>>>>>>>>>>", widths, strict=True)
         )
         lines = [self.summary, "", *(line.format(*cells).rstrip() for cells in table)]
         lines.insert(3, "-" * max(map(len, lines)))
@@ -146,9 +182,11 @@ class CapacityReport:
 _HEADER = (
     "construction",
     "assumption",
-    "neurons by theorem",
+    "neurons ≥",
+    "by theorem",
     "built",
-    "parameters by theorem",
+    "parameters ≥",
+    "by theorem",
     "built",
     "depth",
     "bits/weight",
@@ -163,8 +201,10 @@ def _cells(row: CapacityRow) -> list[str]:
     return [
         row.construction,
         f"{mark} {row.assumption}",
+        _least(row, "neurons"),
         _number(row.predicted_neurons, sign),
         _number(row.built_neurons),
+        _least(row, "parameters"),
         _number(row.predicted_parameters, sign),
         _number(row.built_parameters),
         _number(row.depth),
@@ -184,8 +224,24 @@ def _number(value: float | None, sign: str = "") -> str:
     return f"{sign}{rounded:,.0f}"
 
 
+def _least(row: CapacityRow, quantity: str) -> str:
+    bound = row.impossible(quantity)
+    return "" if bound is None else f"{bound.value:,}{_REACHES[bound.holds_for]}"
+
+
 def _note(row: CapacityRow) -> str:
-    return "; ".join(filter(None, [row.evidence, row.failure]))
+    return "; ".join(filter(None, [row.evidence, row.failure, *_impossible(row)]))
+
+
+def _impossible(row: CapacityRow) -> Iterator[str]:
+    """Say why it cannot be done with less, and what a narrow network cannot promise."""
+    for quantity in _QUANTITIES:
+        bound = row.impossible(quantity)
+        if bound is not None:
+            yield f"{quantity} ≥ {bound.value:,}: {bound.reason} ({bound.source})"
+    width = row.impossible("width to generalize")
+    if width is not None and row.width is not None and row.width < width.value:
+        yield f"width {row.width} < {width.value}: {width.reason} ({width.source})"
 
 
 @validate_params(
@@ -198,7 +254,7 @@ def _note(row: CapacityRow) -> str:
     prefer_skip_nested_validation=True,
 )
 def capacity_report(X, y, constructions=None, *, random_state=0):
-    """Build every construction on the data, and compare it with its theorem.
+    """Build every construction on the data; compare with theorem and lower bounds.
 
     Parameters
     ----------
@@ -216,8 +272,7 @@ def capacity_report(X, y, constructions=None, *, random_state=0):
     -------
     report : CapacityReport
         Table with, for each construction: its assumption and whether these data meet
-        it, the sizes that its theorem names, and the size, depth, bits per weight and
-        time of the network that was built.
+        it; what is impossible, promised and built; depth, bits per weight and time.
 
     Raises
     ------
@@ -231,6 +286,16 @@ def capacity_report(X, y, constructions=None, *, random_state=0):
     Identical samples with different labels are resolved by majority, as the
     estimators do. A construction that fails with `InterpolationError` keeps its row,
     which says why.
+
+    Lower bounds say what no network of the kind can do, each with its reason and source
+    (`CapacityRow.lower_bounds`). The strongest speak of these samples and labels: as
+    many hyperplanes as labels change on a line, and as many cells as classes. On data
+    in general place they are weak, for no better ones can be proved there without
+    looking at all hyperplanes. Others speak of any labels that these samples might
+    have: the cells that tell N samples apart, the Vapnik-Chervonenkis dimension. The
+    weakest hold for the worst case of as many samples: on a moment curve for slabs, and
+    for two hidden layers of ReLU nodes. Networks narrower than the number of features
+    can promise nothing of new samples.
 
     Sizes marked "up to constants" are the theorem's formula with all constants set to
     one. They tell how a size grows, and nothing about its absolute value.
@@ -323,6 +388,11 @@ class MeasuredGeometry:
         """Dimension of the affine hull of the samples."""
         return int(np.linalg.matrix_rank(self.X - self.X.mean(axis=0)))
 
+    @cached_property
+    def changes_on_lines(self) -> int:
+        """How often labels change on a line on which one feature varies, at most."""
+        return changes_on_lines(self.X, self.labels)
+
 
 def _summary(geometry: MeasuredGeometry) -> str:
     parts = [
@@ -342,7 +412,11 @@ def _named(constructions, random_state) -> dict:
         return dict(constructions)
     if constructions is None:
         constructions = [kind() for kind in all_estimators()]
-        constructions = [each for each in constructions if is_classifier(each)]
+        constructions = [
+            each
+            for each in constructions
+            if is_classifier(each) and builds_network(type(each))
+        ]
         # Each network as its theorem has it: one draw of random hyperplanes.
         fixed = {"random_state": random_state, "hyperplanes": "random", "n_draws": 1}
         for estimator in constructions:
@@ -373,17 +447,28 @@ def _measure(name: str, estimator, X, y, geometry: MeasuredGeometry) -> Capacity
             "built_neurons": network.n_neurons,
             "built_parameters": network.n_parameters,
             "depth": network.depth,
+            "width": max(network.widths[:-1], default=1),
             "bits_per_weight": bits_per_parameter(network),
             "fit_seconds": seconds,
             "interpolates": bool(estimator.interpolates_),
         }
     prediction = _UNKNOWN
+    bounds: tuple[LowerBound, ...] = ()
     for construction in all_constructions():
         if type(estimator) in construction.estimators:
             # Theorems only read: that some of it is computed when read does not matter.
             prediction = construction.predict_size(
                 geometry,  # type: ignore[arg-type]
                 estimator,
+            )
+            bounds = construction.lower_bounds(
+                geometry,  # type: ignore[arg-type]
+                estimator,
+            )
+            bounds += (
+                width_to_generalize(
+                    geometry,  # type: ignore[arg-type]
+                ),
             )
     return CapacityRow(
         name,
@@ -394,6 +479,7 @@ def _measure(name: str, estimator, X, y, geometry: MeasuredGeometry) -> Capacity
         prediction.n_neurons,
         prediction.n_parameters,
         **built,
+        lower_bounds=bounds,
     )
 
 

@@ -115,6 +115,10 @@ class SelectedColumns(Network):
         """Return the class of the largest score, where the network finds it faster."""
         return self._network.best_classes(self.selected(X), *threads)  # type: ignore[attr-defined]
 
+    def certified_radii(self, X, *arguments) -> np.ndarray:
+        """Return radii of balls in which the class is certain, where there are any."""
+        return self._network.certified_radii(self.selected(X), *arguments)  # type: ignore[attr-defined]
+
     def to_torch(self):
         """Return the network as a PyTorch module; see `Network.to_torch`."""
         return torch_modules().ColumnsModule(self._columns, self._network.to_torch())

@@ -106,6 +106,10 @@ class Network(ABC):
         return self.layers[0].n_inputs
 
     @property
+    def _n_outputs(self) -> int:
+        return self.widths[-1]
+
+    @property
     def depth(self) -> int:
         """Number of layers of neurons, the output layer included."""
         return len(self.layers)

@@ -6,14 +6,16 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
-from support.estimators import CLASSIFIERS, new
+from support.estimators import CLASSIFIERS, NETWORKS, new
 from support.oracle import RECALLED, REFUSED, judge_classifier
 from support.strategies import Problem
 
 OTHERS = sorted(set(CLASSIFIERS) - {"MemorizingClassifier"})
 # Evaluated in doubles from the layers as they are.
-IN_DOUBLES = sorted(set(OTHERS) - {"BitExtractionClassifier", "NearbySetClassifier"})
-IN_DOUBLES.remove("SmallReLUClassifier")  # reads levels
+IN_INTEGERS = {"BitExtractionClassifier", "NarrowClassifier"}
+IN_DOUBLES = set(OTHERS) & set(NETWORKS)
+IN_DOUBLES -= IN_INTEGERS | {"NearbySetClassifier"}
+IN_DOUBLES = sorted(IN_DOUBLES - {"SmallReLUClassifier"})  # reads levels
 
 
 def near_each_other():

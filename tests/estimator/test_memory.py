@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
-from support.estimators import CLASSIFIERS, new
+from support.estimators import CLASSIFIERS, built, new
 from support.processes import LABELS, SAMPLES, child
 
 import sklearn_memorize
@@ -50,6 +50,7 @@ def test_too_little_memory_is_an_error_with_advice():
             SlabClassifier(),
             NearbySetClassifier(),
             ResidualMemorizingClassifier(),
+            RobustMemorizingClassifier(),
         ):
             before = dict(vars(estimator))
             dense = "n_hyperplanes" in before
@@ -63,7 +64,7 @@ def test_too_little_memory_is_an_error_with_advice():
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     advice = out.splitlines()
-    assert len(advice) == 8, errors
+    assert len(advice) == 9, errors
     assert all("GiB of memory" in line for line in advice)
     assert all("Lower n_hyperplanes=" in line for line in advice[:5])
     assert all("Fit fewer samples or features" in line for line in advice[5:])
@@ -119,6 +120,7 @@ SHAPES = {
 }
 # The others are read in blocks, or hold the points in the storage that they came in.
 DENSE = ["NearbySetClassifier", "ResidualMemorizingClassifier", "SlabClassifier"]
+DENSE += ["InterpolatingNeighborsClassifier", "RobustMemorizingClassifier"]
 
 
 def peak_of_fit(estimator, X, y):
@@ -152,7 +154,7 @@ def test_columns_that_do_not_vary_take_no_memory(name):
     y[np.diff(X.indptr) == 0] = 0
     estimator = new(name)
     assert peak_of_fit(estimator, X, y) < 2**29  # of 2.3 GiB for one dense copy
-    assert estimator.n_features_in_ == estimator.network_.n_inputs == 2**20
+    assert estimator.n_features_in_ == built(estimator).n_inputs == 2**20
     assert (estimator.predict(X) == y).all()
     unseen = np.setdiff1d(np.arange(2**20), X.indices)[0]
     column = sparse.csr_array(

@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from support.estimators import new
 from support.exported import (
     CASES,
     REFUSED,
@@ -25,7 +26,8 @@ from support.exported import (
 from support.needs import needs
 
 from sklearn_memorize import (
-    BitExtractionClassifier,
+    InterpolatingNeighborsClassifier,
+    InterpolatingNeighborsRegressor,
     NearbySetClassifier,
     RandomThresholdTransformer,
     SlabClassifier,
@@ -351,10 +353,18 @@ def test_other_types_of_input_are_refused():
         to_onnx(memorizing().fit(X, y), dtype=np.int64)
 
 
-def test_weights_of_hundreds_of_bits_are_refused():
+def test_what_is_no_network_is_refused():
+    X, y = samples(50, 3)
+    for kind in (InterpolatingNeighborsClassifier, InterpolatingNeighborsRegressor):
+        with pytest.raises(TypeError, match="cannot be exported: it builds no network"):
+            to_onnx(kind().fit(X, y))
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_numbers_of_more_bits_than_doubles_have_are_refused(name):
     X, y = samples(50, 3)
     with pytest.raises(TypeError, match="cannot be exported"):
-        to_onnx(BitExtractionClassifier(random_state=0).fit(X, y))
+        to_onnx(new(name).fit(X, y))
 
 
 def test_the_model_says_where_it_comes_from():

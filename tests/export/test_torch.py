@@ -16,6 +16,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
+from support.estimators import new
 from support.exported import (
     CASES,
     REFUSED,
@@ -28,7 +29,8 @@ from support.exported import (
 from support.needs import needs
 
 from sklearn_memorize import (
-    BitExtractionClassifier,
+    InterpolatingNeighborsClassifier,
+    InterpolatingNeighborsRegressor,
     NearbySetClassifier,
     SmallReLURegressor,
 )
@@ -252,6 +254,13 @@ def test_pipelines_of_other_steps_are_refused_with_what_to_pass(step):
     assert (scores.argmax(dim=1).numpy() == pipeline.predict(X)).all()
 
 
+def test_what_is_no_network_is_refused():
+    X, y = samples(50, 3)
+    for kind in (InterpolatingNeighborsClassifier, InterpolatingNeighborsRegressor):
+        with pytest.raises(TypeError, match="cannot be exported: it builds no network"):
+            to_torch(kind().fit(X, y))
+
+
 def test_what_is_not_of_this_package_is_refused():
     X, y = samples(150, 3)
     neighbors = KNeighborsClassifier().fit(X, y)
@@ -262,9 +271,10 @@ def test_what_is_not_of_this_package_is_refused():
         to_torch(make_pipeline(StandardScaler(), memorizing()))
 
 
-def test_weights_of_hundreds_of_bits_are_refused():
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_numbers_of_more_bits_than_doubles_have_are_refused(name):
     X, y = samples(50, 3)
-    estimator = BitExtractionClassifier(random_state=0).fit(X, y)
+    estimator = new(name).fit(X, y)
     with pytest.raises(TypeError, match="cannot be exported"):
         to_torch(estimator)
 

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from scipy import sparse
-from support.estimators import MEMORIZERS
+from support.estimators import NETWORKS
 from support.storage import SAMPLES, fitted, with_other
 
 from sklearn_memorize.constructions.random_hyperplanes._network import CoverNetwork
@@ -40,7 +40,7 @@ def test_every_network_says_what_it_is_made_from():
     def below(kind):
         return {kind, *(k for child in kind.__subclasses__() for k in below(child))}
 
-    made = {type(fitted(name).network_) for name in MEMORIZERS}
+    made = {type(fitted(name).network_) for name in NETWORKS}
     made |= {LayeredNetwork, SelectedColumns}
     ours = {k for k in below(Network) if k.__module__.startswith("sklearn_memorize")}
     assert ours - {Network} == made

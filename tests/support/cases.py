@@ -14,6 +14,7 @@ from .oracle import judge, judge_inspection, strangers
 from .oracle_batches import judge_batches
 from .oracle_chunks import judge_chunks
 from .oracle_functions import judge_generators, judge_report, judge_study
+from .oracle_radii import judge_radii
 from .parameters import estimators, seeds
 from .strategies import problems
 
@@ -52,6 +53,9 @@ FUNCTIONS = {
         }
         if find_spec("dask")
         else {}
+    ),
+    "certified_radius": _cases(
+        judge_radii, some_classifier, problems(max_samples=12, max_features=5), seeds
     ),
     "inspection": _cases(judge_inspection, problems(max_samples=25), seeds),
     "capacity_report": _cases(

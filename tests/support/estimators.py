@@ -6,13 +6,15 @@ A construction that is added to the registry gets the common tests from that.
 from sklearn.base import is_classifier, is_regressor
 
 from sklearn_memorize.constructions import all_estimators
+from sklearn_memorize.constructions._record import builds_network
 
 CLASSES = {kind.__name__: kind for kind in all_estimators()}
 PUBLIC = sorted(CLASSES)
 CLASSIFIERS = [name for name in PUBLIC if is_classifier(CLASSES[name]())]
 REGRESSORS = [name for name in PUBLIC if is_regressor(CLASSES[name]())]
-# Those that have a network which recalls the training set.
+# Those that recall the training set, and which of them do so by a network.
 MEMORIZERS = [*CLASSIFIERS, *REGRESSORS]
+NETWORKS = [name for name in MEMORIZERS if builds_network(CLASSES[name])]
 
 # What else has to do what every construction must do.
 OPTIONS = {
@@ -25,10 +27,19 @@ OPTIONS = {
     "class weights": ("MemorizingClassifier", {"class_weight": "balanced"}),
     "around the origin": ("MemorizingClassifier", {"center": False}),
     "every center": ("NearbySetClassifier", {"cover_radius": 0}),
+    "cubes": ("RobustMemorizingClassifier", {"metric": "chebyshev"}),
+    "large balls": ("RobustMemorizingClassifier", {"robustness": 0.99}),
     "five layers": ("SmallReLUClassifier", {"n_layers": 5}),
     "five layers, targets": ("SmallReLURegressor", {"n_layers": 5}),
+    "labels as steps": ("BitExtractionClassifier", {"n_layers": 3}),
+    "narrow layers": ("BitExtractionClassifier", {"n_layers": 9, "fewest": "width"}),
+    "chains": ("BitExtractionClassifier", {"n_layers": 120, "fewest": "width"}),
     "wide": ("RandomReLUClassifier", {"min_hyperplanes": 400}),
     "any separator": ("RandomReLUClassifier", {"maximum_margin": False}),
+    "Hilbert": ("InterpolatingNeighborsClassifier", {"weights": "hilbert"}),
+    "Hilbert, targets": ("InterpolatingNeighborsRegressor", {"weights": "hilbert"}),
+    "all neighbors": ("InterpolatingNeighborsClassifier", {"n_neighbors": 10**6}),
+    "nearest neighbor": ("InterpolatingNeighborsRegressor", {"n_neighbors": 1}),
 }
 VARIANTS = {name: (name, {}) for name in PUBLIC} | {
     variant: (name, options)
@@ -49,6 +60,11 @@ def new(variant, **options):
 def kind_of(variant):
     """Return the name of the class of a variant."""
     return VARIANTS[variant][0]
+
+
+def built(estimator):
+    """Return what was built: the network, or what stands in its place."""
+    return getattr(estimator, estimator._built_name)
 
 
 def answers(estimator, rows):

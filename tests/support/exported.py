@@ -8,10 +8,13 @@ import sklearn_memorize
 from sklearn_memorize import (
     DeepThresholdClassifier,
     MemorizingClassifier,
+    MemorizingRegressor,
     NearbySetClassifier,
     RandomReLUClassifier,
     ResidualMemorizingClassifier,
+    RobustMemorizingClassifier,
     SlabClassifier,
+    SlabRegressor,
     SmallReLUClassifier,
     SmallReLURegressor,
 )
@@ -58,11 +61,22 @@ CASES = [
     (ResidualMemorizingClassifier(random_state=0), 4, 200),
     (NearbySetClassifier(), 2, 60),
     (NearbySetClassifier(cover_radius=0), 4, 40),
+    (RobustMemorizingClassifier(), 2, 300),
+    (RobustMemorizingClassifier(robustness=0.1), 4, 300),
+    (RobustMemorizingClassifier(metric="chebyshev"), 2, 100),
+    (RobustMemorizingClassifier(metric="chebyshev"), 3, 100),
     (SmallReLURegressor(random_state=0), 0, 600),
     (SmallReLURegressor(n_layers=4, random_state=0), 0, 600),
+    (MemorizingRegressor(n_hyperplanes=50, random_state=0), 0, 300),
+    (SlabRegressor(random_state=0), 0, 300),
 ]
-# Their weights have hundreds of bits.
-REFUSED = {"BitExtractionClassifier"}
+# They compute with more bits than floating point numbers have, or build no network.
+REFUSED = {
+    "BitExtractionClassifier",
+    "InterpolatingNeighborsClassifier",
+    "InterpolatingNeighborsRegressor",
+    "NarrowClassifier",
+}
 NAMES = {0: "targets", 1: "one class"}
 
 

@@ -15,7 +15,11 @@ from fractions import Fraction
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
-from sklearn_memorize import MemorizingClassifier, inspection
+from sklearn_memorize import (
+    MemorizingClassifier,
+    RobustMemorizingClassifier,
+    inspection,
+)
 from sklearn_memorize.exceptions import (
     ConflictingLabelsWarning,
     InterpolationError,
@@ -151,8 +155,11 @@ def check_refusal(estimator, message):
 def must_recall(estimator, error) -> bool:
     """Say whether an error contradicts what the README promises of the estimator.
 
-    With its default way of building, `MemorizingClassifier` recalls any samples.
+    With its default way of building, `MemorizingClassifier` recalls any samples, and so
+    does `RobustMemorizingClassifier`.
     """
+    if isinstance(estimator, RobustMemorizingClassifier):
+        return True
     return (
         isinstance(estimator, MemorizingClassifier)
         and isinstance(error, InterpolationError)
@@ -238,7 +245,7 @@ def _check_targets(expected, predicted):
 def reach_overflows(estimator, dense) -> bool:
     """Say whether the samples, or biases that reach so far, are close to overflow."""
     max_bias = max(1.0, getattr(estimator, "max_bias", 1.0))
-    return np.abs(dense).max() > 2.0**999 / max_bias
+    return float(np.abs(dense).max()) > 2.0**999 / max_bias
 
 
 def judge_transformer(estimator, problem, others=None) -> str:

@@ -60,6 +60,13 @@ def judge_report(problem, estimators, seed) -> str:
         assert not any(np.isnan(x) for x in numbers if x is not None)
         assert (row.built_neurons is None) == (len(row.failure) > 40)
         assert row.built_neurons is None or row.built_neurons >= 0
+        for quantity, built in (
+            ("neurons", row.built_neurons),
+            ("parameters", row.built_parameters),
+        ):
+            bound = row.impossible(quantity)
+            if bound is not None and row.interpolates:
+                assert built >= bound.value, (row, bound)
     return RECALLED
 
 

@@ -32,6 +32,10 @@ PARAMETERS = {
         "n_jobs": st.sampled_from([None, None, 2]),
     },
     "NearbySetClassifier": {"cover_radius": st.sampled_from([0, 0.1, 1 / 3.1])},
+    "RobustMemorizingClassifier": {
+        "robustness": st.sampled_from([1e-9, 0.1, 0.5, 0.9, 1 - 2.0**-53]),
+        "metric": st.sampled_from(["euclidean", "chebyshev"]),
+    },
     "DeepThresholdClassifier": {
         "n_hyperplanes": st.sampled_from(["auto", "auto", "auto", 1, 64, 100]),
         "min_hyperplanes": st.sampled_from([1, 64]),
@@ -51,8 +55,14 @@ PARAMETERS = {
     "BitExtractionClassifier": {
         "n_projections": st.sampled_from([1, 10]),
         "max_bits": st.sampled_from([40, 10_000, 10_000, 10_000]),
+        "n_layers": st.sampled_from([3, 5, 9, 60, 200, 1000]),
     },
+    "NarrowClassifier": {"n_projections": st.sampled_from([1, 10])},
     "SlabClassifier": {"degenerate": st.sampled_from(["split", "split", "raise"])},
+    "SlabRegressor": {
+        "degenerate": st.sampled_from(["split", "split", "raise"]),
+        "n_projections": st.sampled_from([1, 10]),
+    },
     "ResidualMemorizingClassifier": {
         "degenerate": st.sampled_from(["split", "split", "raise"])
     },
@@ -64,6 +74,20 @@ PARAMETERS = {
         "center": either,
         "maximum_margin": either,
         "max_iter": st.sampled_from([1, 50]),
+    },
+    "MemorizingRegressor": {
+        "n_hyperplanes": st.sampled_from([1, 20, 500]),
+        "n_projections": st.sampled_from([1, 10]),
+    },
+    "InterpolatingNeighborsClassifier": {
+        "weights": st.sampled_from(["singular", "singular", "hilbert"]),
+        "n_neighbors": st.sampled_from(["auto", "auto", 1, 3, 10**9]),
+        "exponent": st.sampled_from(["auto", 1e-300, 0.5, 2, 1e300]),
+    },
+    "InterpolatingNeighborsRegressor": {
+        "weights": st.sampled_from(["singular", "singular", "hilbert"]),
+        "n_neighbors": st.sampled_from(["auto", "auto", 1, 3, 10**9]),
+        "exponent": st.sampled_from(["auto", 1e-300, 0.5, 2, 1e300]),
     },
     "RandomThresholdTransformer": {
         "n_hyperplanes": st.sampled_from([1, 64, 70]),

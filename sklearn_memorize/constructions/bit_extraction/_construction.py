@@ -20,21 +20,24 @@ import math
 import numpy as np
 from scipy.special import ndtri
 
-from ...exact._products import exact_products
 from ...exceptions import InterpolationError
 from ...kernels._memory import check_room
-from .._directions import draw_directions, project
+from ._chains import ChainShape
+from ._chains_network import ChainsNetwork, LabelStepsNetwork
+from ._given_depth import Fewest, build_network_of_depth, shape_of_depth
 from ._layers import Shape
-from ._network import BitExtractionNetwork, Line, PackedKeys
+from ._line import (
+    SortedSamples,
+    bit_lengths,
+    borders_between,
+    group_starts,
+    lengths_of_runs,
+    sort_on_a_line,
+)
+from ._network import BitExtractionNetwork, PackedKeys
 
-# Binary digits of the factor that scales the line; more do not save parameters.
-_SCALE_BITS = 5
-# Directions lie on the first of these grids on which one tells all samples apart.
-_GRID_STEPS = (2.0**-20, 2.0**-40)
 # Positions, products and keys of a sample, as Python integers.
 _BYTES_OF_SAMPLE = 500
-# Positions below this one are stored as 64-bit integers.
-_LARGEST_POSITION = 1 << 60
 
 
 def _smallest(shapes: list[Shape], n_features: int) -> Shape:
@@ -49,11 +52,14 @@ def build_bit_extraction_network(
     *,
     n_projections: int = 10,
     max_bits: int = 10_000,
-) -> BitExtractionNetwork:
+    n_layers: int | None = None,
+    fewest: Fewest = "parameters",
+) -> BitExtractionNetwork | ChainsNetwork | LabelStepsNetwork:
     """Build a network whose output exceeds c by at most 1 at samples of class c.
 
     The rows of X are distinct, and labelled with class numbers. The best of
-    `n_projections` random directions is taken.
+    `n_projections` random directions is taken. With `n_layers` the network has at most
+    so many layers, and of these the fewest parameters, or the smallest width.
 
     Raises an InterpolationError if weights would get longer than `max_bits`, or if no
     direction tells all rows apart, and a MemoryError if the positions do not fit into
@@ -63,27 +69,39 @@ def build_bit_extraction_network(
     expected = predict_bit_extraction(n_samples, n_features, n_classes)
     # Room for data that are easier than random ones; what is certain is checked below.
     n_bits_expected = expected.bits_per_weight
-    if n_bits_expected > 2 * max_bits:
+    if n_layers is None and n_bits_expected > 2 * max_bits:
         raise _too_many_bits("about ", n_bits_expected, expected, n_features, max_bits)
     check_room(
         _BYTES_OF_SAMPLE * n_samples, f"the exact positions of {n_samples:,} rows"
     )
-    line, order, positions, n_bits = _best_line(X, rng, n_projections, n_classes)
-    # z - key is in (label, label + 1].
-    keys = -((-positions) >> n_bits) - 1 - labels[order].astype(object)
-    shape = _best_shape(keys, n_classes, n_features)
-    n_bits_needed = max(shape.bits_per_weight, line.bits_per_weight)
+    samples = sort_on_a_line(X, labels, n_classes + 1, rng, n_projections)
+    if n_layers is not None:
+        shape_given = shape_of_depth(samples, n_classes, n_layers, fewest)
+        n_bits_needed = max(shape_given.largest_bits, samples.line.bits_per_weight)
+        if n_bits_needed > max_bits:
+            raise _too_many_bits("", n_bits_needed, shape_given, n_features, max_bits)
+        return build_network_of_depth(samples, shape_given)
+    shape = _best_shape(samples.keys, n_classes, n_features)
+    n_bits_needed = max(shape.bits_per_weight, samples.line.bits_per_weight)
     if n_bits_needed > max_bits:
         raise _too_many_bits("", n_bits_needed, shape, n_features, max_bits)
+    return _unpacking_network(samples, shape)
+
+
+def _unpacking_network(samples: SortedSamples, shape: Shape) -> BitExtractionNetwork:
+    keys = samples.keys
     starts = _group_starts(keys, shape)
-    borders = _borders(positions, n_bits, starts)
+    borders = borders_between(samples, starts)
     packed = _packed(keys, starts, shape)
-    if keys[-1] + shape.group_size * shape.longest_difference < _LARGEST_POSITION:
+    if samples.fits_64_bits(shape.group_size * shape.longest_difference):
         keys, borders = keys.astype(np.int64), borders.astype(np.int64)
-    return BitExtractionNetwork(line, shape, PackedKeys(keys, starts, borders, packed))
+    memory = PackedKeys(keys, starts, borders, packed)
+    return BitExtractionNetwork(samples.line, shape, memory)
 
 
-def _too_many_bits(about: str, n_bits: int, shape: Shape, n_features: int, max_bits):
+def _too_many_bits(
+    about: str, n_bits: int, shape: Shape | ChainShape, n_features: int, max_bits
+):
     n_parameters = shape.n_parameters(n_features)
     return InterpolationError(
         f"The network would have {about}{n_parameters:,} parameters with up to "
@@ -91,59 +109,6 @@ def _too_many_bits(about: str, n_bits: int, shape: Shape, n_features: int, max_b
         f"than max_bits={max_bits:,}. Memory and time to predict grow with the product "
         "of bits and layers. Increase max_bits, or fit fewer samples."
     )
-
-
-def _best_line(X, rng, n_projections: int, n_classes: int):
-    """Choose a direction, and scale it so that samples are C + 1 apart.
-
-    Returns the first layer, the samples from left to right, and their positions as
-    Python integers in units of 2**-n_bits, with that number of bits.
-    """
-    for step in _GRID_STEPS:
-        directions = draw_directions(X, rng, n_projections, step=step)
-        for number in np.argsort(-_relative_gaps(X, directions), kind="stable"):
-            products = exact_products(X, directions[number])
-            order = np.argsort(products.values, kind="stable")
-            gaps = np.diff(products.values[order])
-            equal = np.flatnonzero(gaps == 0)
-            if (gaps > 0).all():
-                line = _scaled(directions[number], products, gaps, n_classes)
-                return line, order, *_sorted_positions(line, products, order)
-    raise InterpolationError(
-        "Some distinct rows have equal projections on each of the random directions. "
-        "Increase n_projections, or try another random_state."
-    ).about(order[np.append(equal, equal + 1)])
-
-
-def _relative_gaps(X, directions) -> np.ndarray:
-    """Return the smallest gap of each projection in units of the median one."""
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        gaps = np.diff(np.sort(project(X, directions), axis=0), axis=0)
-        if not len(gaps):
-            return np.zeros(len(directions))
-        return np.nan_to_num(gaps.min(axis=0) / np.median(gaps, axis=0), nan=0.0)
-
-
-def _scaled(direction, products, gaps, n_classes: int) -> Line:
-    """Scale by the smallest number of a few digits that suffices; start at C + 1."""
-    smallest = min(gaps.tolist(), default=1)
-    apart = n_classes + 1
-    exponent = apart.bit_length() - smallest.bit_length() - _SCALE_BITS
-    # multiplier * 2**exponent * smallest >= apart
-    multiplier = -(-(apart << max(0, -exponent)) // (smallest << max(0, exponent)))
-    lowest = int(products.values.min()) * multiplier
-    floor = lowest << exponent if exponent >= 0 else lowest >> -exponent
-    exponent -= products.exponent
-    return Line(direction, multiplier, exponent, apart - floor)
-
-
-def _sorted_positions(line: Line, products, order):
-    exponent = min(0, products.exponent + line.exponent)
-    scaled = products.in_units(exponent - line.exponent) * line.multiplier
-    return scaled[order] + (line.shift << -exponent), -exponent
-
-
-_bit_lengths = np.frompyfunc(int.bit_length, 1, 1)
 
 
 def _best_shape(keys, n_classes: int, n_features: int) -> Shape:
@@ -156,15 +121,12 @@ def _best_shape(keys, n_classes: int, n_features: int) -> Shape:
     one_each = Shape(len(keys), 1, first_bits, 0, n_classes)
     if len(keys) == 1:
         return one_each
-    lengths = _bit_lengths(np.diff(keys)).astype(np.int64)
+    lengths = bit_lengths(np.diff(keys))
     # What fills up a group reaches past the last of its labels.
     fewest = n_classes.bit_length()
     shapes = [one_each]
     for n_bits in np.unique(np.maximum(lengths, fewest)).tolist():
-        ends = np.flatnonzero(lengths > n_bits) + 1
-        runs, counts = np.unique(
-            np.diff(ends, prepend=0, append=len(keys)), return_counts=True
-        )
+        runs, counts = lengths_of_runs(lengths > n_bits)
         for size in _candidate_sizes(len(keys), n_bits, int(runs[-1])):
             n_groups = int((-(-runs // size) * counts).sum())
             shapes.append(Shape(n_groups, size, first_bits, n_bits, n_classes))
@@ -180,22 +142,8 @@ def _candidate_sizes(n_samples: int, n_bits: int, longest_run: int) -> range:
 
 def _group_starts(keys, shape: Shape) -> np.ndarray:
     """Return where each group starts, and the number of keys."""
-    if shape.group_size == 1:
-        return np.arange(len(keys) + 1)
-    too_long = np.diff(keys) > shape.longest_difference
-    ends = np.append(np.flatnonzero(too_long) + 1, len(keys))
-    starts = np.append(0, ends[:-1])
-    pieces = [
-        np.arange(*run, shape.group_size) for run in zip(starts, ends, strict=True)
-    ]
-    return np.append(np.concatenate(pieces), len(keys))
-
-
-def _borders(positions, n_bits: int, starts) -> np.ndarray:
-    """Return an integer e in the middle of each gap: the ramp is from e to e + 1."""
-    before = -((-positions[starts[1:-1] - 1]) >> n_bits)
-    after = positions[starts[1:-1]] >> n_bits
-    return (before + after - 1) // 2
+    longest = None if shape.group_size == 1 else shape.longest_difference
+    return group_starts(keys, shape.group_size, longest)
 
 
 def _packed(keys, starts, shape: Shape) -> np.ndarray:

@@ -4,17 +4,18 @@ from numbers import Integral
 
 import numpy as np
 
-from ..._estimator._base import BaseMemorizingClassifier, constant_network
+from ..._estimator._base import constant_network
 from ..._estimator._callbacks import Progress
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
+from .._label_intervals import LabelIntervalClassifier
 from ._construction import build_bit_extraction_network
 
 # Rows between two steps of the progress bar.
 _ROWS_AT_ONCE = 512
 
 
-class BitExtractionClassifier(BaseMemorizingClassifier):
+class BitExtractionClassifier(LabelIntervalClassifier):
     """Memorize with about sqrt(N log N) parameters, which are very long numbers.
 
     The samples are projected on a line and cut into groups of consecutive ones. The
@@ -22,11 +23,11 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
     network picks the integer of the group around a row, takes it apart bit by bit, and
     compares its keys with the position of the row on the line.
 
-    It is the far end of the trade between parameters, depth and precision: hundreds
-    of layers, a handful of nodes in each, weights of hundreds of bits. It promises
-    nothing about other samples, and there is nothing to expect: next to each training
-    sample there is a tiny interval of its label, and everywhere else on the line the
-    network says `classes_[0]`.
+    It is the far end of the trade between parameters, depth and precision: hundreds of
+    layers, a handful of nodes in each, weights of hundreds of bits. `n_layers` trades
+    depth for parameters. It promises nothing about other samples, and there is nothing
+    to expect: next to each training sample there is a tiny interval of its label, and
+    everywhere else on the line the network says `classes_[0]`.
 
     Parameters
     ----------
@@ -36,6 +37,13 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
     max_bits : int, default=10000
         Largest number of bits of a weight. If the network needs more, `fit` refuses,
         and says how many, before it packs anything.
+    n_layers : int or None, default=None
+        Largest number of layers, 3 or more. None: as many as the fewest parameters
+        take, about sqrt(N log N). Fewer layers take more parameters, or the other way
+        round.
+    fewest : {"parameters", "width"}, default="parameters"
+        What a network of at most `n_layers` layers has as few of as can be: parameters,
+        or nodes in its widest layer.
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical samples with different labels: memorize the label
         of largest total weight, or raise a `ValueError`.
@@ -104,6 +112,43 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
     its parameters fit double precision. Counted in bits nothing is gained: those 3,900
     parameters take about 70 bits a sample, whose label has 3.3.
 
+    **At any depth** (the same paper): for L <= sqrt(N), up to logarithms, N / L
+    parameters in L layers, and no fewer. Here a group may have P chains side by side,
+    of s keys each, which share the borders: with `n_layers` = L >= 5 there are at most
+
+        d + 7 + 2 N / s + 4 sqrt(N (10 rho + 17)) + (10 rho + 13) s
+
+    parameters, s = max(1, floor((L - 5) / (2 rho))), where 2 N / s <= 8 rho N / (L -
+    5). Chains of one key need no unpacking: from 5 layers on there are about 2 N
+    parameters in a width of about sqrt(N). With 3 or 4 layers the labels themselves are
+    steps on the line, of six parameters each.
+
+    Proof. A chain is a network of 2 B + 5 layers as above, but for the two nodes at
+    each border, which all chains read: it adds 2 weights a border, and 10 B + 13 s + 4
+    parameters, or 12 if s = 1. At a training sample each chain puts out 0, except the
+    one that holds its key, so that their sum is what one network would put out. G = N /
+    (P s) groups are rounded up, so there are at most d + 3 + 2 N / s + 4 N / (P s) + P
+    (10 rho s + 13 s + 4) parameters, and the best P is at most 1 away from the one at
+    which the last two terms are equal.
+
+    **Width and depth**: W nodes in the widest of L layers suffice if W^2 L^2 is of
+    order N log(1 / delta), and if it is below N / log(1 / delta), no network will do
+    (Yang, Yang; known to us from the abstract). `fewest="width"` spreads the borders
+    over several layers, each of which carries z and adds up what comes before. Whatever
+    the data, the widest of L > 5 layers has at most
+
+        17 sqrt(rho N) / (L - 5) + 7
+
+    nodes. rho stands for log(1 / delta) here: a random direction keeps distances up to
+    a factor that is polynomial in N and d.
+
+    Proof. P chains are 7 P nodes wide, or 3 P if s = 1. If L - 5 >= 4 rho, chains of s
+    = floor((L - 5) / (4 rho)) keys leave (L - 5) / 2 layers for the borders, of at most
+    4 N / (P s (L - 5)) + P + 3 nodes; P = ceil(p), p^2 = 2 N / (3 s (L - 5)), makes
+    both at most 7 p + 7, and s >= (L - 5) / (8 rho). Else chains of one key leave L - 4
+    layers, of at most 2 N / (P (L - 4)) + P + 3 nodes; P = ceil(p), p^2 = N / (L - 4),
+    makes both at most 3 p + 4, and L - 4 <= 5 rho.
+
     Everything is exact: positions, packed integers, the certificate, `predict`. Rows
     may be as close together as floating point numbers are; their keys get longer.
 
@@ -115,6 +160,9 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
     ----------
     G. Vardi, G. Yehudai, O. Shamir, *On the optimal memorization power of ReLU neural
     networks*, ICLR 2022, arXiv:2110.03187.
+
+    X. Yang, Y. Yang, *Memorization capacity of deep ReLU neural networks characterized
+    by width and depth*, 2026, arXiv:2603.09589.
 
     C. Zhang, S. Bengio, M. Hardt, B. Recht, O. Vinyals, *Understanding deep learning
     requires rethinking generalization*, ICLR 2017, arXiv:1611.03530.
@@ -130,11 +178,22 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
     1.0
     >>> memorizer.network_.n_parameters < 2500
     True
+
+    The same in five layers, or in layers of at most 21 nodes:
+
+    >>> flat = BitExtractionClassifier(n_layers=5, random_state=0).fit(X, y)
+    >>> flat.network_.depth, flat.score(X, y)
+    (5, 1.0)
+    >>> narrow = BitExtractionClassifier(n_layers=30, fewest="width", random_state=0)
+    >>> max(narrow.fit(X, y).network_.widths)
+    21
     """
 
     _parameter_constraints: dict = {
         "n_projections": [Interval(Integral, 1, None, closed="left")],
         "max_bits": [Interval(Integral, 1, None, closed="left")],
+        "n_layers": [Interval(Integral, 3, None, closed="left"), None],
+        "fewest": [StrOptions({"parameters", "width"})],
         "conflicts": [StrOptions({"majority", "raise"})],
         "verbose": ["boolean"],
         "random_state": ["random_state"],
@@ -145,17 +204,26 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
         *,
         n_projections=10,
         max_bits=10_000,
+        n_layers=None,
+        fewest="parameters",
         conflicts="majority",
         verbose=False,
         random_state=None,
     ):
         self.n_projections = n_projections
         self.max_bits = max_bits
+        self.n_layers = n_layers
+        self.fewest = fewest
         self.conflicts = conflicts
         self.verbose = verbose
         self.random_state = random_state
 
     def _build(self, training: TrainingSet, progress: Progress):
+        if self.fewest == "width" and self.n_layers is None:
+            raise ValueError(
+                "fewest='width' needs n_layers: the narrowest network of any depth has "
+                "all keys in one integer. Set n_layers, or fewest='parameters'."
+            )
         if training.n_classes == 1:
             return {"network_": constant_network(training.n_features)}, None
         (seed,) = draw_seeds(self.random_state, 1)
@@ -166,22 +234,10 @@ class BitExtractionClassifier(BaseMemorizingClassifier):
             np.random.default_rng(seed),
             n_projections=self.n_projections,
             max_bits=self.max_bits,
+            n_layers=self.n_layers,
+            fewest=self.fewest,
         )
         return {"network_": training.embedded(network)}, None
-
-    def _scores(self, X) -> np.ndarray:
-        output = self.network_.forward(X)[:, 0]
-        if len(self.classes_) == 2:
-            return output - 1.0
-        centers = np.arange(len(self.classes_)) + 0.5
-        return -np.abs(output[:, np.newaxis] - centers)
-
-    def _predict_class_numbers(self, X) -> np.ndarray:
-        if len(self.classes_) == 1:
-            return super()._predict_class_numbers(X)
-        # The argmax of the scores, and the first of two equal ones, without them.
-        numbers = np.ceil(self.network_.forward(X)[:, 0]) - 1
-        return np.clip(numbers, 0, len(self.classes_) - 1).astype(np.intp)
 
     def _evaluated(self, function, X) -> np.ndarray:
         """Return `function(X)`, computed block by block beside a bar if `verbose`."""

@@ -186,7 +186,7 @@ def chain_layers(line, shape: Shape, memory) -> tuple[ExactLayer, ...]:
     return (*_first_layers(line, shape, memory), *_unpacking_layers(shape))
 
 
-def _layer(rows, activation="relu") -> ExactLayer:
+def exact_layer(rows, activation="relu") -> ExactLayer:
     """Return a layer from rows that end in the bias."""
     table = np.empty((len(rows), len(rows[0])), dtype=object)
     table[:] = rows
@@ -206,9 +206,9 @@ def _first_layers(line, shape: Shape, memory) -> list[ExactLayer]:
         u += [jump, -jump]
     z = [1] + [0] * (2 * len(borders) + 1)
     return [
-        _layer([[*line.weights(), line.shift]]),
-        _layer(knees),
-        _layer([[*u, packed[0]], z]),
+        exact_layer([[*line.weights(), line.shift]]),
+        exact_layer(knees),
+        exact_layer([[*u, packed[0]], z]),
     ]
 
 
@@ -227,14 +227,14 @@ def _unpacking_layers(shape: Shape) -> list[ExactLayer]:
         for bit in range(rest + shape.bits_of(key) - 1, rest - 1, -1):
             top, half = 1 << (a + bit), 1 << (a - 1)
             rows = [[1, 0, 0], [1, 0, half - top], [1, 0, -top], difference]
-            layers.append(_layer(rows + tents))
+            layers.append(exact_layer(rows + tents))
             weight = 2 << bit
             u = [1, -weight, weight, 0, *([1, -C - 1, C] if tents else []), 0]
             v = [0, 0, 0, 1, *[0] * len(tents), 0]
-            layers.append(_layer([u, v]))
+            layers.append(exact_layer([u, v]))
             difference, tents = [0, 1, 0], []
     unit = Fraction(1, 1 << a)
     tents = [[unit, 1, -1 - knee] for knee in (0, C, C + 1)]
-    layers.append(_layer([[1, 0, 0], *tents]))
-    layers.append(_layer([[1, 1, -C - 1, C, 0]], "identity"))
+    layers.append(exact_layer([[1, 0, 0], *tents]))
+    layers.append(exact_layer([[1, 1, -C - 1, C, 0]], "identity"))
     return layers

@@ -143,11 +143,10 @@ class BitExtractionNetwork(Network):
 
     @property
     def _stages(self) -> tuple:
-        raise TypeError(
-            f"The weights of this network have up to {self.bits_per_weight:,} bits. "
-            "Floating point numbers cannot hold them, so it cannot be exported. Its "
-            "`forward` is exact, and its `layers` hold Python integers and fractions."
+        longest = (
+            f"The weights of this network have up to {self.bits_per_weight:,} bits"
         )
+        return refuse_export(longest)
 
     def forward(self, X) -> np.ndarray:
         """Evaluate the network exactly; see `Network.forward`.
@@ -158,7 +157,7 @@ class BitExtractionNetwork(Network):
         positions, n_bits = self._line.positions(X)
         outputs = np.zeros(len(positions))
         in_closed_form, values = self._look_up(positions, n_bits)
-        outputs[in_closed_form] = _rounded_up(values, n_bits)
+        outputs[in_closed_form] = rounded_up(values, n_bits)
         others = np.setdiff1d(np.arange(len(positions)), in_closed_form)
         if len(others):
             outputs[others] = self._run_layers(positions[others], n_bits)
@@ -187,7 +186,7 @@ class BitExtractionNetwork(Network):
         last = np.minimum(last, starts[group + 1] - 1)
         key = keys[np.maximum(last, 0)]
         # Short groups repeat the longest difference after their last key.
-        n_missing = self._shape.group_size - (starts[group + 1] - starts[group])
+        n_missing = self._n_missing(starts[group + 1] - starts[group])
         at_end = last == starts[group + 1] - 1
         longest = self._shape.longest_difference
         n_steps = np.where(at_end, np.minimum((ceiling - key) // longest, n_missing), 0)
@@ -209,24 +208,44 @@ class BitExtractionNetwork(Network):
             values[near] = self._shape.tent(above, n_bits)
         return rows, values
 
+    def _n_missing(self, n_keys):
+        """Return how many keys are filled in after so many keys of a group."""
+        return self._shape.group_size - n_keys
+
     def _run_layers(self, positions, n_bits: int) -> np.ndarray:
         """Evaluate the layers one after the other, in integers."""
-        memory, shape = self._memory, self._shape
-        ceiling = -((-positions) >> n_bits)
-        border = np.searchsorted(memory.borders, ceiling, side="left") - 1
-        packed = memory.packed[np.maximum(border, 0)] << n_bits
-        if len(memory.borders):
-            jump = memory.packed[1:] - memory.packed[:-1]
-            start = memory.borders[np.maximum(border, 0)].astype(object) << n_bits
-            ramp = np.clip(positions - start, 0, 1 << n_bits)
-            packed = (
-                packed + np.where(border >= 0, jump[np.maximum(border, 0)], 0) * ramp
-            )
-        outputs, n_bits = shape.run(positions, packed, n_bits)
-        return _rounded_up(outputs, n_bits)
+        packed = stepped(positions, n_bits, self._memory.borders, self._memory.packed)
+        outputs, n_bits = self._shape.run(positions, packed, n_bits)
+        return rounded_up(outputs, n_bits)
 
 
-def _rounded_up(values, n_bits: int) -> np.ndarray:
+def refuse_export(why: str) -> tuple:
+    """Raise a TypeError: neither ONNX nor PyTorch has numbers of so many bits."""
+    raise TypeError(
+        f"{why}. Floating point numbers cannot hold them, so it cannot be exported. "
+        "Its `forward` is exact, and its `layers` hold Python integers and fractions."
+    )
+
+
+def stepped(positions, n_bits: int, borders, values) -> np.ndarray:
+    """Return what two ReLU nodes at each border say, in units of 2**-n_bits.
+
+    That is values[j] in group j, and in between what is on the ramp.
+    """
+    ceiling = -((-positions) >> n_bits)
+    if borders.dtype != object:
+        ceiling = np.minimum(ceiling, _LARGEST_POSITION).astype(np.int64)
+    border = np.searchsorted(borders, ceiling, side="left") - 1
+    outputs = values[np.maximum(border, 0)] << n_bits
+    if len(borders):
+        jump = values[1:] - values[:-1]
+        start = borders[np.maximum(border, 0)].astype(object) << n_bits
+        ramp = np.clip(positions - start, 0, 1 << n_bits)
+        outputs = outputs + np.where(border >= 0, jump[np.maximum(border, 0)], 0) * ramp
+    return outputs
+
+
+def rounded_up(values, n_bits: int) -> np.ndarray:
     """Return `values * 2**-n_bits` rounded up to multiples of 2**-32."""
     values = values << max(0, _OUTPUT_BITS - n_bits)
     n_lost = max(0, n_bits - _OUTPUT_BITS)

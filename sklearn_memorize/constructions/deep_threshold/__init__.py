@@ -12,7 +12,15 @@ Test data
 
 import math
 
-from .._record import Construction, Geometry, Paper, Prediction, classes_apart
+from .._lower_bounds import any_labels_of_thresholds, threshold_layer
+from .._record import (
+    Construction,
+    Geometry,
+    LowerBound,
+    Paper,
+    Prediction,
+    classes_apart,
+)
 from ._construction import deep_threshold_network
 from ._estimator import DeepThresholdClassifier
 from ._network import DeepThresholdNetwork
@@ -35,6 +43,11 @@ def predict_size(geometry: Geometry, estimator) -> Prediction:
     )
 
 
+def lower_bounds(geometry: Geometry, estimator) -> tuple[LowerBound, ...]:
+    """Return the fewest hyperplanes on these labels, and for any labels."""
+    return threshold_layer(geometry) + any_labels_of_thresholds(geometry)
+
+
 CONSTRUCTION = Construction(
     name="deep threshold",
     estimators=(DeepThresholdClassifier,),
@@ -48,4 +61,5 @@ CONSTRUCTION = Construction(
     ),
     code=(deep_threshold_network, DeepThresholdNetwork),
     predict_size=predict_size,
+    lower_bounds=lower_bounds,
 )

@@ -9,6 +9,7 @@ import numpy as np
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
 from ..._estimator._messages import INSTEAD, listed
+from ..._estimator._radius import CertifiedRadiusMixin
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError, InterpolationWarning
@@ -28,7 +29,7 @@ _N_TRIED = 64
 _PATIENCE = 8192
 
 
-class DeepThresholdClassifier(BaseMemorizingClassifier):
+class DeepThresholdClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier):
     """Memorize with a deep network of threshold units and integer weights.
 
     The first layer draws random hyperplanes until points of different classes lie on
@@ -110,6 +111,9 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
 
     Numbers of hyperplanes grow like 1/delta. Near-duplicates of different classes
     therefore reach `max_hyperplanes`, and `fit` raises `InterpolationError`.
+
+    **Certified radius.** `certified_radius` is the distance to the nearest hyperplane:
+    a single bit of a code may change everything.
 
     **Test data.** The theorem promises nothing about other points, and it shows: near
     points have near codes, but parities tear them apart, and what a new code finds in
@@ -266,3 +270,6 @@ class DeepThresholdClassifier(BaseMemorizingClassifier):
             f"{missed} are not recalled with {' and '.join(fixed)}; increase "
             "it, or set it to 'auto'."
         )
+
+    def _radii(self, X, numbers, metric):
+        return self.network_.certified_radii(X, numbers, metric)

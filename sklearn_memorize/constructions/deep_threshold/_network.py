@@ -7,6 +7,7 @@ import numpy as np
 from ...kernels._memory import blocks_of_rows
 from ...network import Layer, Network
 from ...network._storage import require
+from ..random_hyperplanes._radii import radii_by_flips
 
 
 class DeepThresholdNetwork(Network):
@@ -35,3 +36,14 @@ class DeepThresholdNetwork(Network):
         blocks = blocks_of_rows(X.shape[0], max(self.circuit.widths))
         signs = (self.hyperplanes.signs(X[block]) * 1.0 for block in blocks)
         return np.concatenate([self.circuit.forward(rows) for rows in signs])
+
+    def certified_radii(self, X, labels, metric: str) -> np.ndarray:
+        """Return the distance of each row to the nearest hyperplane, rounded down."""
+        radii = np.empty(X.shape[0])
+        for block in blocks_of_rows(X.shape[0], self.hyperplanes.n_hyperplanes):
+            one = np.ones(len(radii[block]), dtype=np.intp)
+            # A single bit may change everything, and no more is known: any norm does.
+            radii[block] = radii_by_flips(
+                [self.hyperplanes], X[block], one, metric, np.inf
+            )
+        return radii

@@ -12,7 +12,8 @@ Test data
    enough to help.
 """
 
-from .._record import Construction, Geometry, Paper, Prediction, n_outputs
+from .._lower_bounds import relu_pieces
+from .._record import Construction, Geometry, LowerBound, Paper, Prediction, n_outputs
 from ._construction import greedy_cover
 from ._estimator import NearbySetClassifier
 from ._network import NearbySetNetwork
@@ -35,6 +36,11 @@ def predict_size(geometry: Geometry, estimator) -> Prediction:
     )
 
 
+def lower_bounds(geometry: Geometry, estimator) -> tuple[LowerBound, ...]:
+    """Return what these labels take of any ReLU network."""
+    return relu_pieces(geometry, 2)
+
+
 CONSTRUCTION = Construction(
     name="nearby set",
     estimators=(NearbySetClassifier,),
@@ -47,4 +53,5 @@ CONSTRUCTION = Construction(
     ),
     code=(greedy_cover, NearbySetNetwork),
     predict_size=predict_size,
+    lower_bounds=lower_bounds,
 )

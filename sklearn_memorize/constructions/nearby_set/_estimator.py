@@ -10,6 +10,7 @@ import numpy as np
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
 from ..._estimator._parameters import threads_for
+from ..._estimator._radius import CertifiedRadiusMixin
 from ..._estimator._sklearn import Interval, StrOptions
 from ..._estimator._training_set import TrainingSet
 from ...exact._distances import FEATURES_FOR_SINGLE, slicing
@@ -18,7 +19,7 @@ from ._construction import build_nearby_set_network
 from ._decision import BLOCK_BYTES
 
 
-class NearbySetClassifier(BaseMemorizingClassifier):
+class NearbySetClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier):
     """Memorize the training set by a network that provably generalizes.
 
     Centers are chosen out of the training set such that each sample lies within
@@ -89,6 +90,12 @@ class NearbySetClassifier(BaseMemorizingClassifier):
     before its ReLU is predicted, so that every input has a defined answer;
     `network_.forward` tells where that happens.
 
+    **Certified radius.** `certified_radius` is D / 3.1 less the distance to the nearest
+    center of the predicted label, where D is the distance of that center to the nearest
+    one of another label; 0 if that is negative. Within D / 3.1 of a center its own cell
+    is 1, and those of other labels are at most 0. For `metric="chebyshev"` it is
+    divided by the root of the number of features.
+
     A prediction depends on the row alone, not on the batch, the number of threads,
     the floating point type that holds the same values, or the storage.
 
@@ -156,3 +163,6 @@ class NearbySetClassifier(BaseMemorizingClassifier):
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0], dtype=np.intp)
         return self.network_.best_classes(X, threads_for(self.n_jobs))
+
+    def _radii(self, X, numbers, metric) -> np.ndarray:
+        return self.network_.certified_radii(X, numbers, metric)

@@ -8,6 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from ...exact._distances import Scaling
+from ...exact._nearest import EuclideanPoints, dense_rows
+from ...exact._pairs import METRICS
 from ...network import Layer, Network
 from ...network._network import torch_modules
 from ...network._storage import storable
@@ -15,6 +17,9 @@ from ._cells import MARGIN, SLOPE, Cells
 
 # `layers` writes the hyperplanes out up to this many weights.
 LARGEST_LAYER = 1 << 24
+
+# Radii are less by this part, for cells are rounded.
+_ROUNDING = 1e-6
 
 # `exact` stands below the room of storage, so its class is registered here.
 storable(Scaling)
@@ -164,6 +169,33 @@ class NearbySetNetwork(Network):
         looked at. Threads share the rows.
         """
         return self._cells.best_classes(X, n_threads)
+
+    def certified_radii(self, X, labels, metric: str) -> np.ndarray:
+        """Return radii of balls in which `best_classes` says what it says of the row.
+
+        Let D be the distance of a center to the nearest one of another label, and a =
+        1/3.1. Within a D of it its own cell is 1, and those of other labels are at most
+        0. So what is left of a D for a row near it is a radius, in either metric up to
+        the root of the number of features.
+        """
+        search, reaches = self._search
+        own, nearest = search.nearest_own(X, labels)
+        with np.errstate(over="ignore", invalid="ignore"):
+            distances = METRICS["euclidean"].rounded(own) * (1 + _ROUNDING)
+            radii = (reaches[nearest] - distances) * (1 - _ROUNDING)
+        if metric == "chebyshev":
+            radii /= np.sqrt(self.n_inputs)
+        return np.maximum(np.nan_to_num(radii, nan=0.0, posinf=0.0), 0.0)
+
+    @cached_property
+    def _search(self) -> tuple[EuclideanPoints, np.ndarray]:
+        """The centers, to be searched, and how far the cells of each reach for sure."""
+        centers = dense_rows(self.centers)
+        search = EuclideanPoints(centers, self.center_labels)
+        others, _ = search.nearest_others(centers, self.center_labels)
+        with np.errstate(over="ignore"):
+            reaches = METRICS["euclidean"].rounded(others) * MARGIN * (1 - _ROUNDING)
+        return search, np.where(np.isfinite(reaches), reaches, 0.0)
 
     def to_torch(self):
         """Return `class_scores` as a PyTorch module; see `Network.to_torch`.

@@ -17,7 +17,15 @@ import math
 
 import numpy as np
 
-from .._record import Construction, Geometry, Paper, Prediction, classes_apart
+from .._lower_bounds import any_labels_of_thresholds, threshold_layer
+from .._record import (
+    Construction,
+    Geometry,
+    LowerBound,
+    Paper,
+    Prediction,
+    classes_apart,
+)
 from ._codes import BitCodes as BitCodes
 from ._construction import memorize
 from ._estimator import MemorizingClassifier
@@ -52,6 +60,13 @@ def predict_size(geometry: Geometry, estimator) -> Prediction:
     )
 
 
+def lower_bounds(geometry: Geometry, estimator) -> tuple[LowerBound, ...]:
+    """Return the fewest hyperplanes on these labels, if that is what its layer has."""
+    if getattr(estimator, "activation", "threshold") != "threshold":
+        return ()
+    return threshold_layer(geometry) + any_labels_of_thresholds(geometry)
+
+
 CONSTRUCTION = Construction(
     name="random hyperplanes",
     estimators=(MemorizingClassifier, RandomThresholdTransformer),
@@ -64,4 +79,5 @@ CONSTRUCTION = Construction(
     ),
     code=(memorize,),
     predict_size=predict_size,
+    lower_bounds=lower_bounds,
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.metaestimators import available_if
 
 from ..._estimator._base import constant_network
 from ..._estimator._callbacks import Progress, completed_draws
@@ -17,6 +18,7 @@ from ..._estimator._conflicts import Ballots
 from ..._estimator._dask import is_dask_array
 from ..._estimator._parameters import threads_for
 from ..._estimator._probabilities import ONE_OBSERVATION, Rule, Softmax
+from ..._estimator._radius import CertifiedRadiusMixin
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ...exceptions import InterpolationError, InterpolationWarning
 from ...kernels._memory import check_room
@@ -30,6 +32,7 @@ from ._in_batches import MemorizesBatches
 from ._leave_one_out import MOST_LEFT_OUT, leave_one_out
 from ._network import Calibration, CoverNetwork
 from ._partial_fit import Batches
+from ._radii import certified_radii
 from ._reasons import ReasonsMixin
 from ._samples import Samples, SamplesInMemory
 
@@ -53,7 +56,17 @@ _LEFT_OUT = ("loo_score_", "loo_decision_function_", "loo_indices_")
 _MARGIN_SCALE = 128.0
 
 
-class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
+def _has_threshold_activation(classifier) -> bool:
+    """Whether predictions depend on bits alone; else a property of scikit-learn."""
+    if classifier.activation == "threshold":
+        return True
+    raise AttributeError(
+        "certified_radius is for activation='threshold', where a prediction changes "
+        f"only if bits of the code do, not for activation={classifier.activation!r}."
+    )
+
+
+class MemorizingClassifier(ReasonsMixin, CertifiedRadiusMixin, MemorizesBatches):
     """Classifier that provably recalls every training sample, without gradients.
 
     Hyperplanes cut the space into cells and give every sample a binary code. A greedy
@@ -250,6 +263,15 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
     (about 1e301; larger ones are refused), memory permitting; with ReLU activation, as
     long as differences that matter and the largest entry are less than a factor of
     about 2**1990 apart.
+
+    **Certified radius.** With threshold activation a prediction changes only if bits of
+    the code do, and `certified_radius` is the largest of three distances: how near the
+    nearest hyperplane is whose bit, with those of all nearer ones, could make another
+    class win; with m for the number of bits that it takes at least, the m-th smallest
+    distance; and the root of the sum of the m smallest squares over the spectral norm
+    of all unit normals. All are proven, and weak where features are many: hyperplanes
+    nearby are taken to be in the way at once, in whatever direction they are. The user
+    guide on robustness shows how weak.
 
     Of more than 8,192 features, hyperplanes look only at those that are not zero in all
     training samples, if these are at most a quarter; predictions ignore the others.
@@ -744,6 +766,15 @@ class MemorizingClassifier(ReasonsMixin, MemorizesBatches):
         if self.one_sided:
             return scores[:, 0]
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    certified_radius = available_if(_has_threshold_activation)(
+        CertifiedRadiusMixin.certified_radius
+    )
+
+    def _radii(self, X, numbers, metric) -> np.ndarray:
+        return certified_radii(
+            self.network_, X, numbers, metric, self.decision, self.n_votes_
+        )
 
     @property
     def _probability_rule(self) -> Rule:

@@ -292,7 +292,11 @@ class ExactHyperplanes:
 
     @cached_property
     def exact_offsets(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same in double precision, each summed with more digits."""
+        """The same in double precision, each summed with more digits.
+
+        There has to be a shift.
+        """
+        assert self.shift is not None
         shift = np.ldexp(self.shift, -self.exponent)
         return self._compensated_offsets(shift, np.arange(self.n_drawn))
 

@@ -20,6 +20,7 @@ from ._codes import TILES_OF_A_GROUP, mean_margins, unpack_bits
 from ._exact_hyperplanes import stacked_weights
 from ._few_rows import JoinedCoverings, are_few, joined
 from ._hyperplane_layer import HyperplaneLayer, encode_by_all
+from ._radii import spectral_norm
 from ._relu_codes import FRACTION_BITS
 
 Decision = Literal["vote", "network"]
@@ -549,6 +550,11 @@ class CoverNetwork(Network):
     @cached_property
     def _joined(self) -> JoinedCoverings | None:
         return joined(self._coverings)
+
+    @cached_property
+    def spectral_norm(self) -> float:
+        """A bound of the spectral norm of the unit normals of all hyperplanes."""
+        return spectral_norm([covering.hyperplanes for covering in self._coverings])
 
     def _votes(self, codes, n_votes: int) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return the margins, and which classes fire in each covering."""

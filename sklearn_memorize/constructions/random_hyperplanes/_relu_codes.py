@@ -135,9 +135,11 @@ class ReLUCodes:
 
     def covers(self, masks, bounds, tiles: slice) -> np.ndarray:
         """Return which samples of some tiles each neuron covers, one bit a lane."""
-        fires = [sums < bounds for _, sums in self.part(tiles)._sums(masks)]
         n_tiles = tiles.stop - tiles.start
-        lanes = np.concatenate(fires).reshape(n_tiles, LANES, len(masks))
+        fires = np.empty((n_tiles * LANES, len(masks)), dtype=bool)
+        for rows, sums in self.part(tiles)._sums(masks):
+            fires[rows] = sums < bounds
+        lanes = fires.reshape(n_tiles, LANES, len(masks))
         words = kernels.pack_bits(lanes.transpose(0, 2, 1).reshape(-1, LANES))
         return np.ascontiguousarray(words.reshape(n_tiles, len(masks)).T)
 
@@ -225,7 +227,8 @@ def sums_in_double(
     """
     exponent = hyperplanes.exponent if exponent is None else exponent
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        scaled, biases, errors = X.astype(np.float64), hyperplanes.scaled_biases, 0.0
+        scaled, biases = X.astype(np.float64), hyperplanes.scaled_biases
+        errors = np.zeros(len(biases))
         if hyperplanes.shift is not None and not sparse.issparse(X):
             scaled -= hyperplanes.shift
             biases, errors = hyperplanes.exact_offsets

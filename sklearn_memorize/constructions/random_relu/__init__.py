@@ -10,7 +10,15 @@ Test data
    well in the table, though not as well as the nearest neighbour.
 """
 
-from .._record import Construction, Geometry, Paper, Prediction, classes_apart
+from .._lower_bounds import relu_pieces
+from .._record import (
+    Construction,
+    Geometry,
+    LowerBound,
+    Paper,
+    Prediction,
+    classes_apart,
+)
 from ._construction import separate
 from ._estimator import RandomReLUClassifier
 from ._network import RandomReLUNetwork
@@ -26,6 +34,11 @@ def predict_size(geometry: Geometry, estimator) -> Prediction:
     )
 
 
+def lower_bounds(geometry: Geometry, estimator) -> tuple[LowerBound, ...]:
+    """Return what these labels take of any network of one hidden layer."""
+    return relu_pieces(geometry, 1)
+
+
 CONSTRUCTION = Construction(
     name="random ReLU",
     estimators=(RandomReLUClassifier,),
@@ -38,4 +51,5 @@ CONSTRUCTION = Construction(
     ),
     code=(separate, RandomReLUNetwork),
     predict_size=predict_size,
+    lower_bounds=lower_bounds,
 )

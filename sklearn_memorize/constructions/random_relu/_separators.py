@@ -91,7 +91,7 @@ def squared_hinge(features, signs, max_iter, n_threads: int = 1):
     """
     n_outputs = signs.shape[1]
     values, whitening = features.values, _Whitening(features.values)
-    blocks = blocks_of_rows(*values.shape, _BLOCK_VALUES)
+    blocks = blocks_of_rows(len(values), features.n_hyperplanes, _BLOCK_VALUES)
     n_iter, best, separator = 0, 0.0, None
 
     def functions(solution):

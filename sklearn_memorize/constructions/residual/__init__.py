@@ -13,9 +13,11 @@ Test data
    largest class.
 """
 
+from .._lower_bounds import depth_of, relu_pieces
 from .._record import (
     Construction,
     Geometry,
+    LowerBound,
     Paper,
     Prediction,
     general_position,
@@ -44,6 +46,12 @@ def predict_size(geometry: Geometry, estimator) -> Prediction:
     )
 
 
+def lower_bounds(geometry: Geometry, estimator) -> tuple[LowerBound, ...]:
+    """Return what these labels take of any ReLU network."""
+    # A block counts as one layer.
+    return relu_pieces(geometry, depth_of(estimator))
+
+
 CONSTRUCTION = Construction(
     name="residual",
     estimators=(ResidualMemorizingClassifier,),
@@ -57,4 +65,5 @@ CONSTRUCTION = Construction(
     ),
     code=(build_residual_network,),
     predict_size=predict_size,
+    lower_bounds=lower_bounds,
 )

@@ -66,15 +66,15 @@ def _slab_around(hull, members, others, rng, split: bool) -> Slab:
     With `split` the error need not say which others are in the way of several members.
     """
     too_close = others[:0]
-    for normal in _normals(hull, members, others, split, rng):
+    for normal in normals(hull, members, others, split, rng):
         values, errors = hull.projections(normal)
-        lower, upper, too_close = _thresholds(values, errors, members, others)
+        lower, upper, too_close = thresholds(values, errors, members, others)
         if len(too_close) == 0:
             return Slab(normal, lower, upper, members)
     raise DegenerateGroupError(members, too_close)
 
 
-def _normals(hull, members, others, split: bool, rng):
+def normals(hull, members, others, split: bool, rng):
     """Yield normal vectors to try; for a single point those of features as well."""
     planes = hull.through(members)
     for coefficients in planes.draw(rng):
@@ -87,7 +87,7 @@ def _normals(hull, members, others, split: bool, rng):
         yield from map(hull.axis, hull.differing_features(members[0], others))
 
 
-def _thresholds(values, errors, members, others):
+def thresholds(values, errors, members, others):
     """Return lower and upper threshold, and the others that come too close."""
     below, low, high, above, too_close = clearance(values, errors, members, others)
     if len(too_close):

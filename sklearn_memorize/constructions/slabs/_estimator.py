@@ -1,12 +1,23 @@
 """Slabs behind the scikit-learn interface."""
 
+from numbers import Integral
+
+import numpy as np
+
+from ..._estimator._callbacks import Progress
 from ..._estimator._messages import INSTEAD, listed
+from ..._estimator._radius import CertifiedRadiusMixin
+from ..._estimator._regressor import BaseMemorizingRegressor
+from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
+from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError
-from .._general_position import GeneralPositionClassifier
+from ...kernels._threads import one_blas_thread
+from .._general_position import DegenerateGroupError, GeneralPositionClassifier
 from ._construction import build_slab_network
+from ._ramps import build_ramp_network
 
 
-class SlabClassifier(GeneralPositionClassifier):
+class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
     """Memorize by slabs around hyperplanes through d samples each.
 
     Every class but the largest is cut into groups of d samples. Through each group
@@ -59,6 +70,7 @@ class SlabClassifier(GeneralPositionClassifier):
 
     See Also
     --------
+    SlabRegressor : The same slabs, for targets.
     MemorizingClassifier : A network whose size depends on the geometry of the classes.
     RandomReLUClassifier : Random features and a linear separator.
 
@@ -79,6 +91,9 @@ class SlabClassifier(GeneralPositionClassifier):
     sample that no slab can single out in this way (a near-duplicate of another class)
     gets one that looks at a single feature, which needs no rounding, and if even that
     fails, `fit` raises an `InterpolationError` that names the samples.
+
+    **Certified radius.** `certified_radius` is the distance to the nearest border of a
+    slab.
 
     **Test data.** The theorem promises nothing about other points. Slabs are thin and
     unbounded: nearly everything outside the training set is given to the largest
@@ -124,5 +139,172 @@ class SlabClassifier(GeneralPositionClassifier):
             f"the samples are not in general position: the hyperplane through samples "
             f"{members}, of one class, also contains samples {others} of other "
             "classes, up to rounding. Set degenerate='split' to use smaller groups, "
+            "or perturb the data."
+        )
+
+    def _radii(self, X, numbers, metric):
+        return self.network_.certified_radii(X, numbers, metric)
+
+
+class SlabRegressor(BaseMemorizingRegressor):
+    """Memorize real targets by one hidden layer: ramps on slabs through d samples each.
+
+    The samples are cut into groups of d. Through each group goes one hyperplane, and a
+    slab around it holds no other sample. On the slab stands the affine function that
+    takes the targets of the group; outside it is zero. Four ReLU units make each of
+    these functions, and their sum is the network: 4 ceil(N / d) hidden units.
+
+    Parameters
+    ----------
+    degenerate : {"split", "raise"}, default="split"
+        What to do about samples that are not in general position, so that a hyperplane
+        through a group meets another sample (or comes so close that double precision
+        cannot tell). "split": take fewer samples into the group until it does not; the
+        network grows. "raise": raise an `InterpolationError` that names the samples.
+    n_projections : int, default=10
+        Number of random directions, of which the one is taken along which samples lie
+        farthest apart; positions on it tell which sample a row may be.
+    conflicts : {"mean", "raise"}, default="mean"
+        What to do about identical samples with different targets: memorize their mean
+        by weight, or raise a `ValueError`.
+    random_state : int, RandomState instance or None, default=None
+        Forms the groups, and chooses the hyperplane through a group of fewer than d.
+
+    Attributes
+    ----------
+    network_ : Network
+        The built network: four ReLU units for each slab (two more for each output but
+        the first), then the outputs.
+    default_target_ : ndarray of shape (n_outputs,)
+        The targets of what lies in no slab: those that most samples have, which need
+        no slabs; where none come twice, those nearest to the mean of all.
+    group_size_ : int
+        The number d of samples of a group: the dimension of the affine hull of the
+        data, which is the number of features unless these are affinely dependent.
+    groups_ : list of ndarray
+        For each slab, the indices of the training samples it was built for. Where
+        rows are repeated, the first stands for all.
+    n_split_ : int
+        How many more slabs were built than ceil(N / d), because the samples are not in
+        general position.
+    interpolates_ : bool
+        Whether every training target is recalled, as certified by `fit`.
+    max_abs_error_ : float
+        The largest error at a training sample, 0.0.
+    n_conflicts_ : int
+        Number of distinct rows that carried several targets.
+    n_outputs_ : int
+        Number of targets of a sample.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if `X` had any.
+
+    See Also
+    --------
+    SlabClassifier : The same slabs, for classes.
+    MemorizingRegressor : Recalls targets as well, and predicts new samples.
+
+    Notes
+    -----
+    **Theorem** [1]_. Any N samples in general position in R^d (no d + 1 of them on a
+    hyperplane), with any real targets, are memorized by a network with one hidden layer
+    of 4 ceil(N / d) ReLU units. Samples that share the target of most of them are not
+    counted here. For k targets it is (2 + 2 k) ceil(N / d) units.
+
+    **Exactness.** As for `SlabClassifier`, slabs hold their samples and no others, by
+    more than any evaluation in double precision can be off, and ramps are so short that
+    this stays true of both arguments of the ramp. `predict` evaluates a ramp in the
+    form that has no rounding error at its samples. `network_.layers`, evaluated one
+    after the other, add up large numbers: `fit` evaluates them at the samples of the
+    narrowest ramps, and raises an `InterpolationError` that names rows if they miss
+    targets by more than a hundredth of the range.
+
+    **Test data.** The theorem promises nothing about other points. Slabs are thin and
+    unbounded: nearly everything outside the training set gets the default target,
+    and what is in some slab gets an affine function that may be steep.
+
+    The samples are held in dense double precision during `fit`.
+
+    References
+    ----------
+    .. [1] S. Bubeck, R. Eldan, Y. T. Lee, D. Mikulincer, "Network size and weights size
+       for memorization with two-layers neural networks", NeurIPS 2020,
+       arXiv:2006.02855.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_memorize import SlabRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> y = y + X[:, 0]  # no two targets are equal
+    >>> regressor = SlabRegressor(random_state=0).fit(X, y)
+    >>> regressor.max_abs_error_, regressor.score(X, y)
+    (0.0, 1.0)
+    """
+
+    _parameter_constraints: dict = {
+        "degenerate": [StrOptions({"split", "raise"})],
+        "n_projections": [Interval(Integral, 1, None, closed="left")],
+        "conflicts": [StrOptions({"mean", "raise"})],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        degenerate="split",
+        n_projections=10,
+        conflicts="mean",
+        random_state=None,
+    ):
+        self.degenerate = degenerate
+        self.n_projections = n_projections
+        self.conflicts = conflicts
+        self.random_state = random_state
+
+    def _bytes_to_build(self, training: TrainingSet) -> int:
+        # As for the classifier; and the layers, of six units a slab, and what they are
+        # made from, if samples are in general position.
+        smaller = min(training.n_samples, training.n_features)
+        k = training.labels.shape[1]
+        n_layers = (4 + 3 * k) * (training.n_samples + training.n_features)
+        return 8 * (5 * training.n_values + 4 * smaller**2 + n_layers)
+
+    def _build(self, training: TrainingSet, progress: Progress):
+        (seed,) = draw_seeds(self.random_state, 1)
+        X = training.dense_points()
+        try:
+            with one_blas_thread():  # whose number would show in the last digits
+                network, groups, dimension, default = build_ramp_network(
+                    X,
+                    training.labels,
+                    split=self.degenerate == "split",
+                    rng=np.random.default_rng(seed),
+                    n_projections=self.n_projections,
+                )
+        except DegenerateGroupError as problem:
+            raise self._not_in_general_position(training.rows, problem) from None
+        n_members = sum(map(len, groups))
+        return {
+            "network_": training.embedded(network),
+            "default_target_": default,
+            "group_size_": dimension,
+            "groups_": [training.rows[group] for group in groups],
+            "n_split_": len(groups) - -(-n_members // max(1, dimension)),
+        }, None
+
+    @staticmethod
+    def _not_in_general_position(rows, problem) -> InterpolationError:
+        members, others = listed(rows[problem.members]), listed(rows[problem.others])
+        if len(problem.members) == 1:
+            return InterpolationError(
+                f"sample {members} cannot be told from samples {others} by a "
+                "hyperplane in double precision. Remove one of these near-duplicates."
+            )
+        return InterpolationError(
+            f"the samples are not in general position: the hyperplane through samples "
+            f"{members} also contains samples {others}, or these span fewer "
+            "dimensions, up to rounding. Set degenerate='split' to use smaller groups, "
             "or perturb the data."
         )

@@ -13,7 +13,14 @@ Test data
 
 import math
 
-from .._record import Construction, Geometry, Paper, Prediction
+from .._lower_bounds import (
+    depth_of,
+    hidden_layers_of,
+    relu_pieces,
+    shattering,
+    two_hidden_layers,
+)
+from .._record import Construction, Geometry, LowerBound, Paper, Prediction
 from ._construction import build_small_relu_network
 from ._estimator import SmallReLUClassifier, SmallReLURegressor
 
@@ -36,6 +43,14 @@ def predict_size(geometry: Geometry, estimator) -> Prediction:
     )
 
 
+def lower_bounds(geometry: Geometry, estimator) -> tuple[LowerBound, ...]:
+    """Return what N samples take in two hidden layers, or in those that there are."""
+    depth = depth_of(estimator)
+    bounds = relu_pieces(geometry, hidden_layers_of(estimator))
+    bounds += shattering(geometry, depth)
+    return bounds + (two_hidden_layers(geometry) if depth == 3 else ())
+
+
 CONSTRUCTION = Construction(
     name="small ReLU",
     estimators=(SmallReLUClassifier, SmallReLURegressor),
@@ -49,4 +64,5 @@ CONSTRUCTION = Construction(
     ),
     code=(build_small_relu_network,),
     predict_size=predict_size,
+    lower_bounds=lower_bounds,
 )

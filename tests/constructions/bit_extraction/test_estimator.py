@@ -46,7 +46,7 @@ def test_bits_of_the_first_layer_count():
 
 
 def test_rows_that_no_direction_tells_apart_are_refused(monkeypatch):
-    module = sys.modules["sklearn_memorize.constructions.bit_extraction._construction"]
+    module = sys.modules["sklearn_memorize.constructions.bit_extraction._line"]
     monkeypatch.setattr(
         module, "draw_directions", lambda X, rng, n, step: np.eye(1, X.shape[1])
     )
@@ -86,7 +86,7 @@ def test_a_progress_bar_without_rich_is_an_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "rich.progress", None)
     X, y = random_labels(30, 10)
     classifier = fitted(X, y, verbose=True)
-    with pytest.raises(ImportError, match="extra 'progress'"):
+    with pytest.raises(ImportError, match="pip install rich"):
         classifier.predict(X)
 
 

@@ -22,7 +22,7 @@ from sklearn_memorize.constructions.bit_extraction._network import (
     BitExtractionNetwork,
     Line,
     PackedKeys,
-    _rounded_up,
+    rounded_up,
 )
 from sklearn_memorize.network import Layer
 
@@ -31,7 +31,7 @@ def fitted(*data, **options):
     return BitExtractionClassifier(random_state=0, **options).fit(*data)
 
 
-def rounded_up(outputs):
+def all_rounded_up(outputs):
     return [float(Fraction(math.ceil(output * 2**32), 2**32)) for output in outputs]
 
 
@@ -67,7 +67,7 @@ def test_textbook_evaluation_of_the_layers_gives_the_same_outputs(n_classes, n_s
     assert network.n_inputs == len(network.direction) == 3
     for rows in (X, unseen):
         outputs = rational_outputs(network, rows)
-        assert network.forward(rows)[:, 0].tolist() == rounded_up(outputs)
+        assert network.forward(rows)[:, 0].tolist() == all_rounded_up(outputs)
         # By the labels: more than c, at most c + 1.
         numbers = [min(max(math.ceil(o) - 1, 0), n_classes - 1) for o in outputs]
         assert classifier.predict(rows).tolist() == numbers
@@ -99,7 +99,7 @@ def test_positions_between_groups_and_near_two_keys_are_evaluated_exactly(
     )
     offsets = rng.choice([0, 0.25, 0.5, 1, 1.75, n_classes, n_classes + 0.5], 12)
     rows = at_positions(network, rng.choice(around.astype(float), 12) + offsets)
-    assert network.forward(rows)[:, 0].tolist() == rounded_up(
+    assert network.forward(rows)[:, 0].tolist() == all_rounded_up(
         rational_outputs(network, rows)
     )
 
@@ -120,7 +120,7 @@ def test_outputs_are_those_of_the_layers_where_there_is_no_closed_form(evaluatio
         offset = 0.5 if evaluation == "within two keys" else -0.01
         positions = memory.keys[close[:1]] + offset
     rows = at_positions(network, positions)
-    assert network.forward(rows)[:, 0].tolist() == rounded_up(
+    assert network.forward(rows)[:, 0].tolist() == all_rounded_up(
         rational_outputs(network, rows)
     )
 
@@ -134,7 +134,7 @@ def test_keys_that_fill_up_a_group_put_out_what_the_layers_say():
     fills = memory.keys[-1] + longest * np.arange(1, n_missing + 2)
     rows = at_positions(network, np.concatenate([fills + 0.5, fills - 0.5]))
     outputs = network.forward(rows)[:, 0]
-    assert outputs.tolist() == rounded_up(rational_outputs(network, rows))
+    assert outputs.tolist() == all_rounded_up(rational_outputs(network, rows))
     assert (outputs > 0).sum() == n_missing
 
 
@@ -219,10 +219,10 @@ def test_short_groups_are_evaluated_as_their_layers_say(first, keys_as_objects):
 def test_outputs_are_rounded_up_to_multiples_of_two_to_the_minus_32():
     values = np.array([0, 1, 2**8, 2**8 + 1, 2**40 - 1], dtype=object)
     expected = [0.0, 2.0**-32, 2.0**-32, 2.0**-31, 1.0]
-    assert _rounded_up(values, 40).tolist() == expected
-    assert _rounded_up(np.array([3], dtype=object), 1).tolist() == [1.5]
-    assert _rounded_up(np.array([3], dtype=object), 32).tolist() == [3 * 2.0**-32]
-    assert _rounded_up(np.array([-3], dtype=object), 33).tolist() == [-(2.0**-32)]
+    assert rounded_up(values, 40).tolist() == expected
+    assert rounded_up(np.array([3], dtype=object), 1).tolist() == [1.5]
+    assert rounded_up(np.array([3], dtype=object), 32).tolist() == [3 * 2.0**-32]
+    assert rounded_up(np.array([-3], dtype=object), 33).tolist() == [-(2.0**-32)]
 
 
 @pytest.mark.parametrize("exponent, shift", [(0, 0), (3, -7), (-5, 2)])

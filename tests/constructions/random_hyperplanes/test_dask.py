@@ -730,3 +730,21 @@ def test_chunks_without_rows_leave_labels_what_they_are(labels, empty):
         assert np.array_equal(said, expected)
     scores = model.predict_proba(filtered).compute(scheduler="synchronous")
     assert scores.shape == (0, len(model.classes_))
+
+
+@pytest.mark.parametrize("activation", ["threshold", "relu"])
+def test_chunks_without_a_row_of_their_own_may_leave_samples_unseparated(activation):
+    # The first chunk is empty, all rows of the last one stand in another chunk too.
+    rows = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    X = np.concatenate((rows, rows + 1e-12, rows))
+    y = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0])
+    model = MemorizingClassifier(
+        hyperplanes="random",
+        activation=activation,
+        n_draws=1,
+        min_hyperplanes=2,
+        random_state=0,
+    ).fit(da.from_array(X, chunks=((0, 8, 4), 2)), y)
+    assert model.n_separating_hyperplanes_ > 0
+    assert model.interpolates_
+    np.testing.assert_array_equal(model.predict(X), y)

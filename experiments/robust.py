@@ -1,0 +1,228 @@
+"""Robust memorization: attacked, measured, and how much it costs.
+
+    python experiments/robust.py [--data digits moons mnist-10k] [--points 1000000]
+
+Three tables, which the documentation shows:
+
+- `measured/robust_attacks.csv`: points up to the certified radius around training
+  samples and new ones, at random and searched for without gradients (towards the
+  nearest samples of other labels, and from there wherever the score of the label
+  falls); how many get another label. See `tests/support/attacks.py`.
+- `measured/robust_radii.csv`: certified radii in units of half the distance to the
+  nearest training sample of another class, the most there can be at a training sample.
+- `measured/robust_sizes.csv`: centers, parameters, times and accuracy against the
+  robustness.
+
+`--tables` names those to be made. All of them take about half an hour on two cores.
+"""
+
+import argparse
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.datasets import load_digits, make_moons
+from sklearn.model_selection import train_test_split
+
+import sklearn_memorize
+from sklearn_memorize import (
+    DeepThresholdClassifier,
+    MemorizingClassifier,
+    NearbySetClassifier,
+    RobustMemorizingClassifier,
+    SlabClassifier,
+)
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+from support.attacks import attacks, length  # noqa: E402
+
+TABLES = ("attacks", "radii", "sizes")
+BATCH = 2_000
+ROBUST = {
+    f"robust, {robustness}": RobustMemorizingClassifier(robustness=robustness)
+    for robustness in (0.1, 0.5, 0.95)
+}
+CUBES = {
+    "robust, 0.5, chebyshev": RobustMemorizingClassifier(metric="chebyshev"),
+}
+OTHERS = {
+    "nearby set": NearbySetClassifier(),
+    "adapted hyperplanes": MemorizingClassifier(random_state=0),
+    "random hyperplanes": MemorizingClassifier(
+        hyperplanes="random", random_state=0, n_draws=4
+    ),
+    "random hyperplanes, network": MemorizingClassifier(
+        hyperplanes="random", decision="network", random_state=0
+    ),
+    "deep threshold": DeepThresholdClassifier(random_state=0),
+    "slabs": SlabClassifier(random_state=0),
+}
+
+
+@cache
+def moons():
+    X, y = make_moons(4000, noise=0.1, random_state=0)
+    return X[:2000], y[:2000], X[2000:], y[2000:]
+
+
+@cache
+def digits():
+    X, y = load_digits(return_X_y=True)
+    X, X_test, y, y_test = train_test_split(X, y, test_size=1 / 3, random_state=0)
+    return X, y, X_test, y_test
+
+
+@cache
+def mnist_10k():
+    sys.path.insert(0, str(HERE))
+    from _mnist import load_digits as load_mnist
+
+    X, y = load_mnist()
+    y = np.asarray(y).astype(int)
+    return X[:10_000], y[:10_000], X[60_000:], y[60_000:]
+
+
+DATA = {"moons": moons, "digits": digits, "mnist-10k": mnist_10k}
+
+
+def classifiers(data):
+    """Return what is attacked and measured: on MNIST the robust classifiers alone."""
+    return ROBUST if data == "mnist-10k" else {**ROBUST, **CUBES, **OTHERS}
+
+
+def attack(model, rows, X, y, metric, n_points):
+    """Return how many points were tried within the radii, and how many were wrong."""
+    rng = np.random.default_rng(0)
+    tried = wrong = 0
+    while tried < n_points:
+        chosen = rows[rng.integers(0, len(rows), min(BATCH, n_points))]
+        for points, labels in attacks(model, chosen, X, y, metric, rng):
+            wrong += int((model.predict(points) != labels).sum())
+            tried += len(points)
+            if tried >= n_points:
+                break
+    return tried, wrong
+
+
+def attack_all(names, n_points):
+    """Yield the rows of the table of attacks."""
+    for data in names:
+        X, y, X_test, _ = DATA[data]()
+        rows = np.concatenate([X, X_test])
+        for name, model in classifiers(data).items():
+            model = clone(model).fit(X, y)
+            for metric in ("euclidean", "chebyshev"):
+                start = time.perf_counter()
+                # The other metric, and the others, are tried less often.
+                own = name in ROBUST and metric == "euclidean"
+                own |= name in CUBES and metric == "chebyshev"
+                wanted = n_points if own else max(1, n_points // 50)
+                tried, wrong = attack(model, rows, X, y, metric, wanted)
+                yield {
+                    "data": data,
+                    "classifier": name,
+                    "radius": metric,
+                    "points": tried,
+                    "wrong": wrong,
+                    "seconds": round(time.perf_counter() - start, 1),
+                }
+
+
+def half_class_distances(X, y, metric):
+    """Return half the distance of each sample to the nearest one of another label."""
+    halves = np.empty(len(X))
+    for i, x in enumerate(X):
+        halves[i] = length(X[y != y[i]] - x, metric).min() / 2
+    return halves
+
+
+def measure_radii(names):
+    """Yield the rows of the table of radii: medians, and the smallest ones."""
+    for data in names:
+        X, y, X_test, _ = DATA[data]()
+        chosen = np.random.default_rng(0).permutation(len(X))[:1000]
+        for metric in ("euclidean", "chebyshev"):
+            halves = half_class_distances(X, y, metric)
+            for name, model in classifiers(data).items():
+                model = clone(model).fit(X, y)
+                shares = (
+                    model.certified_radius(X[chosen], metric=metric) / halves[chosen]
+                )
+                new = model.certified_radius(X_test[:1000], metric=metric)
+                yield {
+                    "data": data,
+                    "classifier": name,
+                    "radius": metric,
+                    "median share": significant(np.median(shares)),
+                    "least share": significant(shares.min()),
+                    "median of new samples": significant(
+                        np.median(new) / np.median(halves)
+                    ),
+                }
+
+
+def significant(number):
+    """Return two significant digits."""
+    return float(f"{number:.2g}")
+
+
+def measure_sizes(names):
+    """Yield the rows of the table of sizes."""
+    for data in names:
+        X, y, X_test, y_test = DATA[data]()
+        for robustness in (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99):
+            model = RobustMemorizingClassifier(robustness=robustness)
+            start = time.perf_counter()
+            model.fit(X, y)
+            fitted = time.perf_counter()
+            predicted = model.predict(X_test)
+            end = time.perf_counter()
+            network = model.network_
+            yield {
+                "data": data,
+                "robustness": robustness,
+                "centers": len(model.center_indices_),
+                "of": len(X),
+                "parameters": network.n_parameters,
+                "over N d": round(network.n_parameters / X.size, 2),
+                "depth": network.depth,
+                "training": model.score(X, y),
+                "test": round(float((predicted == y_test).mean()), 4),
+                "fit seconds": round(fitted - start, 2),
+                "predict seconds": round(end - fitted, 2),
+            }
+
+
+def write(name, rows):
+    """Print rows as they come, and write them to `measured/`."""
+    table = []
+    for row in rows:
+        print(*row.values(), sep=" | ", flush=True)
+        table.append(row)
+        path = HERE / "measured" / f"robust_{name}.csv"
+        pd.DataFrame(table).to_csv(path, index=False)
+
+
+def main():
+    """Make the tables that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
+    parser.add_argument("--points", type=int, default=1_000_000)
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
+    options = parser.parse_args()
+    print(sklearn_memorize.__version__)
+    if "sizes" in options.tables:
+        write("sizes", measure_sizes(options.data))
+    if "radii" in options.tables:
+        write("radii", measure_radii(options.data))
+    if "attacks" in options.tables:
+        write("attacks", attack_all(options.data, options.points))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The nearest points, and their squared distances, as functions of a row alone.
+
+In few dimensions scikit-learn's tree finds candidates. Its distances are right up to a
+few units of rounding, so that it is known which points can be nearer than a candidate:
+where that leaves a doubt, or where distances are equal, more candidates are asked for.
+In many dimensions a tree is no faster than looking at all points, and products of
+integers do that, which no batch and no thread can change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from ..._estimator._probabilities import row_sums
+from ...exact._distances import PointSet, Scaling, squared_distances
+from ...kernels._memory import blocks_of_rows
+
+# Of more features than this a tree looks at nearly all points.
+_MOST_FEATURES_OF_A_TREE = 15
+# Asked for beyond the neighbours, so that few rows are asked for again.
+_MORE_CANDIDATES = 4
+# The tree adds up squares of differences one after the other; distances below _EXACT
+# may have lost digits where squares underflow.
+_UNITS = 8 * np.finfo(np.float64).eps
+_EXACT = 2.0**-450
+# Distinct rows are no nearer than this, where squares of their differences underflow.
+LEAST = 2.0**-1000
+# Rows are worked on in blocks of about this many distances or coordinates.
+_BLOCK_VALUES = 1 << 21
+
+_Found = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]
+
+
+class Nearest:
+    """Finds the `n_neighbors` nearest of some points, nearest first."""
+
+    def __init__(self, points: np.ndarray, n_neighbors: int):
+        self._scaling = Scaling.of(points)
+        self._points = PointSet(self._scaling.scaled(points), self._scaling)
+        self._n_neighbors = n_neighbors
+        few = points.shape[1] <= _MOST_FEATURES_OF_A_TREE
+        self._has_tree = few and n_neighbors < len(points)
+
+    def to(self, rows: np.ndarray, which: np.ndarray) -> _Found:
+        """Yield some of the rows, squared distances, and places of their neighbours.
+
+        The rows are those of the numbers `which`. Of as many neighbours as there are
+        points, the places are None: distances are in the order of the points.
+        """
+        n_points, n_features = self._points.points.shape
+        n_candidates = (self._n_neighbors + _MORE_CANDIDATES) * n_features
+        n_values = n_candidates if self._has_tree else n_points
+        for block in blocks_of_rows(len(which), n_values, _BLOCK_VALUES):
+            some = which[block]
+            scaled = self._scaling.scaled(rows[some])
+            if self._has_tree:
+                yield some, *self._by_tree(scaled)
+            else:
+                squared = squared_distances(
+                    PointSet(scaled, self._scaling), self._points
+                )
+                if self._n_neighbors == n_points:
+                    yield some, squared, None
+                else:
+                    yield some, *smallest(squared, self._n_neighbors)
+
+    @cached_property
+    def _tree(self) -> NearestNeighbors:
+        return NearestNeighbors(algorithm="kd_tree").fit(self._points.points)
+
+    def _by_tree(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ask the tree for more and more candidates, until no doubt is left."""
+        n_points, n_features = self._points.points.shape
+        k = self._n_neighbors
+        squared, places = np.empty((len(rows), k)), np.empty((len(rows), k), np.intp)
+        left, n_asked = np.arange(len(rows)), k + _MORE_CANDIDATES
+        while len(left):
+            n_asked = min(n_asked, n_points)
+            distances, candidates = self._tree.kneighbors(rows[left], n_asked)
+            candidates.sort(axis=1)
+            squares = self._squared(rows[left], candidates)
+            nearest, columns = smallest(squares, k)
+            squared[left] = nearest
+            places[left] = np.take_along_axis(candidates, columns, axis=1)
+            # No other point is nearer than this.
+            bounds = distances[:, -1] * (1 - _UNITS * (n_features + 4))
+            sure = (nearest[:, -1] < bounds**2) & (bounds > _EXACT)
+            left = left[~sure] if n_asked < n_points else left[:0]
+            n_asked *= 4
+        return squared, places
+
+    def _squared(self, rows: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """Return the squared distances of rows and candidates, from differences."""
+        n_rows, n_candidates = candidates.shape
+        found = np.empty((n_rows, n_candidates))
+        n_values = n_candidates * rows.shape[1]
+        for block in blocks_of_rows(n_rows, n_values, _BLOCK_VALUES):
+            differences = self._points.points[candidates[block]]
+            differences -= rows[block, np.newaxis]
+            np.square(differences, out=differences)
+            sums = row_sums(differences.reshape(-1, rows.shape[1]))
+            found[block] = sums.reshape(-1, n_candidates)
+        return found
+
+
+def smallest(values: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `n` smallest values of each row in order, and their columns.
+
+    Of equal values the first ones are taken, and stand first.
+
+    >>> from sklearn_memorize.constructions.consistent._neighbors import smallest
+    >>> smallest(np.array([[3.0, 1.0, 2.0, 1.0, 2.0]]), 3)
+    (array([[1., 1., 2.]]), array([[1, 3, 2]]))
+    """
+    largest = np.partition(values, n - 1, axis=1)[:, n - 1 : n]
+    below, equal = values < largest, values == largest
+    missing = n - below.sum(axis=1, keepdims=True)
+    taken = below | (equal & (np.cumsum(equal, axis=1) <= missing))
+    columns = np.nonzero(taken)[1].reshape(-1, n)
+    chosen = np.take_along_axis(values, columns, axis=1)
+    order = np.argsort(chosen, axis=1, kind="stable")
+    return (
+        np.take_along_axis(chosen, order, axis=1),
+        np.take_along_axis(columns, order, axis=1),
+    )
