@@ -62,6 +62,8 @@ OTHERS = {
     "deep threshold": DeepThresholdClassifier(random_state=0),
     "slabs": SlabClassifier(random_state=0),
 }
+# Their scores take long.
+SLOW = {"nearby set"}
 
 
 @cache
@@ -121,7 +123,8 @@ def attack_all(names, n_points):
                 # The other metric, and the others, are tried less often.
                 own = name in ROBUST and metric == "euclidean"
                 own |= name in CUBES and metric == "chebyshev"
-                wanted = n_points if own else max(1, n_points // 50)
+                seldom = 500 if name in SLOW else 50
+                wanted = n_points if own else max(1, n_points // seldom)
                 tried, wrong = attack(model, rows, X, y, metric, wanted)
                 yield {
                     "data": data,
