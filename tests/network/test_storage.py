@@ -40,7 +40,8 @@ def test_every_network_says_what_it_is_made_from():
     def below(kind):
         return {kind, *(k for child in kind.__subclasses__() for k in below(child))}
 
-    made = {type(fitted(name).network_) for name in NETWORKS}
+    variants = "labels as steps", "narrow layers"
+    made = {type(fitted(name).network_) for name in (*NETWORKS, *variants)}
     made |= {LayeredNetwork, SelectedColumns}
     ours = {k for k in below(Network) if k.__module__.startswith("sklearn_memorize")}
     assert ours - {Network} == made
