@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.estimators import MEMORIZERS, VARIANTS, kind_of, new
+from support.estimators import NETWORKS, VARIANTS, kind_of, new
 from support.samples import random_labels
 
 from sklearn_memorize import BitExtractionClassifier, MemorizingClassifier
@@ -12,7 +12,7 @@ LONGEST = 120
 
 
 @pytest.mark.parametrize(
-    "variant", [name for name in VARIANTS if kind_of(name) in MEMORIZERS]
+    "variant", [name for name in VARIANTS if kind_of(name) in NETWORKS]
 )
 def test_estimators_networks_and_layers_fit_on_a_line(variant):
     estimator = new(variant).fit(X, Y)

@@ -21,8 +21,9 @@ _DECAY = 1e-6
 _MARGIN = 0.5
 # A decrease of the loss that counts as standstill.
 _STANDSTILL = 1e-4
-# The loss of this many values of features is computed together, while these are near.
-_BLOCK_VALUES = 1 << 18
+# Losses of this many values of features are summed together, whatever the threads: how
+# sums are rounded depends on it.
+_SUMMED_TOGETHER = 1 << 18
 # What is added to the variances, which are one: more than that is nearly no change of
 # coordinates, less of it finds separators sooner, and of smaller margins.
 _RIDGE = 1.0
@@ -91,7 +92,7 @@ def squared_hinge(features, signs, max_iter, n_threads: int = 1):
     """
     n_outputs = signs.shape[1]
     values, whitening = features.values, _Whitening(features.values)
-    blocks = blocks_of_rows(len(values), features.n_hyperplanes, _BLOCK_VALUES)
+    blocks = blocks_of_rows(len(values), features.n_hyperplanes, _SUMMED_TOGETHER)
     n_iter, best, separator = 0, 0.0, None
 
     def functions(solution):
