@@ -185,7 +185,7 @@ def test_features_grow_by_those_of_more_hyperplanes():
 
 
 def test_the_search_does_not_depend_on_the_number_of_threads(monkeypatch):
-    monkeypatch.setattr(_separators, "_BLOCK_VALUES", 256)
+    monkeypatch.setattr(_separators, "_SUMMED_TOGETHER", 256)
     _, features = some_features(100, 20)
     signs = one_against_rest(features)
     one, two = (squared_hinge(features, signs, 100, n) for n in (1, 2))
