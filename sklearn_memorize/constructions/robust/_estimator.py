@@ -73,16 +73,17 @@ class RobustMemorizingClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier)
     -----
     **Theorem.** Let x be within rho D_i / 2 of sample i, where rho is the robustness,
     let c be a center of the sample's class within (1 - rho) D_i of it, and q a center
-    of another class. Then by the inequality of the triangle
+    of another class. Then, with dist(x, c) for the distance of x and c, by the
+    inequality of the triangle
 
-    - |x - c| <= rho D_i / 2 + (1 - rho) D_i = (1 - rho / 2) D_i, and
-    - |x - q| >= D_i - rho D_i / 2 = (1 - rho / 2) D_i,
+    - dist(x, c) <= rho D_i / 2 + (1 - rho) D_i = (1 - rho / 2) D_i, and
+    - dist(x, q) >= D_i - rho D_i / 2 = (1 - rho / 2) D_i,
 
     so the nearest center of all is one of the sample's class. (Centers are chosen with
     a little less than (1 - rho) D_i, which makes one of the inequalities strict.)
 
     *Euclidean distance.* The squares of distances are compared by affine functions
-    f_i(x) = <x, p_i> - |p_i|^2 / 2 of the K centers p_i, one node each, with K (d + 1)
+    f_i(x) = <x, p_i> - <p_i, p_i> / 2 of the K centers p_i, one node each, with K (d + 1)
     weights and biases. Layers of ReLU nodes find the largest one of each class, pair by
     pair, with 12 weights a pair. For k classes the network has at most
 
@@ -91,8 +92,8 @@ class RobustMemorizingClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier)
     parameters, at most 14 N d + 6 k (log2(N) + 2), in at most log2(K) + 3 layers. The
     first layer is affine, without a ReLU.
 
-    *Chebyshev distance.* |x_k - p_k| takes two ReLU nodes, the largest one of these and
-    the smallest one of each class take pairs: at most
+    *Chebyshev distance.* The size of x_k - p_k takes two ReLU nodes, the largest one of
+    these and the smallest one of each class take pairs: at most
 
         K (12 d + 6) + 2 k (log2(K) + 2)
 
@@ -113,12 +114,12 @@ class RobustMemorizingClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier)
     each training sample. In Euclidean distance it is the distance of x from the region
     in which some center q of another class is nearer than p, the nearest center to x,
 
-        min_q (|x - q|^2 - |x - p|^2) / (2 |p - q|),
+        min_q (dist(x, q)^2 - dist(x, p)^2) / (2 dist(p, q)),
 
-    where |p - q| is measured by the sum of absolute differences for `metric=
-    "chebyshev"`. If the classifier measures by Chebyshev distance it is (|x - q| -
-    |x - p|) / 2 for the nearest q, for either metric. That no other center of the class
-    takes over from p is the only loss.
+    where dist(p, q) is measured by the sum of absolute differences for `metric=
+    "chebyshev"`. If the classifier measures by Chebyshev distance it is (dist(x, q) -
+    dist(x, p)) / 2 for the nearest q, for either metric. That no other center of the
+    class takes over from p is the only loss.
 
     **Exactness.** The nearest center is that of exact arithmetic, for any finite
     numbers: products in single or double precision with an error bound, then about 28
