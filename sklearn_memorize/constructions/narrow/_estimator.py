@@ -98,8 +98,8 @@ class NarrowClassifier(LabelIntervalClassifier):
        no knee, and no layer.
     4. F folds read tri(h): with v = h, one layer ReLU(v - M 2^j), ReLU(M 2^j - v) each
        for j = F - 1, .., 0, and v the sum of both, the size of v - M 2^j. For
-       0 <= h <= M 2^F that ends with v = M - tri(h), because M 2^j is a multiple of 2 M for j >= 1. The
-       output is M - v.
+       0 <= h <= M 2^F that ends with v = M - tri(h), because M 2^j is a multiple of
+       2 M for j >= 1. The output is M - v.
 
     Slopes are binary fractions with about as many digits as a piece is long in binary
     digits: weights have about as many bits as positions on the line, 2 log2(N) on

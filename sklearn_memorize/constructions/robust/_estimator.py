@@ -83,9 +83,9 @@ class RobustMemorizingClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier)
     a little less than (1 - rho) D_i, which makes one of the inequalities strict.)
 
     *Euclidean distance.* The squares of distances are compared by affine functions
-    f_i(x) = <x, p_i> - <p_i, p_i> / 2 of the K centers p_i, one node each, with K (d + 1)
-    weights and biases. Layers of ReLU nodes find the largest one of each class, pair by
-    pair, with 12 weights a pair. For k classes the network has at most
+    f_i(x) = <x, p_i> - <p_i, p_i> / 2 of the K centers p_i, one node each, with
+    K (d + 1) weights and biases. Layers of ReLU nodes find the largest one of each
+    class, pair by pair, with 12 weights a pair. For k classes the network has at most
 
         K (d + 13) + 6 k (log2(K) + 2)
 
