@@ -32,6 +32,8 @@ _BLOCK_TABLE = 1 << 24
 # Points that differ by less than 2**_LEAST of their largest coordinate are compared in
 # pairs only, for the scaled ones have lost digits.
 _LEAST = -900
+# Sums of sizes below 2**_NEAR_OVERFLOW, of two numbers each, do not overflow.
+_NEAR_OVERFLOW = 1000
 _LARGEST = float(np.finfo(np.float64).max) / 4
 
 
@@ -366,12 +368,15 @@ class EuclideanPoints(NearestPoints):
             return norms, pairs.exponent, 2 * DISTANCE_ERROR
         norms = np.empty(len(left))
         n_features = self.points.shape[1]
+        # Halves do not overflow, but denormal numbers have none.
+        size = self.exponent + n_features.bit_length()
+        unit = 2.0 if size > _NEAR_OVERFLOW else 1.0
         for block in blocks_of_rows(len(left), n_features):
-            halves = self.points[left[block]] / 2, self.points[right[block]] / 2
-            norms[block] = np.abs(halves[0] - halves[1]).sum(axis=1)
+            parts = self.points[left[block]] / unit, self.points[right[block]] / unit
+            norms[block] = np.abs(parts[0] - parts[1]).sum(axis=1)
         norms, exponents = np.frexp(norms)
         slack = 2 * DISTANCE_ERROR + (n_features + 4) * 2.0**-52
-        return norms, exponents.astype(np.int64) + 1, slack
+        return norms, exponents.astype(np.int64) + int(unit) - 1, slack
 
 
 class ChebyshevPoints(NearestPoints):

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.strategies import clouds
 
@@ -106,6 +106,9 @@ def test_distances_to_other_labels_are_the_smallest_ones(metric):
 
 
 @given(cloud=clouds(max_samples=12, max_features=4), seed=st.integers(0, 2**31))
+@example(
+    cloud=(np.array([[-9.9e-324], [-2e-323], [9.9e-324], [-1.5e-323]]), None), seed=0
+)
 @pytest.mark.parametrize("ball", METRICS)
 @pytest.mark.parametrize("metric", METRICS)
 def test_radii_are_at_least_half_the_difference_of_distances(metric, ball, cloud, seed):
