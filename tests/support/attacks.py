@@ -70,6 +70,8 @@ def attacks(classifier, rows, samples, sample_labels, metric, rng, n_each=4):
 
     Returns pairs of points and the labels that are predicted at the rows.
     """
+    # In single precision, rounding a point moves it by more than what is kept free.
+    rows, samples = rows.astype(np.float64), samples.astype(np.float64)
     labels = classifier.predict(rows)
     radii = classifier.certified_radius(rows, metric=metric)
     given = rows, labels, samples, sample_labels
