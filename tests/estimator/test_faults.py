@@ -100,17 +100,13 @@ def test_an_interrupted_fit_leaves_no_trace(name, backend):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def is_over_an_interrupt(error):
-    """Return whether an error was raised while an interrupt was on its way up."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
-
-
 @posix
 @pytest.mark.parametrize("name", PUBLIC)
 def test_an_interrupt_at_any_time_leaves_an_estimator_as_it_was_or_whole(name):
+    rang = []
+
     def interrupt(signum, frame):
+        rang.append(signum)
         raise KeyboardInterrupt
 
     if sys.gettrace() or Coverage.current():
@@ -133,17 +129,16 @@ def test_an_interrupt_at_any_time_leaves_an_estimator_as_it_was_or_whole(name):
                 break
             estimator = new(name)
             unfitted = dict(vars(estimator))
+            rang.clear()
             try:
                 signal.setitimer(signal.ITIMER_REAL, share * seconds)
                 estimator.fit(samples, targets)
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 time.sleep(0)  # an alarm that is on its way arrives here
-            except KeyboardInterrupt:
-                n_interrupted += 1
-            except (AttributeError, TypeError) as error:
-                # scikit-learn was interrupted while it put its callbacks away, or NumPy
-                # while it compared: they raise errors of their own over that.
-                assert is_over_an_interrupt(error)
+            except (KeyboardInterrupt, AttributeError, TypeError):
+                # scikit-learn, interrupted while it puts its callbacks away, and NumPy,
+                # while it compares, raise errors of their own instead.
+                assert rang
                 n_interrupted += 1
             for attribute in set(vars(estimator)) - set(unfitted):
                 if attribute.startswith(("_callback", "_skl_callbacks")):
