@@ -31,7 +31,8 @@ def judge_radii(classifier, problem, seed) -> str:
             return RECALLED
         rng = np.random.default_rng(seed)
         rows = dense.X.astype(np.float64)
-        near = rows + np.abs(rows) * 1e-3 * rng.standard_normal(rows.shape)
+        with np.errstate(over="ignore"):
+            near = rows + np.abs(rows) * 1e-3 * rng.standard_normal(rows.shape)
         for metric in ("euclidean", "chebyshev"):
             _check_radii(classifier, rows, metric, rng)
             _check_radii(classifier, near[np.isfinite(near).all(axis=1)], metric, rng)

@@ -87,14 +87,17 @@ class SlabNetwork(LayeredNetwork):
     def _to_borders(self, rows, metric) -> np.ndarray:
         rows = rows.toarray() if sparse.issparse(rows) else rows
         sizes = np.abs(self._normals)
-        if metric == "chebyshev":
-            norms = sizes.sum(axis=1)
-        else:
-            norms = np.sqrt(np.square(sizes).sum(axis=1))
+        # Squares of sizes in units of the largest one neither over- nor underflow.
+        units = sizes.max(axis=1, initial=0.0)
+        shares = sizes / np.where(units > 0, units, 1.0)[:, np.newaxis]
         # A sum of d products is wrong by d + 1 roundings of the sum of the sizes, here
         # and at a point of the ball, where these are larger by norm times radius.
         unit = (rows.shape[1] + 8) * 2.0**-52
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            if metric == "chebyshev":
+                norms = units * shares.sum(axis=1)
+            else:
+                norms = units * np.sqrt(np.square(shares).sum(axis=1))
             values = kernels.ordered_product(rows, self._normals)
             near = np.fmin(np.abs(values - self._lower), np.abs(values - self._upper))
             error = unit * kernels.ordered_product(np.abs(rows), sizes)
