@@ -128,8 +128,9 @@ def _ramp_around(hull: AffineHull, members, heights, split: bool, rng) -> _Group
             continue
         outside = np.maximum(lower - (positions + errors), positions - errors - upper)
         inside = np.minimum(positions - errors - lower, upper - (positions + errors))
-        # Half of what keeps each point on its side, for each output.
-        with np.errstate(divide="ignore", over="ignore", under="ignore"):
+        # Half of what keeps each point on its side, for each output. Where there is no
+        # room for a value of zero, the quotient is no number, and the normal is no use.
+        with np.errstate(all="ignore"):
             most = np.where(is_other, outside, inside)[:, np.newaxis] / np.abs(values)
         deltas = np.minimum(most.min(axis=0) / 2, _LARGEST_DELTA)
         # A single point has no smaller group: whether it is exact enough is seen later.
