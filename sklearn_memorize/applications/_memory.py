@@ -61,14 +61,11 @@ def narrowed(memory: MemorizingClassifier) -> CoverNetwork:
     assert batches is not None
     labels, coverings = batches.seen.labels, []
     for draw, covering in zip(batches.draws, network.coverings, strict=True):
-        assert isinstance(draw, GrowingCover)
         bounds = covering.bounds.copy()
         for number in range(1, len(covering.starts) - 1):
             neurons = np.arange(*covering.starts[number : number + 2])
-            cases = np.flatnonzero(labels == number)
-            room = draw.layer.room(len(cases), "threshold")
-            room.put_outputs(np.arange(len(cases)), draw.outputs[cases])
-            margins = room.neuron_margins(covering.masks[neurons], bounds[neurons])
+            codes = _codes_kept(draw, np.flatnonzero(labels == number))
+            margins = codes.neuron_margins(covering.masks[neurons], bounds[neurons])
             # Each fires at the case it was made from: its smallest margin is below all.
             margins[margins <= 0] = np.iinfo(np.int64).max
             bounds[neurons] -= margins.min(axis=0, initial=bounds.max()) - 1
@@ -96,6 +93,13 @@ def helps_elsewhere(memory: MemorizingClassifier, n_verdicts: int) -> bool:
     return n_right >= n_spoilt
 
 
+def _codes_kept(draw, places: np.ndarray):
+    """Return what the hyperplanes of a draw say of some of the known cases."""
+    assert isinstance(draw, GrowingCover)
+    outputs = draw.outputs[places]
+    return draw.layer.filled(len(places), "threshold", np.arange(len(places)), outputs)
+
+
 def forgotten_by(memory: MemorizingClassifier, network: CoverNetwork) -> np.ndarray:
     """Return the known cases at which a network does not act by their verdict.
 
@@ -107,12 +111,7 @@ def forgotten_by(memory: MemorizingClassifier, network: CoverNetwork) -> np.ndar
     places = np.arange(len(batches.seen.labels))
     missed = [places[:0]]
     for block in network.blocks(len(places)):
-        codes = []
-        for draw in batches.draws:
-            assert isinstance(draw, GrowingCover)
-            room = draw.layer.room(block.stop - block.start, "threshold")
-            room.put_outputs(np.arange(block.stop - block.start), draw.outputs[block])
-            codes.append(room.arranged())
+        codes = [_codes_kept(draw, places[block]).arranged() for draw in batches.draws]
         verdicts = _firing_alone(network, codes)
         missed.append(places[block][verdicts != batches.seen.labels[block]])
     return batches.seen.arrivals[np.concatenate(missed)]

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from scipy import sparse
@@ -19,7 +20,7 @@ from .._estimator._sklearn import draw_seeds, validate_params
 from .._estimator._training_set import distinct_rows
 from ..constructions import all_constructions, all_estimators
 from ..constructions._lower_bounds import changes_on_lines, width_to_generalize
-from ..constructions._record import LowerBound, Prediction, builds_network
+from ..constructions._record import Geometry, LowerBound, Prediction, builds_network
 from ..exceptions import ConflictingLabelsWarning, InterpolationError
 from ._covering import MutualCovering, mutual_covering
 from ._geometry import check_labelled, radius, separation
@@ -109,8 +110,11 @@ class CapacityRow:
             The largest one; of equal ones that which says most.
         """
         bounds = [each for each in self.lower_bounds if each.quantity == quantity]
-        reach = list(_REACHES).index
-        order = lambda bound: (bound.value, -reach(bound.holds_for))  # noqa: E731
+        reaches = list(_REACHES)
+
+        def order(bound: LowerBound) -> tuple[float, int]:
+            return bound.value, -reaches.index(bound.holds_for)
+
         return max(bounds, key=order, default=None)
 
 
@@ -454,22 +458,13 @@ def _measure(name: str, estimator, X, y, geometry: MeasuredGeometry) -> Capacity
         }
     prediction = _UNKNOWN
     bounds: tuple[LowerBound, ...] = ()
+    # Theorems only read: that some of it is computed when read does not matter.
+    read = cast(Geometry, geometry)
     for construction in all_constructions():
         if type(estimator) in construction.estimators:
-            # Theorems only read: that some of it is computed when read does not matter.
-            prediction = construction.predict_size(
-                geometry,  # type: ignore[arg-type]
-                estimator,
-            )
-            bounds = construction.lower_bounds(
-                geometry,  # type: ignore[arg-type]
-                estimator,
-            )
-            bounds += (
-                width_to_generalize(
-                    geometry,  # type: ignore[arg-type]
-                ),
-            )
+            prediction = construction.predict_size(read, estimator)
+            bounds = construction.lower_bounds(read, estimator)
+            bounds += (width_to_generalize(read),)
     return CapacityRow(
         name,
         prediction.assumption,

@@ -9,8 +9,8 @@ from ...network import Network
 from ...network._layer import freeze
 from ...network._storage import require, require_shape, storable
 from ._chains import ChainShape, border_layers, side_by_side
-from ._layers import ExactLayer, written_digits
-from ._network import BitExtractionNetwork, Line, rounded_up, stepped
+from ._layers import ExactLayer
+from ._network import BitExtractionNetwork, Line, OnALine, rounded_up, stepped
 
 
 @storable
@@ -55,14 +55,7 @@ class ChainsNetwork(BitExtractionNetwork):
         require(n_chains == shape.n_chains, "there must be the chains of the shape")
         self._line, self._shape, self._memory = line, shape, memory
 
-    @cached_property
-    def n_parameters(self) -> int:
-        return sum(layer.n_parameters for layer in self.layers)
-
-    @cached_property
-    def bits_per_weight(self) -> int:
-        """Number of binary digits of the longest weight or bias, its sign included."""
-        return longest_number(self.layers)
+    bits_per_weight = OnALine.bits_per_weight
 
     @cached_property
     def layers(self) -> tuple[ExactLayer, ...]:
@@ -100,7 +93,7 @@ def _run_chain(shape: ChainShape, positions, packed, n_bits: int):
     return shape.tent(positions - packed, n_bits), n_bits
 
 
-class LabelStepsNetwork(Network):
+class LabelStepsNetwork(OnALine, Network):
     """A network whose few layers say which label is where on a line.
 
     Its output is c + 1 between two borders around samples of class number c. Where
@@ -122,38 +115,6 @@ class LabelStepsNetwork(Network):
         """Numbers of groups, layers of borders and classes."""
         return self._shape
 
-    @property
-    def direction(self) -> np.ndarray:
-        """What the inputs are projected on, of shape (n_features,)."""
-        return self._line.direction
-
-    @property
-    def n_inputs(self) -> int:
-        return len(self._line.direction)
-
-    @property
-    def depth(self) -> int:
-        return self._shape.depth
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        return self._shape.widths
-
-    @cached_property
-    def n_parameters(self) -> int:
-        return sum(layer.n_parameters for layer in self.layers)
-
-    @cached_property
-    def bits_per_weight(self) -> int:
-        """Number of binary digits of the longest weight or bias, its sign included."""
-        return longest_number(self.layers)
-
-    @cached_property
-    def bits_per_parameter(self) -> float:
-        """Mean number of binary digits of the nonzero weights and biases."""
-        numbers = [number for layer in self.layers for number in layer.numbers()]
-        return sum(map(written_digits, numbers)) / len(numbers)
-
     @cached_property
     def layers(self) -> tuple[ExactLayer, ...]:
         """The layers, with weights that are integers and fractions of any length."""
@@ -168,8 +129,3 @@ class LabelStepsNetwork(Network):
         values = self._values.astype(object)
         outputs = stepped(positions, n_bits, self._borders, values)
         return rounded_up(outputs, n_bits)[:, np.newaxis]
-
-
-def longest_number(layers) -> int:
-    """Return the number of binary digits of the longest weight or bias."""
-    return max(written_digits(n) for layer in layers for n in layer.numbers())

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,50 @@ class PackedKeys:
         require(ends, "starts must end with the number of keys")
 
 
-class BitExtractionNetwork(Network):
+class OnALine:
+    """What networks share that start with a position on a line, and are exact.
+
+    They have a `_line`, a `shape` and `layers` of Python integers and fractions.
+    """
+
+    _line: Line
+    shape: Any
+    layers: Any
+
+    @property
+    def direction(self) -> np.ndarray:
+        """What the inputs are projected on, of shape (n_features,)."""
+        return self._line.direction
+
+    @property
+    def n_inputs(self) -> int:
+        return len(self._line.direction)
+
+    @property
+    def depth(self) -> int:
+        return len(self.widths)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return self.shape.widths
+
+    @cached_property
+    def n_parameters(self) -> int:
+        return sum(layer.n_parameters for layer in self.layers)
+
+    @cached_property
+    def bits_per_weight(self) -> int:
+        """Number of binary digits of the longest weight or bias, its sign included."""
+        return max(written_digits(n) for layer in self.layers for n in layer.numbers())
+
+    @cached_property
+    def bits_per_parameter(self) -> float:
+        """Mean number of binary digits of the nonzero weights and biases."""
+        numbers = [number for layer in self.layers for number in layer.numbers()]
+        return sum(map(written_digits, numbers)) / len(numbers)
+
+
+class BitExtractionNetwork(OnALine, Network):
     """A narrow, deep ReLU network that unpacks keys and labels from long integers.
 
     The first layers turn a row into its position z on a line, and z into the packed
@@ -104,37 +148,10 @@ class BitExtractionNetwork(Network):
         """Numbers of groups, keys in a group, bits and classes."""
         return self._shape
 
-    @property
-    def direction(self) -> np.ndarray:
-        """What the inputs are projected on, of shape (n_features,)."""
-        return self._line.direction
-
-    @property
-    def n_inputs(self) -> int:
-        return len(self._line.direction)
-
-    @property
-    def depth(self) -> int:
-        return len(self.widths)
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        return self._shape.widths
-
-    @cached_property
-    def n_parameters(self) -> int:
-        return sum(layer.n_parameters for layer in self.layers)
-
     @cached_property
     def bits_per_weight(self) -> int:
         """Number of binary digits of the longest weight or bias, its sign included."""
         return max(self._line.bits_per_weight, self._shape.bits_per_weight)
-
-    @cached_property
-    def bits_per_parameter(self) -> float:
-        """Mean number of binary digits of the nonzero weights and biases."""
-        numbers = [number for layer in self.layers for number in layer.numbers()]
-        return sum(map(written_digits, numbers)) / len(numbers)
 
     @cached_property
     def layers(self) -> tuple[ExactLayer, ...]:

@@ -9,8 +9,8 @@ import numpy as np
 from ...network import Network
 from ...network._layer import freeze
 from ...network._storage import require, require_shape, storable
-from ..bit_extraction._layers import ExactLayer, exact_layer, written_digits
-from ..bit_extraction._network import Line, refuse_export, rounded_up
+from ..bit_extraction._layers import ExactLayer, exact_layer
+from ..bit_extraction._network import Line, OnALine, refuse_export, rounded_up
 
 # Positions below this one are compared as 64-bit integers.
 _LARGEST_POSITION = 1 << 61
@@ -85,7 +85,7 @@ class Pieces:
         return (self.heights[piece] << n_bits) + self.slopes[piece] * beyond
 
 
-class NarrowNetwork(Network):
+class NarrowNetwork(OnALine, Network):
     """A ReLU network of at most two nodes a layer.
 
     Its output is between c and c + 1 at the training samples of class number c.
@@ -108,41 +108,9 @@ class NarrowNetwork(Network):
         return self._pieces
 
     @property
-    def direction(self) -> np.ndarray:
-        """What the inputs are projected on, of shape (n_features,)."""
-        return self._line.direction
-
-    @property
     def shape(self) -> NarrowShape:
         """Numbers of knees and folds."""
         return NarrowShape(len(self._pieces.knees) - 1, self._n_folds)
-
-    @property
-    def n_inputs(self) -> int:
-        return len(self._line.direction)
-
-    @property
-    def depth(self) -> int:
-        return self.shape.depth
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        return self.shape.widths
-
-    @cached_property
-    def n_parameters(self) -> int:
-        return sum(layer.n_parameters for layer in self.layers)
-
-    @cached_property
-    def bits_per_weight(self) -> int:
-        """Number of binary digits of the longest weight or bias, its sign included."""
-        return max(written_digits(n) for layer in self.layers for n in layer.numbers())
-
-    @cached_property
-    def bits_per_parameter(self) -> float:
-        """Mean number of binary digits of the nonzero weights and biases."""
-        numbers = [number for layer in self.layers for number in layer.numbers()]
-        return sum(map(written_digits, numbers)) / len(numbers)
 
     @cached_property
     def layers(self) -> tuple[ExactLayer, ...]:

@@ -109,9 +109,7 @@ class BitCodes:
     @classmethod
     def from_words(cls, words: np.ndarray, n_bits: int) -> BitCodes:
         """Return the codes given as words of shape (n_samples, n_words)."""
-        codes = cls.empty(len(words), n_bits)
-        codes.put_outputs(np.arange(len(words)), words)
-        return codes
+        return cls.filled(len(words), n_bits, np.arange(len(words)), words)
 
     def put_outputs(self, positions, words) -> None:
         """Store codes, given as words, at some positions of tiles."""

@@ -76,12 +76,9 @@ static bits_t lanes_of_others(int64_t block, int64_t start, int64_t stop, int64_
 {
     uint64_t words[WORDS];
     for (int w = 0; w < WORDS; w++) {
-        const int64_t first = (block * WORDS + w) * LANES;
-        words[w] = 0;
-        for (int lane = 0; lane < LANES; lane++) {
-            const int64_t i = first + lane;
-            words[w] |= (uint64_t)(i < n && (i < start || i >= stop)) << lane;
-        }
+        const int64_t tile = block * WORDS + w;
+        const uint64_t own = lanes_before(stop, tile) & ~lanes_before(start, tile);
+        words[w] = lanes_before(n, tile) & ~own;
     }
     return load_bits(words);
 }

@@ -171,7 +171,7 @@ static void forget_lanes_beyond(int64_t n_samples, int64_t n_tiles, int64_t n_cl
                                 uint64_t *fired)
 {
     for (int64_t tile = n_samples / LANES; tile < n_tiles; tile++) {
-        const uint64_t in_use = ((uint64_t)1 << lanes_in_use(n_samples, tile)) - 1;
+        const uint64_t in_use = lanes_before(n_samples, tile);
         for (int64_t number = 0; number < n_classes; number++)
             fired[tile * n_classes + number] &= in_use;
     }

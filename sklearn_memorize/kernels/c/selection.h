@@ -94,9 +94,7 @@ static void select_number(const struct numbers *numbers, int64_t v, bits_t *sele
             }
             add_together(zeros, n_bits, planes);
         }
-        bits_t fewer = spread_word(0);
-        for (int k = 0; k < n_bits; k++)
-            fewer = majority_without(fewer, zeros[k], wanted[k]);
+        const bits_t fewer = lanes_below(n_bits, zeros, wanted);
         selected[bit] = fewer;
         take_away(n_bits, wanted, zeros, fewer);
         differ = ~fewer;

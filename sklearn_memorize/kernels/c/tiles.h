@@ -144,6 +144,13 @@ static int lanes_in_use(int64_t n_samples, int64_t tile)
     return n <= 0 ? 0 : n < LANES ? (int)n : LANES;
 }
 
+/* The lanes of a tile that the samples before number `stop` are in. */
+static uint64_t lanes_before(int64_t stop, int64_t tile)
+{
+    const int n = lanes_in_use(stop, tile);
+    return n == LANES ? ~(uint64_t)0 : ((uint64_t)1 << n) - 1;
+}
+
 static void fires_of_few(const struct codes *codes, int64_t tile, int n_lanes,
                          const struct neurons *neurons, const struct classes *classes,
                          uint64_t *code, uint64_t *fired)
