@@ -171,14 +171,16 @@ def _smallest(suffices) -> int:
 
 def threshold_layer(geometry: Geometry) -> tuple[LowerBound, ...]:
     """Bound first layers of threshold units that recall these labels."""
-    cells = hyperplanes_of_cells(geometry.n_classes, geometry.n_features)
+    # A class may have lost all its samples to others, where they are identical.
+    n_classes = int(np.count_nonzero(geometry.class_sizes))
+    cells = hyperplanes_of_cells(n_classes, geometry.n_features)
     on_lines = geometry.changes_on_lines
     return (
         LowerBound(
             "neurons",
             cells + 1,
             "these labels",
-            f"{geometry.n_classes} classes take as many cells of hyperplanes",
+            f"{n_classes} classes take as many cells of hyperplanes",
             _COUNT,
         ),
         LowerBound(

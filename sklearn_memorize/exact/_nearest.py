@@ -258,10 +258,13 @@ class EuclideanPoints(NearestPoints):
             )
         else:
             squares = 2 * (self.half_squares[rows][:, np.newaxis] - table)
-            scaled = np.ldexp(reaches, -self.exponent - self.spread)
             bounds = 4 * errors[:, np.newaxis]
-            near = squares + bounds < np.square(scaled) * (1 - 1e-12)
-            doubtful = ~near & (squares - bounds <= np.square(scaled) * (1 + 1e-12))
+            # Of reaches much larger than all distances the squares may be infinite.
+            with np.errstate(over="ignore", under="ignore"):
+                scaled = np.ldexp(reaches, -self.exponent - self.spread)
+                largest = np.square(scaled)
+            near = squares + bounds < largest * (1 - 1e-12)
+            doubtful = ~near & (squares - bounds <= largest * (1 + 1e-12))
         row, column = np.nonzero(doubtful)
         pairs = self.metric.measure(self.points, rows[row], self.points, column)
         near[row, column] = self.metric.rounded(pairs) <= reaches[column]

@@ -195,3 +195,13 @@ def test_bounds_are_shown_with_their_reasons(n_samples):
     assert "width 2 < 20" in text
     assert narrow.width == 2
     assert "width" not in repr(capacity_report(X, y, [new("MemorizingClassifier")]))
+
+
+def test_classes_without_a_sample_of_their_own_take_no_hyperplane():
+    X, y = np.array([[0.0], [0.0], [0.0], [1.0], [-1.0]]), np.array([4, 4, 3, 2, 4])
+    report = capacity_report(X, y, [SlabClassifier(random_state=0)])
+    row = report.rows[0]
+    assert row.interpolates
+    assert row.impossible("neurons").value <= row.built_neurons
+    cells = [bound for bound in row.lower_bounds if "cells" in bound.reason]
+    assert [bound.value for bound in cells] == [2]

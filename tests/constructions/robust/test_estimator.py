@@ -1,6 +1,7 @@
 """Balls around all samples get their labels, by O(N d) parameters."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -230,3 +231,11 @@ def test_distances_beyond_double_precision_are_infinite():
         assert classifier.interpolates_
         assert classifier.class_distance_ == np.inf
         assert np.isfinite(classifier.certified_radius(X, metric)).all()
+
+
+def test_no_warning_leaks_where_samples_of_a_class_all_but_coincide():
+    X = np.array([[0.0, 3.9e-204], [1.0, 1.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = RobustMemorizingClassifier().fit(X, [True, False])
+    assert model.interpolates_
