@@ -1,7 +1,7 @@
 """Excess risk of interpolating classifiers against N, under label noise.
 
-    python experiments/consistency.py           # up to 500 samples: some minutes
-    python experiments/consistency.py --full    # up to 8,000 samples
+    python experiments/consistency.py           # up to 500 samples, once: a minute
+    python experiments/consistency.py --full    # up to 8,000: half an hour on a core
 
 Three distributions whose Bayes risk is known: two moons in bands that do not meet,
 Gaussian blobs that overlap, and a board of fields with random labels near their
@@ -12,7 +12,10 @@ which knows the distribution. Where it falls to 0 with N, interpolation is benig
 it levels off, tempered; where it is that of guessing, catastrophic (N. Mallinar et al.,
 2022). Means over all samples with the weights r^-beta are all three, by D. Barzilai,
 G. Kornowski, O. Shamir (*Beyond benign overfitting in Nadaraya-Watson interpolators*,
-2025): benign for beta = d, tempered above, catastrophic below. Writes
+2025): benign for beta = d, tempered above, catastrophic below.
+
+`--full` draws five training sets of each size up to 2,000, and three of 4,000 and
+8,000: the excess is their mean, beside its standard error. Writes
 `measured/consistency.csv` and `.png`.
 """
 
@@ -42,7 +45,9 @@ from sklearn_memorize import (
 HERE = Path(__file__).parent
 NAME = "consistency"
 NOISE = (0.0, 0.1, 0.2, 0.3)
-QUICK, FULL = (125, 250, 500), (125, 250, 500, 1000, 2000, 4000, 8000)
+# How many times each size is drawn.
+QUICK = {125: 1, 250: 1, 500: 1}
+FULL = {125: 5, 250: 5, 500: 5, 1000: 5, 2000: 5, 4000: 3, 8000: 3}
 N_TEST = 4000
 COLUMNS = (
     "distribution",
@@ -50,6 +55,7 @@ COLUMNS = (
     "classifier",
     "N",
     "excess",
+    "standard error",
     "Bayes risk",
     "seconds",
 )
@@ -69,7 +75,7 @@ class Thresholded:
         return (self.regressor.predict(X) > 0.5).astype(int)
 
 
-# Each with the most samples that it is given: some take long for more.
+# Each with the most samples that it is given: one takes long for more.
 CLASSIFIERS = {
     "interpolating neighbours": (InterpolatingNeighborsClassifier(), 8000),
     "Hilbert kernel": (InterpolatingNeighborsClassifier(weights="hilbert"), 8000),
@@ -79,24 +85,26 @@ CLASSIFIERS = {
     "MemorizingClassifier": (MemorizingClassifier(random_state=0), 8000),
     "random hyperplanes": (
         MemorizingClassifier(hyperplanes="random", random_state=0),
-        4000,
+        8000,
     ),
     "1-NN": (KNeighborsClassifier(1), 8000),
-    "nearby set": (NearbySetClassifier(), 2000),
+    "nearby set": (NearbySetClassifier(), 8000),
     "random ReLU": (
         RandomReLUClassifier(maximum_margin=False, random_state=0),
-        1000,
+        4000,
     ),
-    "residual blocks": (ResidualMemorizingClassifier(random_state=0), 1000),
-    "slabs": (SlabClassifier(random_state=0), 4000),
-    "small ReLU": (SmallReLUClassifier(random_state=0), 4000),
-    "deep threshold": (DeepThresholdClassifier(random_state=0), 4000),
-    "bit extraction": (BitExtractionClassifier(random_state=0), 1000),
+    "residual blocks": (ResidualMemorizingClassifier(random_state=0), 8000),
+    "slabs": (SlabClassifier(random_state=0), 8000),
+    "small ReLU": (SmallReLUClassifier(random_state=0), 8000),
+    "deep threshold": (DeepThresholdClassifier(random_state=0), 8000),
+    "bit extraction": (BitExtractionClassifier(random_state=0), 8000),
 }
 # Exponents, in units of the number of features.
 EXPONENTS = {"all samples, r^-2d": 2.0, "all samples, r^-d/2": 0.5}
 # Drawn with solid lines.
 PREDICTING = 6
+# Smaller ones are drawn here, for the axis is logarithmic.
+LEAST = 1e-4
 
 
 # Rows, and the probability of class 1 of each.
@@ -147,14 +155,14 @@ def excess(predicted, shares):
     return float(np.mean(risk - np.minimum(shares, 1 - shares)))
 
 
-def measure(distribution, noise, sizes, n_repeats):
+def measure(distribution, noise, sizes):
     """Yield the rows of the table for one distribution and share of noise."""
     X_new, _, shares = sample(distribution, N_TEST, noise, np.random.default_rng(99))
     bayes = float(np.minimum(shares, 1 - shares).mean())
     for name, (estimator, most) in CLASSIFIERS.items():
         for n in (size for size in sizes if size <= most):
             found, seconds = [], 0.0
-            for seed in range(n_repeats):
+            for seed in range(sizes[n]):
                 rng = np.random.default_rng(seed)
                 X, y, _ = sample(distribution, n, noise, rng)
                 start = time.process_time()
@@ -167,8 +175,16 @@ def measure(distribution, noise, sizes, n_repeats):
                 assert (model.predict(X) == y).all(), f"{name} does not interpolate"
                 found.append(excess(model.predict(X_new), shares))
                 seconds += time.process_time() - start
-            row = (distribution, noise, name, n, np.mean(found), bayes, seconds)
+            known = (distribution, noise, name, n)
+            row = (*known, np.mean(found), standard_error(found), bayes, seconds)
             yield dict(zip(COLUMNS, row, strict=True))
+
+
+def standard_error(numbers):
+    """Return the standard error of the mean; of one number there is none."""
+    if len(numbers) == 1:
+        return np.nan
+    return float(np.std(numbers, ddof=1) / np.sqrt(len(numbers)))
 
 
 def save(rows, folder):
@@ -178,7 +194,8 @@ def save(rows, folder):
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            digits = {"excess": ".4f", "Bayes risk": ".4f", "seconds": ".2g"}
+            digits = dict.fromkeys(("excess", "standard error", "Bayes risk"), ".4f")
+            digits["seconds"] = ".2g"
             short = {key: format(row[key], how) for key, how in digits.items()}
             writer.writerow(row | short)
     plot(rows).savefig(folder / f"{NAME}.png", dpi=110)
@@ -194,26 +211,31 @@ def plot(rows):
     markers = "osD^vPX*<>hdp8H"
     for row_of_axes, distribution in zip(axes, names, strict=True):
         for ax, noise in zip(row_of_axes, NOISE, strict=True):
+            here = [
+                row
+                for row in rows
+                if (row["distribution"], row["noise"]) == (distribution, noise)
+            ]
             for number, name in enumerate(CLASSIFIERS):
                 curve = [
-                    (row["N"], max(row["excess"], 1e-4))
-                    for row in rows
-                    if (row["distribution"], row["noise"], row["classifier"])
-                    == (distribution, noise, name)
+                    (row["N"], max(row["excess"], LEAST), row["standard error"])
+                    for row in here
+                    if row["classifier"] == name
                 ]
                 if curve:
                     style = "-" if number < PREDICTING else "--"
                     color = f"C{number % 10}"
                     marker = markers[number]
-                    ax.plot(
+                    ax.errorbar(
                         *zip(*curve, strict=True),
-                        style,
+                        linestyle=style,
                         color=color,
                         marker=marker,
                         markersize=4,
                         label=name,
                     )
-            ax.axhline(0.5 - noise, color="black", linewidth=0.5)  # a coin, if Bayes 0
+            if here:  # a coin is wrong half of the time
+                ax.axhline(0.5 - here[0]["Bayes risk"], color="black", linewidth=0.5)
             ax.set(
                 xscale="log", yscale="log", title=f"{distribution}, {noise:.0%} noise"
             )
@@ -228,16 +250,16 @@ def plot(rows):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="more samples, three runs")
+    parser.add_argument("--full", action="store_true", help="more samples, more often")
     parser.add_argument("--output", type=Path, default=HERE / "measured")
     options = parser.parse_args(argv)
-    sizes, n_repeats = (FULL, 3) if options.full else (QUICK, 1)
+    sizes = FULL if options.full else QUICK
     rows = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for distribution in DISTRIBUTIONS:
             for noise in NOISE:
-                rows += measure(distribution, noise, sizes, n_repeats)
+                rows += measure(distribution, noise, sizes)
                 seconds = sum(row["seconds"] for row in rows)
                 print(distribution, noise, f"{seconds:.0f} s", flush=True)
                 save(rows, options.output)

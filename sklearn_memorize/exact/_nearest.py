@@ -1,8 +1,8 @@
 """The nearest of labelled points, exactly, and how far it is to the other labels.
 
-Rows are compared with all points by fast products, or by SciPy, whose errors are
-bounded. The few points that may be the nearest after that are measured to many digits,
-and where these do not suffice in integers; see `_pairs.py`.
+Rows are compared with all points by fast products whose errors are bounded, or by the
+kernel for largest differences. The few points that may be the nearest after that are
+measured to many digits, and where these do not suffice in integers; see `_pairs.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial.distance import cdist
 
+from .. import kernels
 from ..kernels._memory import blocks_of_rows
 from ._distances import FEATURES_FOR_SINGLE
 from ._pairs import (
@@ -119,7 +120,8 @@ class NearestPoints(ABC):
     def nearest_others(self, X, labels) -> tuple[PairDistances, np.ndarray]:
         """Return the distance to the nearest point of any other label than those given.
 
-        There are at least two labels. Returns the distances, and which point it is.
+        There are at least two labels. Returns the distances, and which point it is; of
+        largest differences that round to the same number it may be any one.
         """
         return self._by_label(X, labels, self._other_of_block)
 
@@ -392,9 +394,18 @@ class ChebyshevPoints(NearestPoints):
     metric = METRICS["chebyshev"]
 
     def _closeness(self, rows):
-        table = cdist(rows, self.points, "chebyshev")
+        table = kernels.largest_differences(rows, self.points)
         np.minimum(table, _LARGEST, out=table)
         return np.negative(table, out=table), np.zeros(len(rows))
+
+    def _nearest_in(self, rows, table, errors):
+        # Many distances are equal if features have few values. One is measured, which
+        # rounds to the same number as the nearest; all of them where they were cut off.
+        each, column = np.arange(len(rows)), table.argmax(axis=1)
+        if (table[each, column] <= -_LARGEST).any():
+            return super()._nearest_in(rows, table, errors)
+        found = self.metric.measure(rows, each, self.points, column)
+        return found.high, found.low, found.exponent, column
 
     def are_within(self, rows, reaches):
         return -self._closeness(self.points[rows])[0] <= reaches

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import kernels
 from ..kernels._memory import blocks_of_rows
 from ..kernels._reference import two_sum
 from ._closest_pairs import _two_square
@@ -50,20 +51,12 @@ class PairMetric(ABC):
     error: float  # relative, of high + low
     power: int  # the unit is 2 ** (power * exponent)
 
-    def measure(self, left, left_rows, right, right_rows) -> PairDistances:
-        """Measure pairs of rows of two arrays that are given by their numbers."""
-        found = [
-            self._block(left[left_rows[block]], right[right_rows[block]])
-            for block in blocks_of_rows(len(left_rows), left.shape[1], _BLOCK_VALUES)
-        ]
-        if not found:
-            nothing = np.empty(0)
-            return PairDistances(nothing, nothing, np.empty(0, dtype=np.int64))
-        return PairDistances(*map(np.concatenate, zip(*found, strict=True)))
-
     @abstractmethod
-    def _block(self, left, right) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return high, low and exponent; high is not finite where there was no room."""
+    def measure(self, left, left_rows, right, right_rows) -> PairDistances:
+        """Measure pairs of rows of two arrays that are given by their numbers.
+
+        `high` is not finite where there was no room.
+        """
 
     @abstractmethod
     def rounded(self, pairs: PairDistances) -> np.ndarray:
@@ -81,7 +74,18 @@ class Euclidean(PairMetric):
     error = _SQUARE_ERROR
     power = 2
 
-    def _block(self, left, right):
+    def measure(self, left, left_rows, right, right_rows):
+        found = [
+            self._block(left[left_rows[block]], right[right_rows[block]])
+            for block in blocks_of_rows(len(left_rows), left.shape[1], _BLOCK_VALUES)
+        ]
+        if not found:
+            nothing = np.empty(0)
+            return PairDistances(nothing, nothing, np.empty(0, dtype=np.int64))
+        return PairDistances(*map(np.concatenate, zip(*found, strict=True)))
+
+    def _block(self, left, right) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return high, low and exponent."""
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             difference, error = two_sum(left, -right)
             exponent = np.frexp(np.abs(difference).max(axis=1))[1].astype(np.int64)
@@ -107,15 +111,9 @@ class Chebyshev(PairMetric):
     error = 0.0
     power = 1
 
-    def _block(self, left, right):
-        with np.errstate(over="ignore", invalid="ignore"):
-            difference, error = two_sum(left, -right)
-            error = np.where(difference < 0, -error, error)
-            difference = np.abs(difference)
-            high = difference.max(axis=1)
-            largest = difference == high[:, np.newaxis]
-            low = np.where(largest, error, -np.inf).max(axis=1)
-        return high, low, np.zeros(len(high), dtype=np.int64)
+    def measure(self, left, left_rows, right, right_rows):
+        high, low = kernels.differences_of_pairs(left, left_rows, right, right_rows)
+        return PairDistances(high, low, np.zeros(len(high), dtype=np.int64))
 
     def rounded(self, pairs):
         return pairs.high

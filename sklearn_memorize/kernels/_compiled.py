@@ -45,6 +45,27 @@ def ordered_product(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return total
 
 
+def largest_differences(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+    table = np.empty((len(rows), len(points)))
+    _c.largest_differences(_matrix(rows), _matrix(points), table)
+    return table
+
+
+def differences_of_pairs(
+    left: np.ndarray, left_rows: np.ndarray, right: np.ndarray, right_rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    high, low = np.empty((2, len(left_rows)))
+    _c.differences_of_pairs(
+        _matrix(left),
+        _in_order(left_rows, np.int64),
+        _matrix(right),
+        _in_order(right_rows, np.int64),
+        high,
+        low,
+    )
+    return high, low
+
+
 def integer_sums(block: np.ndarray, exponent: int) -> np.ndarray:
     sums = np.empty(block.shape[1])
     _c.integer_sums(_matrix(block), *scales(-exponent), sums)

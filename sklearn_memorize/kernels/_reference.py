@@ -108,6 +108,46 @@ def ordered_product(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return total
 
 
+def largest_differences(rows: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return the largest absolute difference of a column, for each row and point.
+
+    Differences are rounded once, and infinite where they are too large for a number.
+    """
+    rows = np.asarray(rows, dtype=np.float64)
+    points = np.asarray(points, dtype=np.float64)
+    table = np.zeros((len(rows), len(points)))
+    with np.errstate(over="ignore"):
+        for of_rows, of_points in zip(rows.T, points.T, strict=True):
+            differences = of_rows[:, np.newaxis] - of_points
+            np.maximum(table, np.abs(differences, out=differences), out=table)
+    return table
+
+
+def differences_of_pairs(
+    left: np.ndarray, left_rows: np.ndarray, right: np.ndarray, right_rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest absolute difference of pairs of rows, exactly, as two numbers.
+
+    The first is the rounded one. Where it is infinite the second is 0, and the sum is
+    not the difference.
+    """
+    high, low = np.zeros((2, len(left_rows)))
+    if left.shape[1] == 0:
+        return high, low
+    for pairs in _row_blocks(len(left_rows), left.shape[1], _PRODUCTS_AT_ONCE):
+        with np.errstate(over="ignore", invalid="ignore"):
+            difference, error = two_sum(
+                left[left_rows[pairs]].astype(np.float64),
+                -right[right_rows[pairs]].astype(np.float64),
+            )
+        error = np.where(difference < 0, -error, error)
+        sizes = np.abs(difference)
+        high[pairs] = sizes.max(axis=1)
+        of_largest = np.where(sizes == high[pairs][:, np.newaxis], error, -np.inf)
+        low[pairs] = np.where(np.isfinite(high[pairs]), of_largest.max(axis=1), 0.0)
+    return high, low + 0.0  # no negative zeros
+
+
 def scales(exponent: int) -> tuple[float, float]:
     """Return two powers of two whose product is 2**exponent, which may overflow."""
     return 2.0 ** (exponent // 2), 2.0 ** (exponent - exponent // 2)

@@ -292,6 +292,45 @@ def test_norms_are_summed_by_halves_by_both(backend, order, n_features):
     np.testing.assert_allclose(plain, np.linalg.norm(rows - center, axis=1) / 8)
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("n_rows, n_points, n_features", [(1, 1, 1), (7, 33, 21)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_largest_differences_agree(backend, order, n_rows, n_points, n_features, dtype):
+    rng = np.random.default_rng(1)
+    rows = np.asarray(rng.standard_normal((n_rows, n_features)), dtype, order=order)
+    points = np.asarray(rng.standard_normal((n_points, n_features)), dtype)
+    rows[0], points[0] = np.finfo(dtype).max, -np.finfo(dtype).max
+    points[-1] = 1e-320 if dtype == np.float64 else 1e-40
+    plain, fast = both(backend, "largest_differences", rows, points)
+    np.testing.assert_array_equal(plain, fast)
+    with np.errstate(over="ignore"):
+        differences = rows[:, np.newaxis].astype(float) - points
+    np.testing.assert_array_equal(plain, np.abs(differences).max(axis=2))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_largest_difference_of_a_pair_is_exact(backend, order):
+    rng = np.random.default_rng(1)
+    shape = 9, 23
+    left = np.ldexp(rng.standard_normal(shape), rng.integers(-30, 30, shape))
+    right = np.ldexp(rng.standard_normal(shape), rng.integers(-30, 30, shape))
+    # Two differences that round to the same number, of which one is larger.
+    left[0], right[0] = 1.0, 0.0
+    right[0, 3:5] = -(2.0**-70), 2.0**-60
+    left[1, 2], right[1, 2] = np.finfo(np.float64).max, -np.finfo(np.float64).max
+    pairs = np.repeat(np.arange(9), 2), rng.integers(0, 9, 18)
+    pairs[1][[0, 2]] = 0, 1
+    given = np.asarray(left, order=order), pairs[0], right, pairs[1]
+    plain, fast = both(backend, "differences_of_pairs", *given)
+    np.testing.assert_array_equal(plain, fast)
+    assert (fast[0][2], fast[1][2]) == (np.inf, 0.0)
+    for i, j, high, low in zip(*pairs, *fast, strict=True):
+        if np.isfinite(high):
+            differences = map(Fraction, left[i]), map(Fraction, right[j])
+            exact = max(abs(a - b) for a, b in zip(*differences, strict=True))
+            assert Fraction(high) + Fraction(low) == exact
+
+
 @pytest.mark.parametrize("exponent", [-1090, -3, 900])
 def test_integer_sums_agree(backend, exponent):
     rng = np.random.default_rng(2)

@@ -277,6 +277,15 @@ def ordered_product(rng):
     return lambda: kernels.ordered_product(rows, weights)
 
 
+def largest_differences(rng):
+    n_features = int(rng.integers(0, 40))
+    rows = rng.standard_normal((int(rng.integers(0, 20)), n_features))
+    points = rng.standard_normal((int(rng.integers(0, 40)), n_features))
+    if rng.random() < 0.5:
+        points = points.astype(np.float32)
+    return lambda: kernels.largest_differences(rows, points)
+
+
 def pair_sums(rng):
     # Small integers: sums are exact, in any order.
     n_rows, n_columns = _shape(rng)
@@ -296,11 +305,26 @@ def compensated_sums(rng):
     return lambda: kernels.compensated_sums(X, rows, directions, columns, *constants)
 
 
+def differences_of_pairs(rng):
+    n_features = int(rng.integers(0, 40))
+    # Of many sizes, so that differences lose digits; and equal ones.
+    left, right = (
+        np.ldexp(
+            rng.integers(-3, 4, (9, n_features)), rng.integers(-70, 70, n_features)
+        )
+        for _ in range(2)
+    )
+    pairs = np.sort(rng.integers(0, 9, 20)), rng.integers(0, 9, 20)
+    return lambda: kernels.differences_of_pairs(left, pairs[0], right, pairs[1])
+
+
 CASES = (
     arranged,
     compensated_sums,
     covers,
+    differences_of_pairs,
     integer_sums,
+    largest_differences,
     margin_sums,
     margins_and_fires,
     margins_of_rows,

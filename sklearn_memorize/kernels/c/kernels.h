@@ -139,6 +139,11 @@ struct kernels {
                       uint64_t *hashes);
     int (*ordered_product)(const struct matrix *rows, const struct matrix *weights,
                            double *totals);
+    int (*largest_differences)(const struct matrix *rows, const struct matrix *points,
+                               double *table);
+    int (*differences_of_pairs)(const struct matrix *left, const int64_t *left_rows,
+                                const struct matrix *right, const int64_t *right_rows,
+                                int64_t n_pairs, double *high, double *low);
     int (*integer_sums)(const struct matrix *, double first, double second,
                         double *sums);
     int (*row_norms)(const struct matrix *, const double *center, double scale,

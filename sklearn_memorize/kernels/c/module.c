@@ -429,6 +429,35 @@ FUNCTION(ordered_product, 3)
     return finish(call, failed);
 }
 
+FUNCTION(largest_differences, 3)
+{
+    int failed = 0;
+    struct matrix rows = matrix(call), points = matrix(call);
+    if (!call->is_refused && rows.n_columns != points.n_columns)
+        refuse(call, PyExc_ValueError, "rows and points differ in length");
+    double *table = doubles_out(call, rows.n_rows * points.n_rows);
+    if (!call->is_refused)
+        RUN(failed, active->largest_differences(&rows, &points, table));
+    return finish(call, failed);
+}
+
+FUNCTION(differences_of_pairs, 6)
+{
+    int failed = 0;
+    struct matrix left = matrix(call);
+    const int64_t *left_rows = indices(call, -1, left.n_rows);
+    int64_t n_pairs = last_size(call);
+    struct matrix right = matrix(call);
+    if (!call->is_refused && left.n_columns != right.n_columns)
+        refuse(call, PyExc_ValueError, "rows differ in length");
+    const int64_t *right_rows = indices(call, n_pairs, right.n_rows);
+    double *high = doubles_out(call, n_pairs), *low = doubles_out(call, n_pairs);
+    if (!call->is_refused)
+        RUN(failed, active->differences_of_pairs(&left, left_rows, &right, right_rows,
+                                                 n_pairs, high, low));
+    return finish(call, failed);
+}
+
 FUNCTION(integer_sums, 4)
 {
     int failed = 0;
@@ -874,6 +903,8 @@ static PyMethodDef methods[] = {
     {"set_control", set_control, METH_O, "Set the control word."},
     METHOD(row_hashes),
     METHOD(ordered_product),
+    METHOD(largest_differences),
+    METHOD(differences_of_pairs),
     METHOD(integer_sums),
     METHOD(row_norms),
     METHOD(pair_sums),

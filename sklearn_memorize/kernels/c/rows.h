@@ -94,6 +94,73 @@ static int ordered_product(const struct matrix *rows, const struct matrix *weigh
     return 0;
 }
 
+/* So many vectors of points are compared with so many rows in registers. */
+#define VECTORS_OF_POINTS 2
+#define POINTS_TOGETHER (VECTORS_OF_POINTS * DOUBLES)
+#define ROWS_IN_REGISTERS 4
+
+/* The distances of some rows to POINTS_TOGETHER points, of which `turned` has the
+ * coordinates one after the other. */
+INLINE void differences_of_rows(const double *const *rows, const double *turned,
+                                int64_t n, double *found)
+{
+    doubles_t largest[ROWS_IN_REGISTERS][VECTORS_OF_POINTS];
+    UNROLL
+    for (int r = 0; r < ROWS_IN_REGISTERS; r++)
+        for (int v = 0; v < VECTORS_OF_POINTS; v++)
+            largest[r][v] = spread_double(0);
+    for (int64_t j = 0; j < n; j++) {
+        doubles_t points[VECTORS_OF_POINTS];
+        UNROLL
+        for (int v = 0; v < VECTORS_OF_POINTS; v++)
+            points[v] = load_doubles(turned + j * POINTS_TOGETHER + v * DOUBLES);
+        UNROLL
+        for (int r = 0; r < ROWS_IN_REGISTERS; r++) {
+            const doubles_t value = spread_double(rows[r][j]);
+            for (int v = 0; v < VECTORS_OF_POINTS; v++)
+                largest[r][v]
+                    = larger_sizes(largest[r][v], sizes_of(value - points[v]));
+        }
+    }
+    memcpy(found, largest, sizeof largest);
+}
+
+static int largest_differences(const struct matrix *rows, const struct matrix *points,
+                               double *table)
+{
+    const int64_t n_rows = rows->n_rows, n_points = points->n_rows;
+    const int64_t n = rows->n_columns;
+    double *room = room_for_doubles((n_rows + 1 + POINTS_TOGETHER) * n);
+    if (room == NULL)
+        return -1;
+    double *point = room + n_rows * n, *turned = point + n;
+    for (int64_t i = 0; i < n_rows; i++)
+        read_row(rows, i, room + i * n);
+    for (int64_t first = 0; first < n_points; first += POINTS_TOGETHER) {
+        const int64_t n_here = n_points - first < POINTS_TOGETHER ? n_points - first
+                                                                  : POINTS_TOGETHER;
+        /* Where there are fewer points, or rows, the last one is taken several times. */
+        for (int64_t k = 0; k < POINTS_TOGETHER; k++) {
+            if (k < n_here)
+                read_row(points, first + k, point);
+            for (int64_t j = 0; j < n; j++)
+                turned[j * POINTS_TOGETHER + k] = point[j];
+        }
+        for (int64_t i = 0; i < n_rows; i += ROWS_IN_REGISTERS) {
+            double found[ROWS_IN_REGISTERS * POINTS_TOGETHER];
+            const double *starts[ROWS_IN_REGISTERS];
+            for (int64_t r = 0; r < ROWS_IN_REGISTERS; r++)
+                starts[r] = room + (i + r < n_rows ? i + r : n_rows - 1) * n;
+            differences_of_rows(starts, turned, n, found);
+            for (int64_t r = 0; r < ROWS_IN_REGISTERS && i + r < n_rows; r++)
+                memcpy(table + (i + r) * n_points + first, found + r * POINTS_TOGETHER,
+                       (size_t)n_here * sizeof *found);
+        }
+    }
+    free(room);
+    return 0;
+}
+
 /* Round to an integer, to the even one if two are as near.
  *
  * Numbers from 2**52 on are integers; to a smaller one 2**52 is added and taken away,
@@ -220,6 +287,46 @@ static void split(const double *values, int64_t n, double *high, double *low)
         memcpy(high + j, &bits, sizeof bits);
         low[j] = values[j] - high[j];
     }
+}
+
+/* The largest absolute difference, and what rounding it has lost: with its sign turned
+ * where the difference is negative. Of differences that round to the same number the
+ * one that lost most counts. */
+static int differences_of_pairs(const struct matrix *left, const int64_t *left_rows,
+                                const struct matrix *right, const int64_t *right_rows,
+                                int64_t n_pairs, double *high, double *low)
+{
+    const int64_t n = left->n_columns, width = (n + DOUBLES - 1) / DOUBLES * DOUBLES;
+    double *room = room_for_doubles(2 * width);
+    if (room == NULL)
+        return -1;
+    double *a = room, *b = room + width;
+    memset(room, 0, (size_t)(2 * width) * sizeof *room);
+    for (int64_t pair = 0; pair < n_pairs; pair++) {
+        if (pair == 0 || left_rows[pair] != left_rows[pair - 1])
+            read_row(left, left_rows[pair], a);
+        read_row(right, right_rows[pair], b);
+        doubles_t largest = spread_double(0);
+        for (int64_t j = 0; j < width; j += DOUBLES)
+            largest = larger_sizes(
+                largest, sizes_of(load_doubles(a + j) - load_doubles(b + j)));
+        double found[DOUBLES], size = 0, most = -INFINITY;
+        memcpy(found, &largest, sizeof largest);
+        for (int lane = 0; lane < DOUBLES; lane++)
+            size = found[lane] > size ? found[lane] : size;
+        for (int64_t j = 0; j < n && size < INFINITY; j++) {
+            if (fabs(a[j] - b[j]) == size) {
+                double error;
+                const double difference = two_sum(a[j], -b[j], &error);
+                error = difference < 0 ? -error : error;
+                most = error > most ? error : most;
+            }
+        }
+        high[pair] = size;
+        low[pair] = n > 0 && size < INFINITY ? most + 0.0 : 0; /* not -0.0 */
+    }
+    free(room);
+    return 0;
 }
 
 /* Eight sums grow side by side, and then go into one. The products are exact, for a

@@ -304,6 +304,56 @@ INLINE floats_t magnitudes_of(floats_t floats)
 #endif
 }
 
+/* Numbers in double precision: half as many in a vector. */
+#if WORDS > 1
+#define DOUBLES (FLOATS / 2)
+typedef double doubles_t __attribute__((vector_size(8 * DOUBLES)));
+#else
+#define DOUBLES 1
+typedef double doubles_t;
+#endif
+
+INLINE doubles_t load_doubles(const double *address)
+{
+    doubles_t doubles;
+    memcpy(&doubles, address, sizeof doubles);
+    return doubles;
+}
+
+INLINE doubles_t spread_double(double number)
+{
+#if WORDS > 1
+    return number - (doubles_t){0};
+#else
+    return number;
+#endif
+}
+
+INLINE doubles_t sizes_of(doubles_t doubles)
+{
+#if WORDS > 1
+    return (doubles_t)((bits_t)doubles & 0x7FFFFFFFFFFFFFFF);
+#else
+    return fabs(doubles);
+#endif
+}
+
+/* The larger ones of numbers that are not negative. */
+INLINE doubles_t larger_sizes(doubles_t a, doubles_t b)
+{
+#if defined(VECTORS_512)
+    return (doubles_t)_mm512_max_pd((__m512d)a, (__m512d)b);
+#elif defined(VECTORS_256)
+    return (doubles_t)_mm256_max_pd((__m256d)a, (__m256d)b);
+#elif defined(VECTORS_128) && defined(__aarch64__)
+    return (doubles_t)vmaxq_f64((float64x2_t)a, (float64x2_t)b);
+#elif defined(VECTORS_128)
+    return (doubles_t)_mm_max_pd((__m128d)a, (__m128d)b);
+#else
+    return a > b ? a : b;
+#endif
+}
+
 /* The bits [a > b], the lowest one for the first of the numbers. */
 INLINE uint64_t bits_above(floats_t a, floats_t b)
 {
