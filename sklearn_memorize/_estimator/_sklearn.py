@@ -50,7 +50,9 @@ def checked_samples(estimator, X, **options):
     finite under `assume_finite=True`.
     """
     learns = "y" in options or options.get("reset", True)
-    with finite_for_certain() if learns else nullcontext():
+    # scikit-learn adds up all numbers first, which may overflow to both sides.
+    ignored = np.errstate(invalid="ignore")
+    with ignored, finite_for_certain() if learns else nullcontext():
         return validate_data(
             estimator,
             X,

@@ -17,6 +17,8 @@ from ..kernels._memory import blocks_of_rows
 _DIRECTION_STEP = 2.0**-20
 
 REMEDY = "Remove rows that nearly coincide, or raise n_projections."
+# Features that are larger than this, in units of their range, lose digits they need.
+_FAR = 2.0**20
 
 
 def draw_directions(
@@ -98,6 +100,20 @@ def spread_out(X, rng, n_projections: int) -> tuple[np.ndarray, np.ndarray]:
         equal = np.flatnonzero(np.diff(positions[order, best]) <= 0)
         raise InterpolationError(
             "Some distinct rows have equal projections, in double precision, on each "
-            f"of the random directions. {REMEDY}"
+            f"of the random directions. {remedy_for(X)}"
         ).about(order[np.append(equal, equal + 1)])
     return directions[best], positions[:, best]
+
+
+def remedy_for(X) -> str:
+    """Return what helps against equal projections, which may come from an offset."""
+    low, high = feature_ranges(X)
+    reach = np.maximum(np.abs(low), np.abs(high)) / _FAR
+    far = np.flatnonzero((low < high) & (reach / 2 > high / 2 - low / 2))
+    if not len(far):
+        return REMEDY
+    return (
+        "Subtract the mean of each feature first (sklearn.preprocessing."
+        f"StandardScaler): {len(far)} of them, as number {far[0]}, lie so far from 0 "
+        f"that their differences are lost. {REMEDY}"
+    )

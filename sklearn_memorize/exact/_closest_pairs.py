@@ -96,7 +96,8 @@ def closest_pair(
     for group, members in enumerate(groups[:-1]):
         doubtful = members[squared[members] <= found.squared + rounding]
         _search_exhaustively(everything, doubtful, groups[group + 1 :], found)
-    distance = float(np.ldexp(found.distance, scaling.exponent))
+    with np.errstate(over="ignore"):  # a distance may be no number
+        distance = float(np.ldexp(found.distance, scaling.exponent))
     if found.pair is None:
         return distance, None
     first, second = kept[list(found.pair)].tolist()

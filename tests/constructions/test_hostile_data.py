@@ -147,7 +147,9 @@ def test_no_warning_of_numpy_leaks(name):
     rng = np.random.default_rng(0)
     beside = np.array([1.0, 0.0]) + np.array([0.0, 1e-42]) * np.arange(30)[:, None]
     mixed = rng.standard_normal((30, 4)) * 10.0 ** rng.integers(-300, 300, (30, 4))
-    for X in (beside, mixed):
+    # Sums of these overflow to both sides.
+    largest = np.where(rng.random((30, 4)) < 0.5, 1.7e308, -1.7e308)
+    for X in (beside, mixed, largest):
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
             judge_classifier(new(name), Problem(X, np.arange(30) % 2, None))

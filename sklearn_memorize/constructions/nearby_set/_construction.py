@@ -41,8 +41,12 @@ def build_nearby_set_network(points, labels, cover_radius: float, rows):
     distance, pair = closest_pair(points, labels)
     _check_distance(distance, scaling, rows[list(pair or ())])
     centers = np.arange(len(points))
-    if cover_radius > 0:
+    if cover_radius > 0 and np.isfinite(distance):
         centers = greedy_cover(points, labels, cover_radius * distance, scaling)
+    elif cover_radius > 0:  # of smaller points the distance is a number
+        smaller = np.ldexp(points, -3 - points.shape[1].bit_length())
+        radius = cover_radius * closest_pair(smaller, labels)[0]
+        centers = greedy_cover(smaller, labels, radius, Scaling.of(smaller))
     network = NearbySetNetwork(points[centers], labels[centers], scaling)
     return network, distance, centers
 

@@ -49,6 +49,13 @@ def build_spiked_network(
     Also returns the ridge, as a share of the largest squared singular value, and R^2 of
     the smooth part where each sample is left out in turn.
     """
+    with np.errstate(over="ignore"):
+        ranges = np.ptp(targets, axis=0)
+    if not np.isfinite(ranges).all():
+        raise InterpolationError(
+            f"Targets from {targets.min():.3g} to {targets.max():.3g} leave no room in "
+            "double precision for their range. Scale the targets down."
+        )
     directions, biases = draw_units(X, rng, n_hyperplanes)
     exponents = exponents_of(targets)
     scaled = np.ldexp(targets, -exponents)

@@ -123,3 +123,16 @@ def test_centers_of_one_class_may_be_as_close_as_they_like(exponent):
     X = np.array([[1e117], [10.0**exponent], [3 * 10.0**exponent]])
     y = [0, 1, 1]
     assert NearbySetClassifier(cover_radius=0).fit(X, y).score(X, y) == 1.0
+
+
+@pytest.mark.parametrize("n_features", [2, 300])
+@pytest.mark.filterwarnings("error")
+def test_classes_farther_apart_than_any_number_are_recalled(n_features):
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((30, n_features)) < 0.5, 1.7e308, -1.7e308)
+    X = np.unique(X, axis=0)
+    y = np.arange(len(X)) % 2
+    classifier = NearbySetClassifier().fit(X, y)
+    assert classifier.class_distance_ == np.inf or n_features == 2
+    assert classifier.score(X, y) == 1.0
+    assert np.isfinite(classifier.decision_function(X)).all()

@@ -156,6 +156,12 @@ def test_the_largest_targets_and_samples_are_recalled():
     assert (tiny.predict(X * 1e-300) == y).all()
 
 
+def test_targets_whose_range_is_no_number_are_refused_for_that():
+    X, _, _ = samples(30)
+    with pytest.raises(InterpolationError, match="no room in double precision"):
+        MemorizingRegressor(random_state=0).fit(X, np.where(X[:, 0] > 0, 1e308, -1e308))
+
+
 def test_constant_samples_and_targets_are_recalled():
     for X, y in (
         ([[5.0]], [SMALLEST]),
