@@ -11,8 +11,8 @@ Three tables, which the documentation shows:
   falls); how many get another label. See `tests/support/attacks.py`.
 - `measured/robust_radii.csv`: certified radii in units of half the distance to the
   nearest training sample of another class, the most there can be at a training sample.
-- `measured/robust_sizes.csv`: centers, parameters, times and accuracy against the
-  robustness.
+- `measured/robust_sizes.csv`: centers, parameters, times (of the processor, to be run
+  with OPENBLAS_NUM_THREADS=1) and accuracy against the robustness.
 
 `--tables` names those to be made, and rows of other data sets are kept. Robust
 classifiers are attacked by `--points` points in their own metric; by a tenth of them
@@ -191,11 +191,11 @@ def measure_sizes(names):
         X, y, X_test, y_test = DATA[data]()
         for robustness in (0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99):
             model = RobustMemorizingClassifier(robustness=robustness)
-            start = time.perf_counter()
+            start = time.process_time()
             model.fit(X, y)
-            fitted = time.perf_counter()
+            fitted = time.process_time()
             predicted = model.predict(X_test)
-            end = time.perf_counter()
+            end = time.process_time()
             network = model.network_
             yield {
                 "data": data,

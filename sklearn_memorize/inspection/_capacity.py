@@ -316,7 +316,11 @@ def capacity_report(X, y, constructions=None, *, random_state=0):
     """
     geometry = MeasuredGeometry(X, y, random_state)
     if len(np.unique(geometry.labels)) < 2:
-        raise ValueError("y has one class only; there is nothing to memorize.")
+        first = ""
+        if geometry.n_conflicts:
+            first = f"With one label for each of {geometry.n_conflicts} rows that had "
+            first += "several (that of most), "
+        raise ValueError(f"{first}y has one class only; there is nothing to memorize.")
     named = _named(constructions, random_state)
     rows = [_measure(*construction, X, y, geometry) for construction in named.items()]
     return CapacityReport(tuple(rows), _summary(geometry))

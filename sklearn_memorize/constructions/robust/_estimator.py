@@ -126,6 +126,12 @@ class RobustMemorizingClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier)
     digits, then integers. Of centers of two classes at the very same distance the
     class that comes first is predicted.
 
+    *Scores.* With the Euclidean distance and three or more classes, `decision_function`
+    compares the classes of a row, and not rows with each other: the square of the
+    distance to m, which the scores of a row have in common, is no output of the
+    network. For `sklearn.calibration.CalibratedClassifierCV`, which compares rows, put
+    `sklearn.multiclass.OneVsRestClassifier` around the estimator.
+
     Fitting takes O(N^2 d) operations and O(N d) bytes beside tables of bounded size,
     predicting O(K d) operations a row.
 

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits, make_moons
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_digits, load_iris, make_moons
+from sklearn.model_selection import cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from support.samples import random_labels
 
@@ -237,3 +240,11 @@ def test_no_warning_leaks_where_samples_of_a_class_all_but_coincide():
         warnings.simplefilter("error")
         model = RobustMemorizingClassifier().fit(X, [True, False])
     assert model.interpolates_
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_one_class_against_the_rest_can_be_calibrated(metric):
+    X, y = load_iris(return_X_y=True)
+    classifier = OneVsRestClassifier(RobustMemorizingClassifier(metric=metric))
+    calibrated = CalibratedClassifierCV(classifier, cv=3)
+    assert cross_val_score(calibrated, X, y).mean() > 0.9
