@@ -74,7 +74,7 @@ class Thresholded:
         return (self.regressor.predict(X) > 0.5).astype(int)
 
 
-# Each with the most samples that it is given: one takes long for more.
+# Each with the most samples that it is given: two take long for more.
 CLASSIFIERS = {
     "interpolating neighbours": (InterpolatingNeighborsClassifier(), 8000),
     "Hilbert kernel": (InterpolatingNeighborsClassifier(weights="hilbert"), 8000),
@@ -95,7 +95,7 @@ CLASSIFIERS = {
     "residual blocks": (ResidualMemorizingClassifier(random_state=0), 8000),
     "slabs": (SlabClassifier(random_state=0), 8000),
     "small ReLU": (SmallReLUClassifier(random_state=0), 8000),
-    "deep threshold": (DeepThresholdClassifier(random_state=0), 8000),
+    "deep threshold": (DeepThresholdClassifier(random_state=0), 2000),
     "bit extraction": (BitExtractionClassifier(random_state=0), 8000),
 }
 # Exponents, in units of the number of features.

@@ -36,6 +36,7 @@ from sklearn.model_selection import train_test_split
 import sklearn_memorize
 from sklearn_memorize import (
     DeepThresholdClassifier,
+    InterpolatingNeighborsClassifier,
     MemorizingClassifier,
     NearbySetClassifier,
     RobustMemorizingClassifier,
@@ -66,6 +67,8 @@ OTHERS = {
     ),
     "deep threshold": DeepThresholdClassifier(random_state=0),
     "slabs": SlabClassifier(random_state=0),
+    "interpolating neighbours": InterpolatingNeighborsClassifier(),
+    "Hilbert kernel": InterpolatingNeighborsClassifier(weights="hilbert"),
 }
 # Their scores take long.
 SLOW = {"nearby set"}

@@ -21,8 +21,7 @@ CLASSIFYING = [variant for variant in VARIANTS if kind_of(variant) in CLASSIFIER
 CERTIFIED = [v for v in CLASSIFYING if hasattr(new(v), "certified_radius")]
 # The user guide says why.
 WITHOUT = {
-    *("BitExtractionClassifier", "InterpolatingNeighborsClassifier"),
-    *("NarrowClassifier", "RandomReLUClassifier"),
+    *("BitExtractionClassifier", "NarrowClassifier", "RandomReLUClassifier"),
     *("ResidualMemorizingClassifier", "SmallReLUClassifier"),
 }
 

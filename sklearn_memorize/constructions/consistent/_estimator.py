@@ -10,6 +10,7 @@ from scipy import sparse
 from ..._estimator._base import BaseMemorizingClassifier
 from ..._estimator._callbacks import Progress
 from ..._estimator._probabilities import LEAST_EXPONENT, shares
+from ..._estimator._radius import CertifiedRadiusMixin
 from ..._estimator._regressor import BaseMemorizingRegressor
 from ..._estimator._sklearn import Interval, StrOptions
 from ..._estimator._training_set import TrainingSet
@@ -80,7 +81,7 @@ def _bytes_of_copies(training: TrainingSet) -> int:
     return 8 * (n_copies * n_values + in_blocks) + stored
 
 
-class InterpolatingNeighborsClassifier(BaseMemorizingClassifier):
+class InterpolatingNeighborsClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier):
     """Nearest neighbours whose weights grow without bound towards a sample.
 
     The weight of a neighbour at the distance r is r^-exponent. At a training sample its
@@ -158,6 +159,12 @@ class InterpolatingNeighborsClassifier(BaseMemorizingClassifier):
     computed for each pair by itself, and of neighbours at the same distance the first
     in an order of the samples by content is taken. Distances are Euclidean: scale the
     features (`sklearn.preprocessing.StandardScaler`).
+
+    **How far a prediction holds.** Within r of a row no distance changes by more.
+    `certified_radius` is the largest r at which the neighbours of the predicted class
+    that stay neighbours for certain outweigh, at their farthest, those that any other
+    class may have, at their nearest. Where neighbours have nearly equal weights that is
+    little. It takes all distances of a row, and is 0 for exponents below 1/8.
 
     **Test data.** All of it is about new samples. Where labels are right, it is about
     as good as k nearest neighbours; in many dimensions Hilbert weights are those of the
@@ -241,6 +248,9 @@ class InterpolatingNeighborsClassifier(BaseMemorizingClassifier):
             `predict` returns. A dask array, not computed yet, if X is one.
         """
         return super().predict_proba(X)
+
+    def _radii(self, X, numbers, metric) -> np.ndarray:
+        return self.interpolant_.certified_radii(X, numbers, metric)
 
     def _probabilities(self, X) -> np.ndarray:
         scores = self._outputs(X)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -27,6 +28,7 @@ from ...kernels._memory import blocks_of_rows
 from ...network._layer import freeze
 from ...network._storage import require, require_shape, storable
 from ._neighbors import LEAST, Nearest
+from ._radii import WEAKEST, Neighborhood
 
 # Rows are worked on in blocks of about this many distances or coordinates.
 _BLOCK_VALUES = 1 << 21
@@ -162,6 +164,29 @@ class Interpolant:
         for block in blocks_of_rows(X.shape[0], self.points.shape[1], _BLOCK_VALUES):
             self._fill(outputs[block], self._read(X[block]))
         return outputs
+
+    @standard_arithmetic
+    def certified_radii(self, X, numbers: np.ndarray, metric: str) -> np.ndarray:
+        """Return radii of balls in which the class is that of the row, `numbers`."""
+        assert isinstance(self.known, Labels)
+        radii = np.zeros(X.shape[0])
+        if self.exponent < WEAKEST:
+            return radii
+        ends = np.searchsorted(self.known.numbers, np.arange(self.known.n_classes + 1))
+        classes = [slice(*pair) for pair in pairwise(ends)]
+        k = self.n_neighbors
+        for number in np.unique(numbers):
+            members = np.flatnonzero(numbers == number)
+            for some, squared in self._nearest.to_all(self._read(X[members])):
+                distances = np.sqrt(squared)
+                by_class = [distances[:, of_class] for of_class in classes]
+                near = Neighborhood(by_class, number, k, self.exponent)
+                radii[members[some]] = near.radii()
+        if metric == "chebyshev":  # a cube of this size is in the ball
+            radii /= np.sqrt(self.points.shape[1]) * (1 + 2.0**-50)
+        with np.errstate(over="ignore"):
+            radii = np.ldexp(radii, self._nearest.exponent)
+        return np.where(np.isfinite(radii), np.nextafter(radii, 0.0), 0.0)
 
     def _read(self, rows) -> np.ndarray:
         """Return the columns that count, dense, in double precision; 0.0 for -0.0."""

@@ -29,6 +29,8 @@ _UNITS = 8 * np.finfo(np.float64).eps
 _EXACT = 2.0**-450
 # Distinct rows are no nearer than this, where squares of their differences underflow.
 LEAST = 2.0**-1000
+# Coordinates below this, in units of the largest of the points, have distances.
+_FAR = 2.0**300
 # Rows are worked on in blocks of about this many distances or coordinates.
 _BLOCK_VALUES = 1 << 21
 
@@ -67,6 +69,24 @@ class Nearest:
                     yield some, squared, None
                 else:
                     yield some, *smallest(squared, self._n_neighbors)
+
+    def to_all(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield some of the rows, by number, and their squared distances to all points.
+
+        Rows that are too far away for that are left out. Distances are in units of
+        2**`exponent`.
+        """
+        scaled = self._scaling.scaled(rows)
+        near = np.flatnonzero((np.abs(scaled) < _FAR).all(axis=1))
+        for block in blocks_of_rows(len(near), len(self._points), _BLOCK_VALUES):
+            some = near[block]
+            these = PointSet(scaled[some], self._scaling)
+            yield some, squared_distances(these, self._points)
+
+    @property
+    def exponent(self) -> int:
+        """Distances are in units of 2**exponent."""
+        return self._scaling.exponent
 
     @cached_property
     def _tree(self) -> NearestNeighbors:
