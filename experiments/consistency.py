@@ -1,7 +1,8 @@
 """Excess risk of interpolating classifiers against N, under label noise.
 
     python experiments/consistency.py           # up to 500 samples, once: a minute
-    python experiments/consistency.py --full    # up to 8,000: five minutes on a core
+    python experiments/consistency.py --full    # up to 8,000: ten minutes on a core
+    python experiments/consistency.py --full --only 1-NN slabs    # these anew
 
 Three distributions whose Bayes risk is known: two moons in bands that do not meet,
 Gaussian blobs that overlap, and a board of fields with random labels near their
@@ -34,9 +35,11 @@ from sklearn_memorize import (
     InterpolatingNeighborsClassifier,
     MemorizingClassifier,
     MemorizingRegressor,
+    NarrowClassifier,
     NearbySetClassifier,
     RandomReLUClassifier,
     ResidualMemorizingClassifier,
+    RobustMemorizingClassifier,
     SlabClassifier,
     SmallReLUClassifier,
 )
@@ -87,6 +90,7 @@ CLASSIFIERS = {
         8000,
     ),
     "1-NN": (KNeighborsClassifier(1), 8000),
+    "robust, 0.5": (RobustMemorizingClassifier(), 8000),
     "nearby set": (NearbySetClassifier(), 8000),
     "random ReLU": (
         RandomReLUClassifier(maximum_margin=False, random_state=0),
@@ -97,11 +101,13 @@ CLASSIFIERS = {
     "small ReLU": (SmallReLUClassifier(random_state=0), 8000),
     "deep threshold": (DeepThresholdClassifier(random_state=0), 2000),
     "bit extraction": (BitExtractionClassifier(random_state=0), 8000),
+    "width 2": (NarrowClassifier(random_state=0), 8000),
 }
 # Exponents, in units of the number of features.
 EXPONENTS = {"all samples, r^-2d": 2.0, "all samples, r^-d/2": 0.5}
 # Drawn with solid lines.
 PREDICTING = 6
+TICKS = (125, 500, 2000, 8000)
 # Smaller ones are drawn here, for the axis is logarithmic.
 LEAST = 1e-4
 
@@ -154,11 +160,12 @@ def excess(predicted, shares):
     return float(np.mean(risk - np.minimum(shares, 1 - shares)))
 
 
-def measure(distribution, noise, sizes):
+def measure(distribution, noise, sizes, names):
     """Yield the rows of the table for one distribution and share of noise."""
     X_new, _, shares = sample(distribution, N_TEST, noise, np.random.default_rng(99))
     bayes = float(np.minimum(shares, 1 - shares).mean())
-    for name, (estimator, most) in CLASSIFIERS.items():
+    for name in names:
+        estimator, most = CLASSIFIERS[name]
         for n in (size for size in sizes if size <= most):
             found, seconds = [], 0.0
             for seed in range(sizes[n]):
@@ -186,8 +193,28 @@ def standard_error(numbers):
     return float(np.std(numbers, ddof=1) / np.sqrt(len(numbers)))
 
 
+def rows_there(path):
+    """Return the rows of an earlier run."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["N"] = int(row["N"])
+        for column in ("noise", *COLUMNS[4:]):
+            row[column] = float(row[column])
+    return rows
+
+
+def in_order(row):
+    """Return what rows are sorted by."""
+    place = list(DISTRIBUTIONS).index(row["distribution"])
+    return place, row["noise"], list(CLASSIFIERS).index(row["classifier"]), row["N"]
+
+
 def save(rows, folder):
     """Write the table and the figure."""
+    rows = sorted(rows, key=in_order)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{NAME}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -207,7 +234,7 @@ def plot(rows):
     names = list(DISTRIBUTIONS)
     figure = Figure(figsize=(14, 9.5), layout="constrained")
     axes = figure.subplots(len(names), len(NOISE), sharex=True, sharey=True)
-    markers = "osD^vPX*<>hdp8H"
+    markers = "osD^vPX*<>hdp8H1+"
     for row_of_axes, distribution in zip(axes, names, strict=True):
         for ax, noise in zip(row_of_axes, NOISE, strict=True):
             here = [
@@ -238,27 +265,32 @@ def plot(rows):
             ax.set(
                 xscale="log", yscale="log", title=f"{distribution}, {noise:.0%} noise"
             )
+            ax.set_xticks(TICKS, [f"{n:,}" for n in TICKS])
+            ax.set_xticks([], minor=True)
     for ax in axes[:, 0]:
         ax.set_ylabel("excess risk")
     for ax in axes[-1]:
         ax.set_xlabel("samples N")
     handles, labels = axes[-1, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=7)
+    figure.legend(handles, labels, loc="outside lower center", ncols=6)
     return figure
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="more samples, more often")
+    parser.add_argument("--only", nargs="+", choices=CLASSIFIERS, help="these anew")
     parser.add_argument("--output", type=Path, default=HERE / "measured")
     options = parser.parse_args(argv)
     sizes = FULL if options.full else QUICK
-    rows = []
+    names = options.only or list(CLASSIFIERS)
+    rows = rows_there(options.output / f"{NAME}.csv")
+    rows = [row for row in rows if row["classifier"] not in names]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for distribution in DISTRIBUTIONS:
             for noise in NOISE:
-                rows += measure(distribution, noise, sizes)
+                rows += measure(distribution, noise, sizes, names)
                 seconds = sum(row["seconds"] for row in rows)
                 print(distribution, noise, f"{seconds:.0f} s", flush=True)
                 save(rows, options.output)
