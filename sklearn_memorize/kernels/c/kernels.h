@@ -37,6 +37,16 @@ struct codes {
     int are_planes;
 };
 
+/* Outputs of ReLU units, `values[lane][hyperplane]`: integers that sum to less than
+ * 2**53. Also rounded, `small[tile][hyperplane][lane]`, in units of each lane: the sum
+ * of any of them is off by `below` to `above` of these units (see outputs.h). */
+struct outputs {
+    const double *values;
+    const uint16_t *small;
+    const float *units, *below, *above;
+    int64_t n_tiles, n_hyperplanes;
+};
+
 /* Neurons: one that covers a code with popcount(code & mask) < bound. */
 struct neurons {
     const uint64_t *masks;
@@ -185,6 +195,19 @@ struct kernels {
                            int64_t n_words, const struct neurons *,
                            const struct classes *, int64_t n_votes, int64_t *totals,
                            uint64_t *fired);
+    /* outputs.h */
+    int (*round_outputs)(const double *values, int64_t n_tiles, int64_t n_hyperplanes,
+                         uint16_t *small, float *units, float *below, float *above);
+    int (*smallest_sums)(const struct outputs *, const struct neurons *,
+                         int64_t skip_start, int64_t skip_stop, double *smallest);
+    int (*sums_below)(const struct outputs *, const struct neurons *, int64_t start,
+                      int64_t stop, uint64_t *below);
+    int (*classes_with_sums_below)(const struct outputs *, const struct neurons *,
+                                   const struct classes *, int64_t n_samples,
+                                   uint64_t *fired);
+    int (*largest_margins_of_sums)(const struct outputs *, const struct neurons *,
+                                   const struct classes *, int64_t n_samples,
+                                   int64_t n_votes, double *totals, uint64_t *fired);
     /* covering.h */
     int (*cover_in_order)(const struct codes *, const struct class_tiles *,
                           const uint64_t *in_use, const int64_t *order,
