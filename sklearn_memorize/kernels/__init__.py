@@ -29,6 +29,7 @@ from ._reference import (
     Outputs,
     aligned_room,
     arranged,
+    ceilings_of_rows,
     classes_that_fire,
     classes_with_sums_below,
     compensated_sums,
@@ -75,6 +76,7 @@ _VARIABLE = "SKLEARN_MEMORIZE_KERNELS"
 # The kernels that there are twice.
 _KERNELS = (
     "arranged",
+    "ceilings_of_rows",
     "classes_that_fire",
     "classes_with_sums_below",
     "compensated_sums",

@@ -178,6 +178,36 @@ def pack_signs_of_rows(
     return _numbers(doubtful)
 
 
+def ceilings_of_rows(
+    packed: PackedRows,
+    X: np.ndarray,
+    rows: np.ndarray,
+    shift: np.ndarray | None,
+    exponent: int,
+    directions: np.ndarray,
+    offsets: tuple[np.ndarray, np.ndarray, np.ndarray],
+    row_bounds: tuple[np.ndarray, np.ndarray],
+    positions: np.ndarray,
+    cap: float,
+    outputs: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    doubtful = _c.ceilings_of_rows(
+        _matrix(X),
+        _in_order(rows, np.int64),
+        None if shift is None else _in_order(shift, np.float64),
+        *scales(-exponent),
+        packed.order,
+        packed.starts,
+        packed.columns,
+        _in_order(directions, np.float32),
+        *(_in_order(array, np.float64) for array in (*offsets, *row_bounds)),
+        cap,
+        outputs,
+        _in_order(positions, np.int64),
+    )
+    return _numbers(doubtful)
+
+
 def tiles_of_rows(X, rows, lanes, n_tiles, shift, exponent: int):
     """Do what `packed_rows` does, with row `rows[i]` in lane `lanes[i]` of the tiles.
 

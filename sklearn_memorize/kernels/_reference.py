@@ -15,6 +15,7 @@ __all__ = [
     "Outputs",
     "aligned_room",
     "arranged",
+    "ceilings_of_rows",
     "classes_that_fire",
     "classes_with_sums_below",
     "compensated_sums",
@@ -250,6 +251,63 @@ def pack_signs_of_rows(
         rows.append(block.start + doubtful[0])
         columns.append(doubtful[1])
     return np.concatenate(rows), np.concatenate(columns)
+
+
+def ceilings_of_rows(
+    packed,
+    X: np.ndarray,
+    rows: np.ndarray,
+    shift: np.ndarray | None,
+    exponent: int,
+    directions: np.ndarray,
+    offsets: tuple[np.ndarray, np.ndarray, np.ndarray],
+    row_bounds: tuple[np.ndarray, np.ndarray],
+    positions: np.ndarray,
+    cap: float,
+    outputs: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Write products of rows and directions, plus biases, rounded up to 0 .. cap.
+
+    Products are those of 2**-exponent * (x - shift); `packed` are the same rows from
+    `packed_rows`, whose exponent may be another one. Those of row `rows[i]` of X are
+    written to row `positions[i]` of `outputs`, into the first columns.
+
+    Parameters
+    ----------
+    offsets : tuple of ndarray of shape (n_hyperplanes,)
+        Biases b, the bounds c of the lengths of the directions, and bounds e.
+    row_bounds : tuple of ndarray of shape (n_rows,)
+        Sizes s of the rows, and relative errors r.
+
+    Returns
+    -------
+    rows, columns : ndarray of shape (n_doubtful,)
+        Where an integer is within s c + r |b| + e of the sum, so that the ceiling is in
+        doubt. There the nearest integer, -1 .. cap, is written.
+    """
+    biases, column_bounds, offset_bounds = offsets
+    sizes, relatives = row_bounds
+    first, second = scales(-exponent)
+    directions = directions.astype(np.float64)
+    doubtful_rows, doubtful_columns = [], []
+    for block in _row_blocks(len(rows), len(directions), _PRODUCTS_AT_ONCE):
+        points = X[rows[block]].astype(np.float64)
+        if shift is not None:
+            points -= shift
+        values = (points * first * second) @ directions.T + biases
+        bounds = sizes[block, np.newaxis] * column_bounds
+        bounds += relatives[block, np.newaxis] * np.abs(biases)
+        bounds += offset_bounds
+        within = np.fmin(np.fmax(values, -1.0), cap)
+        nearest = np.rint(within)
+        certain = np.abs(values - nearest) > bounds
+        certain |= (values + bounds <= 0) | (values - bounds >= cap)
+        ceilings = np.where(certain, np.maximum(np.ceil(within), 0.0), nearest)
+        outputs[positions[block], : len(directions)] = ceilings
+        row, column = np.nonzero(~certain)
+        doubtful_rows.append(block.start + row)
+        doubtful_columns.append(column)
+    return np.concatenate(doubtful_rows), np.concatenate(doubtful_columns)
 
 
 def tiles_of_rows(

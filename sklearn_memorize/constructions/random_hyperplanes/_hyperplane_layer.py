@@ -4,7 +4,8 @@ Signs are computed in single precision with a bound on the rounding error; the f
 entries below the bound are settled exactly. There are three ways: dense rows of few
 features are written in planes; products of other dense rows stay in registers, and are
 not stored; sparse rows, and those of very many features, take the products of the
-linear algebra library. ReLU outputs are computed by `_relu_codes`.
+linear algebra library. ReLU outputs are computed in double precision, in the last two
+of these ways: see `_relu_codes`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,13 @@ from ...kernels._threads import even_step, one_blas_thread, run_in_threads
 from ...network._storage import storable
 from ._codes import TILES_OF_A_GROUP, BitCodes
 from ._exact_hyperplanes import ExactHyperplanes
-from ._relu_codes import ReLUCodes, axis_outputs, encode_relu, sums_in_double
+from ._relu_codes import (
+    ReLUCodes,
+    axis_outputs,
+    encode_packed_relu,
+    encode_relu,
+    sums_in_double,
+)
 from ._rows import columns_in_use, in_memory, is_dense, rows_of
 
 # Products are computed in blocks of this many columns and about this many numbers.
@@ -207,7 +214,7 @@ class HyperplaneLayer(ExactHyperplanes):
             _encode_sparse(self, codes, X, rows, positions, n_threads)
             _put_axis(self, codes, X, rows, positions)
             return
-        if isinstance(codes, BitCodes) and self.is_packed(X):
+        if self.is_packed(X):
             _encode_packed([self], [codes], X, rows, positions, n_threads)
         else:
             _encode_by_products(self, codes, X, rows, positions, n_threads)
@@ -346,11 +353,11 @@ def encode_by_all(layers: Sequence[HyperplaneLayer], X, activation="threshold") 
     Dense rows are prepared once for layers in the same units.
     """
     dense, rows = [layer.on_arrays() for layer in layers], np.arange(X.shape[0])
-    if activation == "relu" or not all(
+    if not all(
         layer.is_packed(X) and in_same_units(layer, dense[0]) for layer in dense
     ):
         return [layer.encode(X, activation) for layer in layers]
-    codes = [layer.room(len(rows)) for layer in layers]
+    codes = [layer.room(len(rows), activation) for layer in layers]
     _encode_packed(dense, codes, X, rows, rows)
     for layer, code in zip(layers, codes, strict=True):
         _put_axis(layer, code, X, rows, rows)
@@ -368,13 +375,13 @@ def in_same_units(a: HyperplaneLayer, b: HyperplaneLayer) -> bool:
 
 def _encode_packed(
     layers: Sequence[HyperplaneLayer],
-    codes: Sequence[BitCodes],
+    codes: Sequence[BitCodes | ReLUCodes],
     X,
     rows,
     positions,
     n_threads: int = 1,
 ) -> None:
-    """Store the codes of dense rows by layers in the same units."""
+    """Store the codes, or ReLU outputs, of dense rows by layers in the same units."""
     most_rows = _BLOCK_VALUES // max(layers[0].n_features, _LEAST_WIDTH)
     step = max(64, even_step(len(rows), most_rows, n_threads))
 
@@ -387,6 +394,12 @@ def _encode_packed(
                 points, chosen, layers[0].shift, layers[0].exponent
             )
         for layer, code in zip(layers, codes, strict=True):
+            if not isinstance(code, BitCodes):
+                with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                    encode_packed_relu(
+                        layer, code, points, chosen, packed, size, places
+                    )
+                continue
             offsets, offset_bounds = layer.shifted_offsets
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 doubtful, columns = kernels.pack_signs_of_rows(

@@ -168,7 +168,7 @@ class ReLUCodes:
 
 
 def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -> None:
-    """Store max(<w, x> + b, 0), rounded up to a multiple of the unit.
+    """Store max(<w, x> + b, 0), rounded up to a multiple of the unit, of any rows.
 
     The unit is 2**(exponent - FRACTION_BITS). The double precision value v with
     its error bound leaves the ceiling open where v is close to a multiple k of the
@@ -179,27 +179,100 @@ def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -
     cap = codes.cap
     values, bounds = sums_in_double(hyperplanes, X, unit_exponent)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        nearest = np.rint(np.clip(np.nan_to_num(values), -1.0, cap))
-        ceilings = np.ceil(np.clip(np.nan_to_num(values), 0.0, cap))
+        within = np.clip(np.nan_to_num(values), -1.0, cap)
+        nearest, ceilings = np.rint(within), np.maximum(np.ceil(within), 0.0)
         # Doubtful: |v - k| is within the bound for the nearest integer k, unless
         # both sides of it are clipped to the same value.
         distance = np.abs(values - nearest)
         certain = (distance > bounds) | (values + bounds <= 0)
         certain |= values - bounds >= cap
         rows, columns = np.nonzero(~certain)
-    if len(rows):
-        settled = nearest[rows, columns]
-        wide = bounds[rows, columns] >= 0.5
-        near = ~wide
-        settled[near] += hyperplanes.exact_signs(
-            X, rows[near], columns[near], -np.ldexp(settled[near], unit_exponent)
-        )
-        if wide.any():
-            settled[wide] = hyperplanes.exact_ceilings(
-                X, rows[wide], columns[wide], unit_exponent, cap
-            )
-        ceilings[rows, columns] = np.clip(settled, 0.0, cap)
+    ceilings[rows, columns] = _settled(
+        hyperplanes,
+        X,
+        rows,
+        columns,
+        nearest[rows, columns],
+        bounds[rows, columns],
+        cap,
+    )
     codes.values[positions, : hyperplanes.n_drawn] = ceilings
+
+
+def encode_packed_relu(
+    hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, rows, packed, sizes, positions
+) -> None:
+    """Do what `encode_relu` does, for dense rows of X that are packed.
+
+    `sizes` are the numbers of terms of the rows and their squared norms, which
+    `kernels.packed_rows` returned with the rows. Sums of k terms in double precision,
+    of differences from the shift, and a bias have a relative error of gamma_{k + 2};
+    there is room for those of the bound. Terms that vanish in single precision, and
+    whatever underflows, are covered by a tiny constant.
+    """
+    n_terms, norms = sizes[0], _norms(hyperplanes, X, rows, sizes[1])
+    relatives = rounding(n_terms + 8.0, DOUBLE)
+    biases, errors = hyperplanes.scaled_biases, np.zeros(hyperplanes.n_drawn)
+    if hyperplanes.shift is not None:
+        biases, errors = hyperplanes.exact_offsets
+    lengths = hyperplanes.direction_bounds.astype(np.float64)
+    biases, errors = np.ldexp((biases, errors), FRACTION_BITS)
+    errors = errors * (1 + DOUBLE) + TINY * (1 + hyperplanes.n_features * lengths)
+    sizes = relatives * np.ldexp(norms, FRACTION_BITS)
+    doubtful, columns = kernels.ceilings_of_rows(
+        packed,
+        X,
+        rows,
+        hyperplanes.shift,
+        hyperplanes.exponent - FRACTION_BITS,
+        hyperplanes.directions,
+        (biases, lengths, errors),
+        (sizes, relatives),
+        positions,
+        codes.cap,
+        codes.values,
+    )
+    if len(doubtful):
+        bounds = sizes[doubtful] * lengths[columns]
+        bounds += relatives[doubtful] * np.abs(biases[columns]) + errors[columns]
+        nearest = codes.values[positions[doubtful], columns]
+        codes.values[positions[doubtful], columns] = _settled(
+            hyperplanes, X, rows[doubtful], columns, nearest, bounds, codes.cap
+        )
+
+
+def _norms(hyperplanes: ExactHyperplanes, X, rows, squares) -> np.ndarray:
+    """Return upper bounds of the norms of rows, from squares in single precision."""
+    norms = np.sqrt(squares + hyperplanes.n_features * 2.0**-126) * (1 + 2.0**-20)
+    beyond = np.flatnonzero(~np.isfinite(norms))
+    if len(beyond):  # of single precision: |x| is at most the sum of all |x_j|
+        points = X[rows[beyond]].astype(np.float64)
+        if hyperplanes.shift is not None:
+            points -= hyperplanes.shift
+        points = np.ldexp(np.abs(points), -hyperplanes.exponent)
+        norms[beyond] = points.sum(axis=1) * (1 + 2.0**-20)
+    return norms
+
+
+def _settled(
+    hyperplanes: ExactHyperplanes, X, rows, columns, nearest, bounds, cap: float
+) -> np.ndarray:
+    """Return doubtful outputs: <w, x> + b in units, rounded up and cut to 0 .. cap.
+
+    The sums are within the bounds of the nearest integers, -1 .. cap.
+    """
+    unit_exponent = hyperplanes.exponent - FRACTION_BITS
+    settled = nearest.copy()
+    near = np.flatnonzero(bounds < 0.5)
+    wide = np.flatnonzero(~(bounds < 0.5))
+    if len(near):
+        shifts = -np.ldexp(nearest[near], unit_exponent)
+        settled[near] += hyperplanes.exact_signs(X, rows[near], columns[near], shifts)
+    if len(wide):
+        settled[wide] = hyperplanes.exact_ceilings(
+            X, rows[wide], columns[wide], unit_exponent, cap
+        )
+    return np.clip(settled, 0.0, cap)
 
 
 def sums_in_double(

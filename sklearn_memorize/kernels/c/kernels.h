@@ -129,6 +129,23 @@ struct preparation {
     double *squares;
 };
 
+/* What is added to the products of rows and hyperplanes. An output is in doubt where it
+ * is nearer to an integer than size * column_bound + relative * |bias| + offset_bound,
+ * with the numbers of the row that `rows_to_write` has. */
+struct output_offsets {
+    const double *biases, *column_bounds, *offset_bounds;
+    int64_t n_hyperplanes;
+};
+
+/* Where outputs go: those of row i to `values[positions[i]][n_columns]`. They are cut at
+ * the cap. */
+struct rows_to_write {
+    const double *sizes, *relatives;
+    const int64_t *positions;
+    double *values, cap;
+    int64_t n_columns;
+};
+
 /* Pairs of a row and a direction, and two numbers that are added to their product. */
 struct pairs {
     const int64_t *columns;
@@ -195,6 +212,11 @@ struct kernels {
                            int64_t n_words, const struct neurons *,
                            const struct classes *, int64_t n_votes, int64_t *totals,
                            uint64_t *fired);
+    /* ceilings.h */
+    int (*ceilings_of_rows)(const struct matrix *, const int64_t *rows,
+                            const struct packed_rows *, const struct preparation *,
+                            const float *directions, const struct output_offsets *,
+                            const struct rows_to_write *, struct doubts *);
     /* outputs.h */
     int (*round_outputs)(const double *values, int64_t n_tiles, int64_t n_hyperplanes,
                          uint16_t *small, float *units, float *below, float *above);

@@ -92,7 +92,7 @@ static PyObject *set_control(PyObject *self, PyObject *word)
 
 /* Arguments ----------------------------------------------------------------------- */
 
-#define MOST_ARRAYS 12
+#define MOST_ARRAYS 16
 
 /* One call: the arrays it holds, and whether an argument was refused. */
 struct call {
@@ -771,6 +771,58 @@ FUNCTION(margins_of_rows, 7)
     return finish(call, failed);
 }
 
+FUNCTION(ceilings_of_rows, 17)
+{
+    int failed = 0;
+    struct doubts doubts = {0};
+    struct matrix X = matrix(call);
+    const int64_t *rows = indices(call, -1, X.n_rows);
+    struct packed_rows packed = {.n_rows = last_size(call)};
+    PyObject *shift = call->arguments[call->n_taken];
+    struct preparation preparation = {0};
+    if (shift == Py_None)
+        call->n_taken++;
+    else
+        preparation.shift = doubles(call, X.n_columns);
+    preparation.first = real(call);
+    preparation.second = real(call);
+    packed.order = (int64_t *)indices(call, packed.n_rows, packed.n_rows);
+    const int64_t n_groups = groups_of(packed.n_rows);
+    packed.starts = (int64_t *)integers(call, n_groups + 1);
+    packed.columns = contiguous(call, 'i', 4, -1, 0);
+    const int64_t n_places = last_size(call);
+    const float *directions = floats(call, -1);
+    const int64_t n_directions = last_shape(call, 0);
+    if (!call->is_refused && last_size(call) != n_directions * X.n_columns)
+        refuse(call, PyExc_ValueError, "rows and directions differ in length");
+    struct output_offsets offsets = {.n_hyperplanes = n_directions};
+    offsets.biases = doubles(call, n_directions);
+    offsets.column_bounds = doubles(call, n_directions);
+    offsets.offset_bounds = doubles(call, n_directions);
+    struct rows_to_write to_write = {0};
+    to_write.sizes = doubles(call, packed.n_rows);
+    to_write.relatives = doubles(call, packed.n_rows);
+    to_write.cap = real(call);
+    to_write.values = doubles_out(call, -1);
+    const int64_t n_positions = last_shape(call, 0);
+    to_write.n_columns = last_shape(call, 1);
+    to_write.positions = indices(call, packed.n_rows, n_positions);
+    if (!call->is_refused && n_directions > to_write.n_columns)
+        refuse(call, PyExc_ValueError, "room for more outputs is wanted");
+    for (int64_t g = 0; !call->is_refused && g < n_groups; g++)
+        if (packed.starts[g] < 0 || packed.starts[g] > packed.starts[g + 1]
+            || packed.starts[g + 1] > n_places)
+            refuse(call, PyExc_ValueError, "starts of groups do not fit");
+    const int64_t n_used = call->is_refused ? 0 : packed.starts[n_groups];
+    for (int64_t place = 0; place < n_used && !call->is_refused; place++)
+        if (packed.columns[place] < 0 || packed.columns[place] >= X.n_columns)
+            refuse(call, PyExc_IndexError, "a column is out of bounds");
+    if (!call->is_refused)
+        RUN(failed, active->ceilings_of_rows(&X, rows, &packed, &preparation,
+                                             directions, &offsets, &to_write, &doubts));
+    return finish_doubts(call, failed, &doubts);
+}
+
 FUNCTION(round_outputs, 5)
 {
     int failed = 0;
@@ -1012,6 +1064,7 @@ static PyMethodDef methods[] = {
     METHOD(classes_that_fire),
     METHOD(largest_margins),
     METHOD(margins_of_rows),
+    METHOD(ceilings_of_rows),
     METHOD(round_outputs),
     METHOD(smallest_sums),
     METHOD(sums_below),
