@@ -8,6 +8,7 @@ construction asks for, and it makes every sum below 2**53 exact in any order.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -72,6 +73,7 @@ class ReLUCodes:
 
     def _writable(self) -> np.ndarray:
         assert self.rounded is None, "rounded outputs would not follow"
+        vars(self).pop("_any_at_cap", None)
         return self.values
 
     def outputs(self) -> np.ndarray:
@@ -126,11 +128,15 @@ class ReLUCodes:
         that real-valued ReLU outputs give the same answers on the samples.
         """
         smallest = kernels.smallest_sums(self._rounded(), masks, skip.start, skip.stop)
-        if (self.values[: self.n_samples] >= self.cap).any():
+        if self._any_at_cap:
             # Outputs at the cap are larger in truth: no neuron may cover them.
             smallest = np.minimum(smallest, self.cap)
         sizes = np.bitwise_count(masks).sum(axis=1)
         return (smallest - sizes - 1).astype(np.int64)
+
+    @cached_property
+    def _any_at_cap(self) -> bool:
+        return bool((self.outputs() >= self.cap).any())
 
     def unseparated(self, masks, tiles: slice) -> np.ndarray:
         """Return which samples of some tiles leave no neuron of such a mask a bound."""

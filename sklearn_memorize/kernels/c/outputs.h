@@ -18,119 +18,144 @@
 /* No sum of small integers is below the one, and all are below the other. */
 #define NO_SUM 0
 #define ANY_SUM 65535
-/* Sums are compared with the limits after so many terms. */
-#define TERMS_AT_ONCE 32
+/* Hyperplanes of a chunk, in groups. The sums of all subsets of a group are there, so
+ * that a group takes one addition. The sums of a chunk should fit the first cache. */
+#define GROUP 4
+#define SUBSETS (1 << GROUP)
+#define GROUPS_OF_A_CHUNK 8
+#define CHUNK (GROUP * GROUPS_OF_A_CHUNK)
+/* Sums are compared with the limits after so many chunks. */
+#define CHUNKS_AT_ONCE 3
+/* Fewer neurons add one hyperplane after the other. */
+#define FEW_NEURONS 6
+/* So many neurons of a tile at a time; the first ones give limits to the others. */
+#define NEURONS_TOGETHER 256
+#define FIRST_NEURONS 32
 /* Roundings of single and of double precision, with room for a few of them. */
 #define SLACK_OF_FLOATS 0x1p-20f
 #define SLACK_OF_DOUBLES 0x1p-49
 
+#if WORDS > 1
 #define SHORTS (4 * WORDS)
-#define SHORT_VECTORS (LANES / SHORTS)
-#if WORDS > 1
 typedef uint16_t shorts_t __attribute__((vector_size(8 * WORDS)));
+typedef uint16_t half_shorts_t __attribute__((vector_size(4 * WORDS)));
 #else
-typedef struct {
-    uint16_t lanes[4];
-} shorts_t;
+#define SHORTS 1
+typedef uint16_t shorts_t;
 #endif
+#define SHORT_VECTORS (LANES / SHORTS)
 
-/* The sums of the lanes of a tile. */
-typedef shorts_t lane_sums_t[SHORT_VECTORS];
-
-INLINE void add_shorts(shorts_t *sum, const uint16_t *address)
+INLINE shorts_t load_shorts(const uint16_t *address)
 {
-    shorts_t terms;
-    memcpy(&terms, address, sizeof terms);
-#if WORDS > 1
-    *sum += terms;
-#else
-    for (int k = 0; k < 4; k++)
-        sum->lanes[k] = (uint16_t)(sum->lanes[k] + terms.lanes[k]);
-#endif
+    shorts_t shorts;
+    memcpy(&shorts, address, sizeof shorts);
+    return shorts;
+}
+
+INLINE void store_shorts(uint16_t *address, shorts_t shorts)
+{
+    memcpy(address, &shorts, sizeof shorts);
 }
 
 /* The bits [sum < limit] of the lanes of a tile. */
-INLINE uint64_t lanes_below_limits(const lane_sums_t sums, const uint16_t *limits)
+INLINE uint64_t lanes_below_limits(const uint16_t *sums, const uint16_t *limits)
 {
     uint64_t bits = 0;
     UNROLL
     for (int v = 0; v < SHORT_VECTORS; v++) {
-        shorts_t limit;
-        memcpy(&limit, limits + v * SHORTS, sizeof limit);
+        const shorts_t sum = load_shorts(sums + v * SHORTS);
+        const shorts_t limit = load_shorts(limits + v * SHORTS);
 #if defined(VECTORS_512)
-        uint64_t below = _mm512_cmplt_epu16_mask((__m512i)sums[v], (__m512i)limit);
+        const uint64_t below = _mm512_cmplt_epu16_mask((__m512i)sum, (__m512i)limit);
 #elif defined(VECTORS_256)
-        const __m256i left = _mm256_subs_epu16((__m256i)limit, (__m256i)sums[v]);
+        const __m256i left = _mm256_subs_epu16((__m256i)limit, (__m256i)sum);
         const __m256i not_below = _mm256_cmpeq_epi16(left, _mm256_setzero_si256());
         const __m256i packed = _mm256_permute4x64_epi64(
             _mm256_packs_epi16(not_below, _mm256_setzero_si256()), 0xD8);
-        uint64_t below = (uint32_t)_mm256_movemask_epi8(packed) ^ 0xFFFF;
+        const uint64_t below = (uint32_t)_mm256_movemask_epi8(packed) ^ 0xFFFF;
 #elif defined(VECTORS_128) && !defined(__aarch64__)
-        const __m128i left = _mm_subs_epu16((__m128i)limit, (__m128i)sums[v]);
+        const __m128i left = _mm_subs_epu16((__m128i)limit, (__m128i)sum);
         const __m128i not_below = _mm_cmpeq_epi16(left, _mm_setzero_si128());
         const __m128i packed = _mm_packs_epi16(not_below, _mm_setzero_si128());
-        uint64_t below = (uint32_t)_mm_movemask_epi8(packed) ^ 0xFF;
+        const uint64_t below = (uint32_t)_mm_movemask_epi8(packed) ^ 0xFF;
 #elif WORDS > 1
         uint64_t below = 0;
         for (int k = 0; k < SHORTS; k++)
-            below |= (uint64_t)(sums[v][k] < limit[k]) << k;
+            below |= (uint64_t)(sum[k] < limit[k]) << k;
 #else
-        uint64_t below = 0;
-        for (int k = 0; k < SHORTS; k++)
-            below |= (uint64_t)(sums[v].lanes[k] < limit.lanes[k]) << k;
+        const uint64_t below = sum < limit;
 #endif
         bits |= below << (v * SHORTS);
     }
     return bits;
 }
 
-/* The hyperplanes that a neuron sums, those of its mask. */
-struct terms {
-    const uint32_t *hyperplanes;
-    int64_t n;
-};
-
-/* Store the sums of small integers, and return which lanes are below their limits; or
- * return 0, and leave the sums alone, as soon as none can end below. */
-static uint64_t sums_below_limits(const uint16_t *tile, struct terms terms,
-                                  const uint16_t *limits, uint16_t *result)
+/* The sum of the outputs of a sample that a mask names. Integers below 2**53 add up in
+ * any order. */
+#if defined(VECTORS_512)
+static double sum_of_outputs(const double *values, const uint64_t *mask, int64_t n)
 {
-    lane_sums_t sums;
-    uint64_t below = ~(uint64_t)0;
-    memset(sums, 0, sizeof sums);
-    for (int64_t term = 0; term < terms.n;) {
-        const int64_t left = terms.n - term;
-        const int64_t stop = term + (left < TERMS_AT_ONCE ? left : TERMS_AT_ONCE);
-        for (; term < stop; term++) {
-            const uint16_t *address = tile + (size_t)terms.hyperplanes[term] * LANES;
-            UNROLL
-            for (int v = 0; v < SHORT_VECTORS; v++)
-                add_shorts(sums + v, address + v * SHORTS);
-        }
-        below = lanes_below_limits(sums, limits);
-        if (!below)
-            return 0;
-    }
-    if (terms.n == 0)
-        below = lanes_below_limits(sums, limits);
-    memcpy(result, sums, sizeof sums);
-    return below;
-}
-
-/* The sum of the outputs of a sample. Integers below 2**53 add up in any order. */
-static double sum_of_terms(const double *values, struct terms terms)
-{
-    double sums[4] = {0};
-    int64_t term = 0;
-    for (; term + 4 <= terms.n; term += 4) {
+    __m512d sums[4];
+    UNROLL
+    for (int k = 0; k < 4; k++)
+        sums[k] = _mm512_setzero_pd();
+    int64_t j = 0;
+    for (; j + 32 <= n; j += 32) {
+        const uint32_t bits = (uint32_t)(mask[j / 64] >> (j % 64));
         UNROLL
         for (int k = 0; k < 4; k++)
-            sums[k] += values[terms.hyperplanes[term + k]];
+            sums[k] = _mm512_mask_add_pd(sums[k], (__mmask8)(bits >> (8 * k)), sums[k],
+                                         _mm512_loadu_pd(values + j + 8 * k));
     }
-    for (; term < terms.n; term++)
-        sums[0] += values[terms.hyperplanes[term]];
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    for (; j < n; j += 8) {
+        const int64_t left = n - j;
+        const __mmask8 there = (__mmask8)(left < 8 ? (1 << left) - 1 : 0xFF);
+        const __mmask8 bits = (__mmask8)(mask[j / 64] >> (j % 64)) & there;
+        sums[0] = _mm512_add_pd(sums[0], _mm512_maskz_loadu_pd(bits, values + j));
+    }
+    return _mm512_reduce_add_pd(_mm512_add_pd(_mm512_add_pd(sums[0], sums[1]),
+                                              _mm512_add_pd(sums[2], sums[3])));
 }
+#else
+#define ALL (~(uint64_t)0)
+/* Words of ones for the bits of a number. */
+static const uint64_t words_of_bits[16][4] = {
+    {0, 0, 0, 0},     {ALL, 0, 0, 0},     {0, ALL, 0, 0},     {ALL, ALL, 0, 0},
+    {0, 0, ALL, 0},   {ALL, 0, ALL, 0},   {0, ALL, ALL, 0},   {ALL, ALL, ALL, 0},
+    {0, 0, 0, ALL},   {ALL, 0, 0, ALL},   {0, ALL, 0, ALL},   {ALL, ALL, 0, ALL},
+    {0, 0, ALL, ALL}, {ALL, 0, ALL, ALL}, {0, ALL, ALL, ALL}, {ALL, ALL, ALL, ALL},
+};
+#undef ALL
+
+static double sum_of_outputs(const double *values, const uint64_t *mask, int64_t n)
+{
+    enum { TOGETHER = 4 };
+    doubles_t sums[TOGETHER];
+    double parts[TOGETHER * WORDS], total = 0.0;
+    int64_t j = 0;
+    UNROLL
+    for (int k = 0; k < TOGETHER; k++)
+        sums[k] = spread_double(0.0);
+    for (; j + TOGETHER * WORDS <= n; j += TOGETHER * WORDS) {
+        UNROLL
+        for (int k = 0; k < TOGETHER; k++) {
+            const int64_t place = j + k * WORDS;
+            const uint64_t bits = mask[place / 64] >> (place % 64);
+            const bits_t used = load_bits(words_of_bits[bits & ((1 << WORDS) - 1)])
+                                & load_bits(values + place);
+            doubles_t terms;
+            memcpy(&terms, &used, sizeof terms);
+            sums[k] += terms;
+        }
+    }
+    memcpy(parts, sums, sizeof parts);
+    for (int k = 0; k < TOGETHER * WORDS; k++)
+        total += parts[k];
+    for (; j < n; j++)
+        total += mask[j / 64] >> (j % 64) & 1 ? values[j] : 0.0;
+    return total;
+}
+#endif
 
 /* The samples of a tile. */
 struct tile_of_outputs {
@@ -150,24 +175,181 @@ static struct tile_of_outputs outputs_at(const struct outputs *outputs, int64_t 
     return these;
 }
 
-/* Limits of sums of small integers: one at or above the limit says that the sum of the
- * outputs, s, has s > bound - least. */
-static void limits_of_sums(const struct tile_of_outputs *tile, double bound,
-                           const float *least, uint64_t lanes, uint16_t *limits)
+/* How limits follow from bounds: a sum of small integers at or above
+ *
+ *     slope * bound + intercept
+ *
+ * says that the sum of the outputs, s, has bound - s < least. There is room for the
+ * roundings of single precision, relative to the sizes of bound and least. */
+struct lines {
+    float slopes[LANES], intercepts[LANES];
+};
+
+static void set_line(struct lines *lines, const struct tile_of_outputs *tile, int lane,
+                     float least)
 {
-    const float b = (float)bound, size = fabsf(b);
+    const float inverse = 1.0f / tile->units[lane];
+    const float lowered = fabsf(least) * SLACK_OF_FLOATS - least;
+    const float intercept = tile->below[lane] * (1.0f + SLACK_OF_FLOATS) + 2.0f;
+    lines->slopes[lane] = inverse;
+    lines->intercepts[lane] = lowered * inverse + intercept;
+}
+
+/* Lines for margins above zero in some lanes; in the others no sum is low enough. */
+static void set_lines(struct lines *lines, const struct tile_of_outputs *tile,
+                      uint64_t lanes)
+{
     for (int lane = 0; lane < LANES; lane++) {
-        const float inverse = 1.0f / tile->units[lane];
-        const float slack = (size + fabsf(least[lane])) * SLACK_OF_FLOATS;
-        float most = (b - least[lane] + slack) * inverse + tile->below[lane];
-        most = most * (1.0f + SLACK_OF_FLOATS) + 2.0f;
-        most = most > 0.0f ? most : 0.0f;
-        most = most < ANY_SUM ? most : ANY_SUM;
-        limits[lane] = (uint16_t)(int32_t)most;
+        set_line(lines, tile, lane, 0.0f);
+        if (!(lanes >> lane & 1))
+            lines->intercepts[lane] = -INFINITY;
     }
-    if (lanes != ~(uint64_t)0)
-        for (int lane = 0; lane < LANES; lane++)
-            limits[lane] = lanes >> lane & 1 ? limits[lane] : NO_SUM;
+}
+
+static void limits_of_sums(const struct lines *lines, double bound, uint16_t *limits)
+{
+    const float number = (float)bound;
+    const floats_t raised
+        = spread_float(number + fabsf(number) * (2.0f * SLACK_OF_FLOATS));
+    UNROLL
+    for (int lane = 0; lane < LANES; lane += FLOATS) {
+        const floats_t limit
+            = multiply_add(raised, load_floats(lines->slopes + lane),
+                           load_floats(lines->intercepts + lane));
+        const floats_t most = clamped(limit, NO_SUM, ANY_SUM);
+#if WORDS > 1
+        const flags_t integers = __builtin_convertvector(most, flags_t);
+        const half_shorts_t shorts = __builtin_convertvector(integers, half_shorts_t);
+        memcpy(limits + lane, &shorts, sizeof shorts);
+#else
+        limits[lane] = (uint16_t)(int32_t)most;
+#endif
+    }
+}
+
+/* Neurons that race through a tile: the sums of those that may matter still. */
+struct batch_of_neurons {
+    uint16_t limits[NEURONS_TOGETHER][LANES], sums[NEURONS_TOGETHER][LANES];
+    /* The sums of all subsets of the groups of a chunk. */
+    uint16_t subsets[GROUPS_OF_A_CHUNK][SUBSETS][LANES];
+    const uint64_t *masks;
+    int64_t n_words, n;
+    int n_active;
+    int16_t active[NEURONS_TOGETHER];
+};
+
+/* Add up the subsets of `n` hyperplanes; those beyond are zeros. */
+static void fill_subsets(const uint16_t *small, int64_t n,
+                         uint16_t (*subsets)[SUBSETS][LANES])
+{
+    static const uint16_t zeros[LANES] = {0};
+    for (int group = 0; group < GROUPS_OF_A_CHUNK; group++) {
+        memset(subsets[group][0], 0, sizeof subsets[group][0]);
+        for (int last = 0; last < GROUP; last++) {
+            const int64_t j = group * GROUP + last;
+            const uint16_t *row = j < n ? small + j * LANES : zeros;
+            for (int subset = 0; subset < 1 << last; subset++) {
+                const uint16_t *before = subsets[group][subset];
+                uint16_t *sum = subsets[group][(1 << last) + subset];
+                UNROLL
+                for (int k = 0; k < LANES; k += SHORTS)
+                    store_shorts(sum + k,
+                                 load_shorts(before + k) + load_shorts(row + k));
+            }
+        }
+    }
+}
+
+INLINE void add_subsets(uint16_t (*subsets)[SUBSETS][LANES], uint32_t bits,
+                        uint16_t *sums)
+{
+    const uint16_t *chosen[GROUPS_OF_A_CHUNK];
+    UNROLL
+    for (int group = 0; group < GROUPS_OF_A_CHUNK; group++)
+        chosen[group] = subsets[group][bits >> (GROUP * group) & (SUBSETS - 1)];
+    UNROLL
+    for (int lane = 0; lane < LANES; lane += SHORTS) {
+        shorts_t sum = load_shorts(sums + lane);
+        UNROLL
+        for (int group = 0; group < GROUPS_OF_A_CHUNK; group++)
+            sum += load_shorts(chosen[group] + lane);
+        store_shorts(sums + lane, sum);
+    }
+}
+
+INLINE void add_one_by_one(const uint16_t *small, uint32_t bits, uint16_t *sums)
+{
+    for (; bits; bits &= bits - 1) {
+        const uint16_t *row = small + lowest_bit(bits) * LANES;
+        UNROLL
+        for (int lane = 0; lane < LANES; lane += SHORTS)
+            store_shorts(sums + lane,
+                         load_shorts(sums + lane) + load_shorts(row + lane));
+    }
+}
+
+INLINE uint64_t lanes_below_limit_of(const struct batch_of_neurons *batch, int i)
+{
+    return lanes_below_limits(batch->sums[i], batch->limits[i]);
+}
+
+static void drop_neurons(struct batch_of_neurons *batch)
+{
+    int n = 0;
+    for (int k = 0; k < batch->n_active; k++) {
+        const int16_t i = batch->active[k];
+        if (lanes_below_limit_of(batch, i))
+            batch->active[n++] = i;
+    }
+    batch->n_active = n;
+}
+
+/* Add the small integers of a tile that the masks of the neurons name. As soon as no
+ * lane of a neuron can end below its limit, it is not active any more. */
+static void add_up(const struct tile_of_outputs *tile, struct batch_of_neurons *batch)
+{
+    int n_chunks = 0;
+    batch->n_active = (int)batch->n;
+    for (int i = 0; i < batch->n_active; i++)
+        batch->active[i] = (int16_t)i;
+    memset(batch->sums, 0, (size_t)batch->n * sizeof batch->sums[0]);
+    drop_neurons(batch);
+    for (int64_t first = 0; first < tile->n_hyperplanes; first += CHUNK) {
+        const uint16_t *small = tile->small + first * LANES;
+        const int are_few = batch->n_active < FEW_NEURONS;
+        if (batch->n_active == 0)
+            break;
+        if (!are_few)
+            fill_subsets(small, tile->n_hyperplanes - first, batch->subsets);
+        for (int k = 0; k < batch->n_active; k++) {
+            const int i = batch->active[k];
+            const uint64_t word = batch->masks[i * batch->n_words + first / 64];
+            const uint32_t bits = (uint32_t)(word >> (first % 64));
+            if (are_few)
+                add_one_by_one(small, bits, batch->sums[i]);
+            else
+                add_subsets(batch->subsets, bits, batch->sums[i]);
+        }
+        if (++n_chunks % CHUNKS_AT_ONCE == 0)
+            drop_neurons(batch);
+    }
+    drop_neurons(batch);
+}
+
+/* Neurons `first` .. `stop` - 1, or as many of them as fit. */
+static void start_batch(struct batch_of_neurons *batch, const struct neurons *neurons,
+                        int64_t n_words, int64_t first, int64_t stop)
+{
+    batch->masks = neurons->masks + first * n_words;
+    batch->n_words = n_words;
+    batch->n = stop - first < NEURONS_TOGETHER ? stop - first : NEURONS_TOGETHER;
+}
+
+static void set_limits(struct batch_of_neurons *batch, const struct lines *lines,
+                       const int64_t *bounds)
+{
+    for (int64_t i = 0; i < batch->n; i++)
+        limits_of_sums(lines, (double)bounds[i], batch->limits[i]);
 }
 
 /* What is known of the sum of the outputs of a lane: low <= s <= high. */
@@ -187,75 +369,38 @@ INLINE struct interval interval_of(const struct tile_of_outputs *tile, int lane,
 }
 
 INLINE double sum_of_lane(const struct tile_of_outputs *tile, int lane,
-                          struct terms terms)
+                          const uint64_t *mask)
 {
-    return sum_of_terms(tile->values + lane * tile->n_hyperplanes, terms);
+    const int64_t n = tile->n_hyperplanes;
+    return sum_of_outputs(tile->values + lane * n, mask, n);
 }
 
-/* The bits [s < bound] of some lanes. */
+/* The bits [s < bound] of the lanes of a tile, for a neuron of the batch. */
 static uint64_t lanes_with_sums_below(const struct tile_of_outputs *tile,
-                                      struct terms terms, double bound, uint64_t lanes)
+                                      const struct batch_of_neurons *batch, int i,
+                                      double bound, uint64_t lanes)
 {
-    const float zeros[LANES] = {0};
-    uint16_t limits[LANES], sums[LANES];
-    uint64_t found = 0;
-    limits_of_sums(tile, bound, zeros, lanes, limits);
-    uint64_t open = sums_below_limits(tile->small, terms, limits, sums) & lanes;
+    const uint64_t *mask = batch->masks + i * batch->n_words;
+    uint64_t found = 0, open = lanes_below_limit_of(batch, i) & lanes;
     for (; open; open &= open - 1) {
         const int lane = lowest_bit(open);
-        const struct interval sum = interval_of(tile, lane, sums[lane]);
-        const int is_below = sum.high < bound
-                             || (sum.low < bound
-                                 && sum_of_lane(tile, lane, terms) < bound);
+        const struct interval sum = interval_of(tile, lane, batch->sums[i][lane]);
+        const int is_below
+            = sum.high < bound
+              || (sum.low < bound && sum_of_lane(tile, lane, mask) < bound);
         found |= (uint64_t)is_below << lane;
     }
     return found;
 }
 
-/* The terms of all neurons: those of neuron i are starts[i] .. starts[i + 1] - 1. */
-struct all_terms {
-    uint32_t *hyperplanes;
-    int64_t *starts;
-};
-
-static int list_terms(const struct neurons *neurons, int64_t n_words,
-                      struct all_terms *all)
-{
-    int64_t n = 0, total = 0;
-    for (int64_t i = 0; i < neurons->n_neurons * n_words; i++)
-        total += count_of_word(neurons->masks[i]);
-    all->hyperplanes = malloc((size_t)(total + 1) * sizeof *all->hyperplanes);
-    all->starts = malloc((size_t)(neurons->n_neurons + 1) * sizeof *all->starts);
-    if (all->hyperplanes == NULL || all->starts == NULL)
-        return -1;
-    for (int64_t i = 0; i < neurons->n_neurons; i++) {
-        all->starts[i] = n;
-        for (int64_t word = 0; word < n_words; word++) {
-            uint64_t bits = neurons->masks[i * n_words + word];
-            for (; bits; bits &= bits - 1)
-                all->hyperplanes[n++] = (uint32_t)(64 * word + lowest_bit(bits));
-        }
-    }
-    all->starts[neurons->n_neurons] = n;
-    return 0;
-}
-
-static void free_terms(struct all_terms *all)
-{
-    free(all->hyperplanes);
-    free(all->starts);
-}
-
-INLINE struct terms terms_of(const struct all_terms *all, int64_t neuron)
-{
-    const int64_t start = all->starts[neuron];
-    struct terms terms = {all->hyperplanes + start, all->starts[neuron + 1] - start};
-    return terms;
-}
-
 static int64_t words_of_masks(const struct outputs *outputs)
 {
     return (outputs->n_hyperplanes + 63) / 64;
+}
+
+static struct batch_of_neurons *new_batch_of_neurons(void **room)
+{
+    return aligned_room(sizeof(struct batch_of_neurons), room);
 }
 
 /* The kernels --------------------------------------------------------------------- */
@@ -314,16 +459,14 @@ static int round_outputs(const double *values, int64_t n_tiles, int64_t n_hyperp
     return 0;
 }
 
-/* The smallest sum of a tile, if it is below one that is known. */
-static double smaller_sum(const struct tile_of_outputs *tile, struct terms terms,
-                          double smallest)
+/* The smallest sum of a tile for a neuron of the batch, if it is below one that is
+ * known. */
+static double smaller_sum(const struct tile_of_outputs *tile,
+                          const struct batch_of_neurons *batch, int i, double smallest)
 {
-    const float zeros[LANES] = {0};
-    uint16_t limits[LANES], sums[LANES];
-    limits_of_sums(tile, smallest, zeros, ~(uint64_t)0, limits);
-    uint64_t open = sums_below_limits(tile->small, terms, limits, sums);
-    if (!open)
-        return smallest;
+    const uint64_t *mask = batch->masks + i * batch->n_words;
+    const uint16_t *sums = batch->sums[i];
+    uint64_t open = lanes_below_limit_of(batch, i);
     /* The sample that is likely to have it comes first. */
     int first = lowest_bit(open);
     for (uint64_t rest = open; rest; rest &= rest - 1) {
@@ -331,12 +474,12 @@ static double smaller_sum(const struct tile_of_outputs *tile, struct terms terms
         if (sums[lane] * tile->units[lane] < sums[first] * tile->units[first])
             first = lane;
     }
-    const double sum = sum_of_lane(tile, first, terms);
+    const double sum = sum_of_lane(tile, first, mask);
     smallest = sum < smallest ? sum : smallest;
     for (open &= ~((uint64_t)1 << first); open; open &= open - 1) {
         const int lane = lowest_bit(open);
         if (interval_of(tile, lane, sums[lane]).low < smallest) {
-            const double other = sum_of_lane(tile, lane, terms);
+            const double other = sum_of_lane(tile, lane, mask);
             smallest = other < smallest ? other : smallest;
         }
     }
@@ -346,33 +489,87 @@ static double smaller_sum(const struct tile_of_outputs *tile, struct terms terms
 static int smallest_sums(const struct outputs *outputs, const struct neurons *neurons,
                          int64_t skip_start, int64_t skip_stop, double *smallest)
 {
-    struct all_terms all;
-    const int failed = list_terms(neurons, words_of_masks(outputs), &all);
-    for (int64_t tile = 0; tile < outputs->n_tiles && !failed; tile++) {
+    void *room;
+    struct batch_of_neurons *batch = new_batch_of_neurons(&room);
+    if (batch == NULL)
+        return -1;
+    for (int64_t tile = 0; tile < outputs->n_tiles; tile++) {
         const struct tile_of_outputs these = outputs_at(outputs, tile);
+        struct lines lines;
         if (skip_start <= tile && tile < skip_stop)
             continue;
-        for (int64_t i = 0; i < neurons->n_neurons; i++)
-            smallest[i] = smaller_sum(&these, terms_of(&all, i), smallest[i]);
+        set_lines(&lines, &these, ~(uint64_t)0);
+        for (int64_t first = 0; first < neurons->n_neurons; first += batch->n) {
+            start_batch(batch, neurons, words_of_masks(outputs), first,
+                        neurons->n_neurons);
+            for (int64_t i = 0; i < batch->n; i++)
+                limits_of_sums(&lines, smallest[first + i], batch->limits[i]);
+            add_up(&these, batch);
+            for (int k = 0; k < batch->n_active; k++) {
+                const int i = batch->active[k];
+                smallest[first + i]
+                    = smaller_sum(&these, batch, i, smallest[first + i]);
+            }
+        }
     }
-    free_terms(&all);
-    return failed;
+    free(room);
+    return 0;
 }
 
 static int sums_below(const struct outputs *outputs, const struct neurons *neurons,
                       int64_t start, int64_t stop, uint64_t *below)
 {
-    struct all_terms all;
-    const int failed = list_terms(neurons, words_of_masks(outputs), &all);
-    for (int64_t tile = start; tile < stop && !failed; tile++) {
+    void *room;
+    struct batch_of_neurons *batch = new_batch_of_neurons(&room);
+    if (batch == NULL)
+        return -1;
+    memset(below, 0, (size_t)(neurons->n_neurons * (stop - start)) * sizeof *below);
+    for (int64_t tile = start; tile < stop; tile++) {
         const struct tile_of_outputs these = outputs_at(outputs, tile);
-        for (int64_t i = 0; i < neurons->n_neurons; i++)
-            below[i * (stop - start) + tile - start]
-                = lanes_with_sums_below(&these, terms_of(&all, i),
-                                        (double)neurons->bounds[i], ~(uint64_t)0);
+        struct lines lines;
+        set_lines(&lines, &these, ~(uint64_t)0);
+        for (int64_t first = 0; first < neurons->n_neurons; first += batch->n) {
+            const int64_t *bounds = neurons->bounds + first;
+            start_batch(batch, neurons, words_of_masks(outputs), first,
+                        neurons->n_neurons);
+            set_limits(batch, &lines, bounds);
+            add_up(&these, batch);
+            for (int k = 0; k < batch->n_active; k++) {
+                const int i = batch->active[k];
+                below[(first + i) * (stop - start) + tile - start]
+                    = lanes_with_sums_below(&these, batch, i, (double)bounds[i],
+                                            ~(uint64_t)0);
+            }
+        }
     }
-    free_terms(&all);
-    return failed;
+    free(room);
+    return 0;
+}
+
+/* The lanes of a tile at which any neuron of a class fires. */
+static uint64_t lanes_that_fire(const struct tile_of_outputs *tile,
+                                struct batch_of_neurons *batch,
+                                const struct neurons *neurons, int64_t n_words,
+                                int64_t start, int64_t stop, uint64_t lanes)
+{
+    uint64_t found = 0;
+    for (int64_t first = start; first < stop && lanes & ~found; first += batch->n) {
+        const int64_t last
+            = first == start && start + FIRST_NEURONS < stop ? start + FIRST_NEURONS
+                                                             : stop;
+        const int64_t *bounds = neurons->bounds + first;
+        struct lines lines;
+        set_lines(&lines, tile, lanes & ~found);
+        start_batch(batch, neurons, n_words, first, last);
+        set_limits(batch, &lines, bounds);
+        add_up(tile, batch);
+        for (int k = 0; k < batch->n_active && lanes & ~found; k++) {
+            const int i = batch->active[k];
+            found |= lanes_with_sums_below(tile, batch, i, (double)bounds[i],
+                                           lanes & ~found);
+        }
+    }
+    return found;
 }
 
 static int classes_with_sums_below(const struct outputs *outputs,
@@ -380,25 +577,20 @@ static int classes_with_sums_below(const struct outputs *outputs,
                                    const struct classes *classes, int64_t n_samples,
                                    uint64_t *fired)
 {
-    const int64_t n_classes = classes->n_classes;
-    struct all_terms all;
-    const int failed = list_terms(neurons, words_of_masks(outputs), &all);
-    for (int64_t tile = 0; tile < outputs->n_tiles && !failed; tile++) {
+    const int64_t n_classes = classes->n_classes, n_words = words_of_masks(outputs);
+    void *room;
+    struct batch_of_neurons *batch = new_batch_of_neurons(&room);
+    if (batch == NULL)
+        return -1;
+    for (int64_t tile = 0; tile < outputs->n_tiles; tile++) {
         const struct tile_of_outputs these = outputs_at(outputs, tile);
-        for (int64_t number = 0; number < n_classes; number++) {
-            const int64_t stop = classes->starts[number + 1];
-            uint64_t found = 0, left = lanes_before(n_samples, tile);
-            for (int64_t i = classes->starts[number]; i < stop && left; i++) {
-                const uint64_t below = lanes_with_sums_below(
-                    &these, terms_of(&all, i), (double)neurons->bounds[i], left);
-                found |= below;
-                left &= ~below;
-            }
-            fired[tile * n_classes + number] = found;
-        }
+        for (int64_t number = 0; number < n_classes; number++)
+            fired[tile * n_classes + number] = lanes_that_fire(
+                &these, batch, neurons, n_words, classes->starts[number],
+                classes->starts[number + 1], lanes_before(n_samples, tile));
     }
-    free_terms(&all);
-    return failed;
+    free(room);
+    return 0;
 }
 
 /* A neuron whose margin may be among the largest of a lane: its margin is `most` at the
@@ -415,9 +607,9 @@ struct race {
     double *largest;
     int64_t n_kept, most_candidates;
     int64_t n_candidates[LANES];
-    /* What margins have to reach. */
+    /* What margins have to reach, and the limits of sums that this means. */
     double least[LANES];
-    float least_as_float[LANES];
+    struct lines lines;
 };
 
 static int new_race(struct race *race, int64_t n_kept, int64_t most_candidates)
@@ -436,12 +628,15 @@ static void free_race(struct race *race)
     free(race->largest);
 }
 
-static void start_race(struct race *race)
+static void start_race(struct race *race, const struct tile_of_outputs *tile,
+                       uint64_t lanes)
 {
     for (int lane = 0; lane < LANES; lane++) {
         race->n_candidates[lane] = 0;
         race->least[lane] = -INFINITY;
-        race->least_as_float[lane] = -INFINITY;
+        set_line(&race->lines, tile, lane, -INFINITY);
+        if (!(lanes >> lane & 1))
+            race->lines.intercepts[lane] = -INFINITY;
     }
     for (int64_t k = 0; k < LANES * race->n_kept; k++)
         race->largest[k] = -INFINITY;
@@ -457,8 +652,8 @@ INLINE void put_in_order(double *largest, int64_t n, double number)
 }
 
 /* A margin lies between `least` and `most`. */
-static void enter(struct race *race, int lane, int64_t neuron, double least,
-                  double most)
+static void enter(struct race *race, const struct tile_of_outputs *tile, int lane,
+                  int64_t neuron, double least, double most)
 {
     double *largest = race->largest + lane * race->n_kept;
     struct candidate *candidate = race->candidates + lane * race->most_candidates
@@ -469,41 +664,57 @@ static void enter(struct race *race, int lane, int64_t neuron, double least,
         return;
     put_in_order(largest, race->n_kept, least);
     race->least[lane] = largest[race->n_kept - 1];
-    race->least_as_float[lane] = (float)race->least[lane];
+    set_line(&race->lines, tile, lane, (float)race->least[lane]);
+}
+
+/* Let the active neurons of a batch take part, where their margins reach what is wanted
+ * by now. */
+static void enter_batch(struct race *race, const struct tile_of_outputs *tile,
+                        struct batch_of_neurons *batch, const int64_t *bounds,
+                        int64_t first)
+{
+    for (int k = 0; k < batch->n_active; k++) {
+        const int i = batch->active[k];
+        const double bound = (double)bounds[i], slack = fabs(bound) * SLACK_OF_DOUBLES;
+        limits_of_sums(&race->lines, bound, batch->limits[i]);
+        uint64_t open = lanes_below_limit_of(batch, i);
+        for (; open; open &= open - 1) {
+            const int lane = lowest_bit(open);
+            const struct interval sum = interval_of(tile, lane, batch->sums[i][lane]);
+            const double most = bound - sum.low + slack;
+            if (most >= race->least[lane])
+                enter(race, tile, lane, first + i, bound - sum.high - slack, most);
+        }
+    }
 }
 
 /* Let the neurons of a class race for the largest margins. */
 static void run_race(struct race *race, const struct tile_of_outputs *tile,
-                     const struct all_terms *all, const struct neurons *neurons,
-                     int64_t start, int64_t stop, uint64_t lanes)
+                     struct batch_of_neurons *batch, const struct neurons *neurons,
+                     int64_t n_words, int64_t start, int64_t stop, uint64_t lanes)
 {
-    start_race(race);
-    for (int64_t i = start; i < stop; i++) {
-        const double bound = (double)neurons->bounds[i];
-        uint16_t limits[LANES], sums[LANES];
-        limits_of_sums(tile, bound, race->least_as_float, lanes, limits);
-        uint64_t open
-            = sums_below_limits(tile->small, terms_of(all, i), limits, sums) & lanes;
-        for (; open; open &= open - 1) {
-            const int lane = lowest_bit(open);
-            const struct interval sum = interval_of(tile, lane, sums[lane]);
-            const double slack = fabs(bound) * SLACK_OF_DOUBLES;
-            const double least = bound - sum.high - slack;
-            const double most = bound - sum.low + slack;
-            if (most >= race->least[lane])
-                enter(race, lane, i, least, most);
-        }
+    start_race(race, tile, lanes);
+    for (int64_t first = start; first < stop; first += batch->n) {
+        const int64_t last
+            = first == start && start + FIRST_NEURONS < stop ? start + FIRST_NEURONS
+                                                             : stop;
+        const int64_t *bounds = neurons->bounds + first;
+        start_batch(batch, neurons, n_words, first, last);
+        set_limits(batch, &race->lines, bounds);
+        add_up(tile, batch);
+        enter_batch(race, tile, batch, bounds, first);
     }
 }
 
 /* Sum the largest margins of a lane, exact ones, the largest first. */
 static double sum_of_winners(struct race *race, const struct tile_of_outputs *tile,
-                             int lane, const struct all_terms *all,
-                             const struct neurons *neurons, int64_t n_kept, int *fires)
+                             int lane, const struct neurons *neurons, int64_t n_words,
+                             int *fires)
 {
     const struct candidate *candidates
         = race->candidates + lane * race->most_candidates;
-    double *largest = race->largest + lane * race->n_kept, total = 0.0;
+    const int64_t n_kept = race->n_kept;
+    double *largest = race->largest + lane * n_kept, total = 0.0;
     const double least = race->least[lane];
     for (int64_t k = 0; k < n_kept; k++)
         largest[k] = -INFINITY;
@@ -511,8 +722,8 @@ static double sum_of_winners(struct race *race, const struct tile_of_outputs *ti
         if (candidates[k].most < least)
             continue;
         const int64_t i = candidates[k].neuron;
-        const double margin
-            = (double)neurons->bounds[i] - sum_of_lane(tile, lane, terms_of(all, i));
+        const double margin = (double)neurons->bounds[i]
+                              - sum_of_lane(tile, lane, neurons->masks + i * n_words);
         if (margin > largest[n_kept - 1])
             put_in_order(largest, n_kept, margin);
     }
@@ -527,16 +738,17 @@ static int largest_margins_of_sums(const struct outputs *outputs,
                                    const struct classes *classes, int64_t n_samples,
                                    int64_t n_votes, double *totals, uint64_t *fired)
 {
-    const int64_t n_classes = classes->n_classes;
+    const int64_t n_classes = classes->n_classes, n_words = words_of_masks(outputs);
     int64_t widest = 0;
     for (int64_t number = 0; number < n_classes; number++) {
         const int64_t width = classes->starts[number + 1] - classes->starts[number];
         widest = width > widest ? width : widest;
     }
-    struct all_terms all;
+    void *room;
+    struct batch_of_neurons *batch = new_batch_of_neurons(&room);
     struct race race;
-    int failed = list_terms(neurons, words_of_masks(outputs), &all);
-    failed |= new_race(&race, n_votes < widest ? n_votes : widest, widest);
+    const int failed = new_race(&race, n_votes < widest ? n_votes : widest, widest)
+                       || batch == NULL;
     memset(totals, 0, (size_t)(outputs->n_tiles * LANES * n_classes) * sizeof *totals);
     memset(fired, 0, (size_t)(outputs->n_tiles * n_classes) * sizeof *fired);
     for (int64_t tile = 0; tile < outputs->n_tiles && !failed; tile++) {
@@ -548,17 +760,17 @@ static int largest_margins_of_sums(const struct outputs *outputs,
             race.n_kept = n_votes < stop - start ? n_votes : stop - start;
             if (race.n_kept == 0)
                 continue;
-            run_race(&race, &these, &all, neurons, start, stop, lanes);
+            run_race(&race, &these, batch, neurons, n_words, start, stop, lanes);
             for (uint64_t left = lanes; left; left &= left - 1) {
                 const int lane = lowest_bit(left);
                 int fires;
-                totals[(tile * LANES + lane) * n_classes + number] = sum_of_winners(
-                    &race, &these, lane, &all, neurons, race.n_kept, &fires);
+                totals[(tile * LANES + lane) * n_classes + number]
+                    = sum_of_winners(&race, &these, lane, neurons, n_words, &fires);
                 fired[tile * n_classes + number] |= (uint64_t)fires << lane;
             }
         }
     }
-    free_terms(&all);
+    free(room);
     free_race(&race);
-    return failed;
+    return failed ? -1 : 0;
 }

@@ -304,6 +304,27 @@ INLINE floats_t magnitudes_of(floats_t floats)
 #endif
 }
 
+/* The numbers, cut at the least and the most that they may be. */
+INLINE floats_t clamped(floats_t floats, float least, float most)
+{
+#if defined(VECTORS_512)
+    const __m512 above = _mm512_max_ps((__m512)floats, _mm512_set1_ps(least));
+    return (floats_t)_mm512_min_ps(above, _mm512_set1_ps(most));
+#elif defined(VECTORS_256)
+    const __m256 above = _mm256_max_ps((__m256)floats, _mm256_set1_ps(least));
+    return (floats_t)_mm256_min_ps(above, _mm256_set1_ps(most));
+#elif defined(VECTORS_128) && defined(__aarch64__)
+    const float32x4_t above = vmaxq_f32((float32x4_t)floats, vdupq_n_f32(least));
+    return (floats_t)vminq_f32(above, vdupq_n_f32(most));
+#elif defined(VECTORS_128)
+    const __m128 above = _mm_max_ps((__m128)floats, _mm_set1_ps(least));
+    return (floats_t)_mm_min_ps(above, _mm_set1_ps(most));
+#else
+    floats = floats > least ? floats : least;
+    return floats < most ? floats : most;
+#endif
+}
+
 /* The bits [a > b], the lowest one for the first of the numbers. */
 INLINE uint64_t bits_above(floats_t a, floats_t b)
 {
