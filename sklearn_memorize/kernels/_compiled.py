@@ -178,12 +178,28 @@ def pack_signs_of_rows(
     return _numbers(doubtful)
 
 
-def ceilings_of_rows(
+def rows_in_double(
     packed: PackedRows,
     X: np.ndarray,
     rows: np.ndarray,
     shift: np.ndarray | None,
     exponent: int,
+) -> np.ndarray:
+    values = np.empty((packed.starts[-1], ROWS_OF_A_GROUP))
+    _c.read_groups(
+        _matrix(X),
+        _in_order(rows, np.int64),
+        None if shift is None else _in_order(shift, np.float64),
+        *scales(-exponent),
+        *packed[:3],
+        values,
+    )
+    return values
+
+
+def ceilings_of_rows(
+    packed: PackedRows,
+    values: np.ndarray,
     directions: np.ndarray,
     offsets: tuple[np.ndarray, np.ndarray, np.ndarray],
     row_bounds: tuple[np.ndarray, np.ndarray],
@@ -192,15 +208,11 @@ def ceilings_of_rows(
     outputs: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     doubtful = _c.ceilings_of_rows(
-        _matrix(X),
-        _in_order(rows, np.int64),
-        None if shift is None else _in_order(shift, np.float64),
-        *scales(-exponent),
-        packed.order,
-        packed.starts,
-        packed.columns,
         _in_order(directions, np.float32),
-        *(_in_order(array, np.float64) for array in (*offsets, *row_bounds)),
+        *(_in_order(array, np.float64) for array in offsets),
+        *packed[:3],
+        values,
+        *(_in_order(array, np.float64) for array in row_bounds),
         cap,
         outputs,
         _in_order(positions, np.int64),

@@ -38,6 +38,7 @@ __all__ = [
     "round_outputs",
     "row_hashes",
     "row_norms",
+    "rows_in_double",
     "shape_of_planes",
     "signs_in_planes",
     "smallest_counts",
@@ -253,12 +254,24 @@ def pack_signs_of_rows(
     return np.concatenate(rows), np.concatenate(columns)
 
 
+def rows_in_double(
+    packed, X: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, exponent: int
+) -> np.ndarray:
+    """Return 2**-exponent * (x - shift) of packed rows in double precision.
+
+    `packed` are the same rows from `packed_rows`, whose exponent may be another one;
+    entries that vanished there may be left out. `ceilings_of_rows` takes both.
+    """
+    first, second = scales(-exponent)
+    values = X[rows].astype(np.float64)
+    if shift is not None:
+        values -= shift
+    return values * first * second
+
+
 def ceilings_of_rows(
     packed,
-    X: np.ndarray,
-    rows: np.ndarray,
-    shift: np.ndarray | None,
-    exponent: int,
+    values: np.ndarray,
     directions: np.ndarray,
     offsets: tuple[np.ndarray, np.ndarray, np.ndarray],
     row_bounds: tuple[np.ndarray, np.ndarray],
@@ -268,8 +281,7 @@ def ceilings_of_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Write products of rows and directions, plus biases, rounded up to 0 .. cap.
 
-    Products are those of 2**-exponent * (x - shift); `packed` are the same rows from
-    `packed_rows`, whose exponent may be another one. Those of row `rows[i]` of X are
+    The `values` of the packed rows are those of `rows_in_double`. Outputs of row i are
     written to row `positions[i]` of `outputs`, into the first columns.
 
     Parameters
@@ -287,21 +299,17 @@ def ceilings_of_rows(
     """
     biases, column_bounds, offset_bounds = offsets
     sizes, relatives = row_bounds
-    first, second = scales(-exponent)
     directions = directions.astype(np.float64)
     doubtful_rows, doubtful_columns = [], []
-    for block in _row_blocks(len(rows), len(directions), _PRODUCTS_AT_ONCE):
-        points = X[rows[block]].astype(np.float64)
-        if shift is not None:
-            points -= shift
-        values = (points * first * second) @ directions.T + biases
+    for block in _row_blocks(len(values), len(directions), _PRODUCTS_AT_ONCE):
+        sums = values[block] @ directions.T + biases
         bounds = sizes[block, np.newaxis] * column_bounds
         bounds += relatives[block, np.newaxis] * np.abs(biases)
         bounds += offset_bounds
-        within = np.fmin(np.fmax(values, -1.0), cap)
+        within = np.fmin(np.fmax(sums, -1.0), cap)
         nearest = np.rint(within)
-        certain = np.abs(values - nearest) > bounds
-        certain |= (values + bounds <= 0) | (values - bounds >= cap)
+        certain = np.abs(sums - nearest) > bounds
+        certain |= (sums + bounds <= 0) | (sums - bounds >= cap)
         ceilings = np.where(certain, np.maximum(np.ceil(within), 0.0), nearest)
         outputs[positions[block], : len(directions)] = ceilings
         row, column = np.nonzero(~certain)

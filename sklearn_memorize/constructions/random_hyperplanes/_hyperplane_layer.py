@@ -29,6 +29,7 @@ from ._codes import TILES_OF_A_GROUP, BitCodes
 from ._exact_hyperplanes import ExactHyperplanes
 from ._relu_codes import (
     ReLUCodes,
+    RowsInDouble,
     axis_outputs,
     encode_packed_relu,
     encode_relu,
@@ -390,31 +391,35 @@ def _encode_packed(
         points, chosen = in_memory(X, rows[block])
         places = positions[block].astype(np.intp)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            packed, *size = kernels.packed_rows(
+            packed = kernels.packed_rows(
                 points, chosen, layers[0].shift, layers[0].exponent
             )
-        for layer, code in zip(layers, codes, strict=True):
-            if not isinstance(code, BitCodes):
-                with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-                    encode_packed_relu(
-                        layer, code, points, chosen, packed, size, places
-                    )
-                continue
-            offsets, offset_bounds = layer.shifted_offsets
-            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-                doubtful, columns = kernels.pack_signs_of_rows(
-                    packed,
-                    layer.directions,
-                    offsets,
-                    _row_bounds(layer, *size),
-                    layer.direction_bounds,
-                    offset_bounds,
-                    places,
-                    code.tiles,
-                )
-            _settle(layer, code, points, chosen[doubtful], places[doubtful], columns)
+            if isinstance(codes[0], BitCodes):
+                _encode_signs(layers, codes, points, chosen, packed, places)
+                return
+            in_double = RowsInDouble.of(layers[0], points, chosen, *packed)
+            for layer, code in zip(layers, codes, strict=True):
+                encode_packed_relu(layer, code, in_double, places)
 
     run_in_threads(encode_block, range(0, len(rows), step), n_threads)
+
+
+def _encode_signs(layers, codes, points, chosen, packed, places) -> None:
+    """Store the codes of packed rows by layers in the same units."""
+    rows, *size = packed
+    for layer, code in zip(layers, codes, strict=True):
+        offsets, offset_bounds = layer.shifted_offsets
+        doubtful, columns = kernels.pack_signs_of_rows(
+            rows,
+            layer.directions,
+            offsets,
+            _row_bounds(layer, *size),
+            layer.direction_bounds,
+            offset_bounds,
+            places,
+            code.tiles,
+        )
+        _settle(layer, code, points, chosen[doubtful], places[doubtful], columns)
 
 
 def _encode_by_products(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -205,32 +206,49 @@ def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -
     codes.values[positions, : hyperplanes.n_drawn] = ceilings
 
 
-def encode_packed_relu(
-    hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, rows, packed, sizes, positions
-) -> None:
-    """Do what `encode_relu` does, for dense rows of X that are packed.
+class RowsInDouble(NamedTuple):
+    """Dense rows `X[rows]`, packed, in units of ReLU outputs.
 
-    `sizes` are the numbers of terms of the rows and their squared norms, which
-    `kernels.packed_rows` returned with the rows. Sums of k terms in double precision,
-    of differences from the shift, and a bias have a relative error of gamma_{k + 2};
-    there is room for those of the bound. Terms that vanish in single precision, and
-    whatever underflows, are covered by a tiny constant.
+    `kernels.packed_rows` returned the `packed` rows and their `n_terms`; `norms` are
+    upper bounds of the norms of the `values` that `kernels.rows_in_double` returned.
     """
-    n_terms, norms = sizes[0], _norms(hyperplanes, X, rows, sizes[1])
-    relatives = rounding(n_terms + 8.0, DOUBLE)
+
+    X: np.ndarray
+    rows: np.ndarray
+    packed: Any
+    values: np.ndarray
+    n_terms: np.ndarray
+    norms: np.ndarray
+
+    @classmethod
+    def of(cls, hyperplanes: ExactHyperplanes, X, rows, packed, n_terms, squares):
+        """Return the rows in units of some hyperplanes, as those are packed."""
+        exponent = hyperplanes.exponent - FRACTION_BITS
+        values = kernels.rows_in_double(packed, X, rows, hyperplanes.shift, exponent)
+        norms = np.ldexp(_norms(hyperplanes, X, rows, squares), FRACTION_BITS)
+        return cls(X, rows, packed, values, n_terms, norms)
+
+
+def encode_packed_relu(
+    hyperplanes: ExactHyperplanes, codes: ReLUCodes, points: RowsInDouble, positions
+) -> None:
+    """Do what `encode_relu` does, for rows in units of these hyperplanes.
+
+    Sums of k terms in double precision, of differences from the shift, and a bias have
+    a relative error of gamma_{k + 2}; there is room for those of the bound. Terms that
+    vanish in single precision, and whatever underflows, are covered by a tiny constant.
+    """
     biases, errors = hyperplanes.scaled_biases, np.zeros(hyperplanes.n_drawn)
     if hyperplanes.shift is not None:
         biases, errors = hyperplanes.exact_offsets
     lengths = hyperplanes.direction_bounds.astype(np.float64)
     biases, errors = np.ldexp((biases, errors), FRACTION_BITS)
     errors = errors * (1 + DOUBLE) + TINY * (1 + hyperplanes.n_features * lengths)
-    sizes = relatives * np.ldexp(norms, FRACTION_BITS)
-    doubtful, columns = kernels.ceilings_of_rows(
-        packed,
-        X,
-        rows,
-        hyperplanes.shift,
-        hyperplanes.exponent - FRACTION_BITS,
+    relatives = rounding(points.n_terms + 8.0, DOUBLE)
+    sizes = relatives * points.norms
+    rows, columns = kernels.ceilings_of_rows(
+        points.packed,
+        points.values,
         hyperplanes.directions,
         (biases, lengths, errors),
         (sizes, relatives),
@@ -238,12 +256,18 @@ def encode_packed_relu(
         codes.cap,
         codes.values,
     )
-    if len(doubtful):
-        bounds = sizes[doubtful] * lengths[columns]
-        bounds += relatives[doubtful] * np.abs(biases[columns]) + errors[columns]
-        nearest = codes.values[positions[doubtful], columns]
-        codes.values[positions[doubtful], columns] = _settled(
-            hyperplanes, X, rows[doubtful], columns, nearest, bounds, codes.cap
+    if len(rows):
+        bounds = sizes[rows] * lengths[columns]
+        bounds += relatives[rows] * np.abs(biases[columns]) + errors[columns]
+        nearest = codes.values[positions[rows], columns]
+        codes.values[positions[rows], columns] = _settled(
+            hyperplanes,
+            points.X,
+            points.rows[rows],
+            columns,
+            nearest,
+            bounds,
+            codes.cap,
         )
 
 

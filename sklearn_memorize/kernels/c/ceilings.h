@@ -103,9 +103,12 @@ static int read_groups(const struct matrix *X, const int64_t *rows,
                        const struct preparation *preparation, double *values)
 {
     const double first = preparation->first, second = preparation->second;
+    const int64_t n_groups = (packed->n_rows + ROWS_OF_A_GROUP - 1) / ROWS_OF_A_GROUP;
     double *row = room_for_doubles(X->n_columns);
     if (row == NULL)
         return -1;
+    memset(values, 0,
+           (size_t)packed->starts[n_groups] * ROWS_OF_A_GROUP * sizeof *values);
     for (int64_t i = 0; i < packed->n_rows; i++) {
         const int64_t g = i / ROWS_OF_A_GROUP, k = i % ROWS_OF_A_GROUP;
         read_row(X, rows[packed->order[i]], row);
@@ -181,29 +184,23 @@ static int write_group(const struct packed_rows *packed, int64_t g,
     return 0;
 }
 
-static int ceilings_of_rows(const struct matrix *X, const int64_t *rows,
-                            const struct packed_rows *packed,
-                            const struct preparation *preparation,
-                            const float *directions,
+static int ceilings_of_rows(const struct packed_rows *packed, const double *values,
+                            const float *directions, int64_t n_features,
                             const struct output_offsets *offsets,
                             const struct rows_to_write *to_write, struct doubts *doubts)
 {
     const int64_t n_groups = (packed->n_rows + ROWS_OF_A_GROUP - 1) / ROWS_OF_A_GROUP;
-    const size_t n_values = (size_t)packed->starts[n_groups] * ROWS_OF_A_GROUP;
-    double *values = calloc(n_values + 1, sizeof *values);
     void *room;
     struct narrow_panel panel = {.first = 0};
     panel.weights = aligned_room(
-        (size_t)(X->n_columns + 1) * NARROW_PANEL * sizeof(double), &room);
-    int failed = values == NULL || panel.weights == NULL;
-    failed = failed || read_groups(X, rows, packed, preparation, values);
+        (size_t)(n_features + 1) * NARROW_PANEL * sizeof(double), &room);
+    int failed = panel.weights == NULL;
     for (; panel.first < offsets->n_hyperplanes && !failed;
          panel.first += NARROW_PANEL) {
-        fill_narrow_panel(&panel, directions, X->n_columns, offsets);
+        fill_narrow_panel(&panel, directions, n_features, offsets);
         for (int64_t g = 0; g < n_groups && !failed; g++)
             failed = write_group(packed, g, values, &panel, to_write, doubts);
     }
-    free(values);
     free(room);
     return failed ? -1 : 0;
 }

@@ -50,6 +50,7 @@ const struct kernels TABLE_OF(INSTRUCTION_SET) = {
     .classes_that_fire = classes_that_fire,
     .largest_margins = largest_margins,
     .margins_of_rows = margins_of_rows,
+    .read_groups = read_groups,
     .ceilings_of_rows = ceilings_of_rows,
     .round_outputs = round_outputs,
     .smallest_sums = smallest_sums,

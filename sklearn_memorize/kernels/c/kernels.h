@@ -213,10 +213,13 @@ struct kernels {
                            const struct classes *, int64_t n_votes, int64_t *totals,
                            uint64_t *fired);
     /* ceilings.h */
-    int (*ceilings_of_rows)(const struct matrix *, const int64_t *rows,
-                            const struct packed_rows *, const struct preparation *,
-                            const float *directions, const struct output_offsets *,
-                            const struct rows_to_write *, struct doubts *);
+    int (*read_groups)(const struct matrix *, const int64_t *rows,
+                       const struct packed_rows *, const struct preparation *,
+                       double *values);
+    int (*ceilings_of_rows)(const struct packed_rows *, const double *values,
+                            const float *directions, int64_t n_features,
+                            const struct output_offsets *, const struct rows_to_write *,
+                            struct doubts *);
     /* outputs.h */
     int (*round_outputs)(const double *values, int64_t n_tiles, int64_t n_hyperplanes,
                          uint16_t *small, float *units, float *below, float *above);

@@ -92,7 +92,7 @@ static PyObject *set_control(PyObject *self, PyObject *word)
 
 /* Arguments ----------------------------------------------------------------------- */
 
-#define MOST_ARRAYS 16
+#define MOST_ARRAYS 12
 
 /* One call: the arrays it holds, and whether an argument was refused. */
 struct call {
@@ -771,34 +771,73 @@ FUNCTION(margins_of_rows, 7)
     return finish(call, failed);
 }
 
-FUNCTION(ceilings_of_rows, 17)
+/* Three arguments: order, starts and columns of packed rows. */
+static struct packed_rows groups_of_rows(struct call *call, int64_t n_features)
+{
+    struct packed_rows packed = {0};
+    packed.order = (int64_t *)integers(call, -1);
+    packed.n_rows = last_size(call);
+    const int64_t n_groups = groups_of(packed.n_rows);
+    packed.starts = (int64_t *)integers(call, n_groups + 1);
+    packed.columns = contiguous(call, 'i', 4, -1, 0);
+    const int64_t n_places = last_size(call);
+    for (int64_t i = 0; !call->is_refused && i < packed.n_rows; i++)
+        if (packed.order[i] < 0 || packed.order[i] >= packed.n_rows)
+            refuse(call, PyExc_IndexError, "the order of rows has another length");
+    for (int64_t g = 0; !call->is_refused && g < n_groups; g++)
+        if (packed.starts[g] < 0 || packed.starts[g] > packed.starts[g + 1]
+            || packed.starts[g + 1] > n_places)
+            refuse(call, PyExc_ValueError, "starts of groups do not fit");
+    const int64_t n_used = call->is_refused ? 0 : packed.starts[n_groups];
+    for (int64_t place = 0; place < n_used && !call->is_refused; place++)
+        if (packed.columns[place] < 0 || packed.columns[place] >= n_features)
+            refuse(call, PyExc_IndexError, "a column is out of bounds");
+    return packed;
+}
+
+static int64_t values_of_groups(const struct call *call,
+                                const struct packed_rows *packed)
+{
+    if (call->is_refused)
+        return 0;
+    return packed->starts[groups_of(packed->n_rows)] * ROWS_OF_A_GROUP;
+}
+
+FUNCTION(read_groups, 9)
 {
     int failed = 0;
-    struct doubts doubts = {0};
     struct matrix X = matrix(call);
     const int64_t *rows = indices(call, -1, X.n_rows);
-    struct packed_rows packed = {.n_rows = last_size(call)};
-    PyObject *shift = call->arguments[call->n_taken];
+    const int64_t n_rows = last_size(call);
     struct preparation preparation = {0};
+    PyObject *shift = call->arguments[call->n_taken];
     if (shift == Py_None)
         call->n_taken++;
     else
         preparation.shift = doubles(call, X.n_columns);
     preparation.first = real(call);
     preparation.second = real(call);
-    packed.order = (int64_t *)indices(call, packed.n_rows, packed.n_rows);
-    const int64_t n_groups = groups_of(packed.n_rows);
-    packed.starts = (int64_t *)integers(call, n_groups + 1);
-    packed.columns = contiguous(call, 'i', 4, -1, 0);
-    const int64_t n_places = last_size(call);
+    struct packed_rows packed = groups_of_rows(call, X.n_columns);
+    if (!call->is_refused && packed.n_rows != n_rows)
+        refuse(call, PyExc_ValueError, "as many rows are wanted as are packed");
+    double *values = doubles_out(call, values_of_groups(call, &packed));
+    if (!call->is_refused)
+        RUN(failed, active->read_groups(&X, rows, &packed, &preparation, values));
+    return finish(call, failed);
+}
+
+FUNCTION(ceilings_of_rows, 13)
+{
+    int failed = 0;
+    struct doubts doubts = {0};
     const float *directions = floats(call, -1);
-    const int64_t n_directions = last_shape(call, 0);
-    if (!call->is_refused && last_size(call) != n_directions * X.n_columns)
-        refuse(call, PyExc_ValueError, "rows and directions differ in length");
+    const int64_t n_directions = last_shape(call, 0), n_features = last_shape(call, 1);
     struct output_offsets offsets = {.n_hyperplanes = n_directions};
     offsets.biases = doubles(call, n_directions);
     offsets.column_bounds = doubles(call, n_directions);
     offsets.offset_bounds = doubles(call, n_directions);
+    struct packed_rows packed = groups_of_rows(call, n_features);
+    const double *values = doubles(call, values_of_groups(call, &packed));
     struct rows_to_write to_write = {0};
     to_write.sizes = doubles(call, packed.n_rows);
     to_write.relatives = doubles(call, packed.n_rows);
@@ -809,17 +848,10 @@ FUNCTION(ceilings_of_rows, 17)
     to_write.positions = indices(call, packed.n_rows, n_positions);
     if (!call->is_refused && n_directions > to_write.n_columns)
         refuse(call, PyExc_ValueError, "room for more outputs is wanted");
-    for (int64_t g = 0; !call->is_refused && g < n_groups; g++)
-        if (packed.starts[g] < 0 || packed.starts[g] > packed.starts[g + 1]
-            || packed.starts[g + 1] > n_places)
-            refuse(call, PyExc_ValueError, "starts of groups do not fit");
-    const int64_t n_used = call->is_refused ? 0 : packed.starts[n_groups];
-    for (int64_t place = 0; place < n_used && !call->is_refused; place++)
-        if (packed.columns[place] < 0 || packed.columns[place] >= X.n_columns)
-            refuse(call, PyExc_IndexError, "a column is out of bounds");
     if (!call->is_refused)
-        RUN(failed, active->ceilings_of_rows(&X, rows, &packed, &preparation,
-                                             directions, &offsets, &to_write, &doubts));
+        RUN(failed,
+            active->ceilings_of_rows(&packed, values, directions, n_features, &offsets,
+                                     &to_write, &doubts));
     return finish_doubts(call, failed, &doubts);
 }
 
@@ -1064,6 +1096,7 @@ static PyMethodDef methods[] = {
     METHOD(classes_that_fire),
     METHOD(largest_margins),
     METHOD(margins_of_rows),
+    METHOD(read_groups),
     METHOD(ceilings_of_rows),
     METHOD(round_outputs),
     METHOD(smallest_sums),
