@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import cached_property
 
@@ -348,21 +348,45 @@ def _encode_in_planes(
     run_in_threads(encode_groups, range(0, n_groups, step), n_threads)
 
 
-def encode_by_all(layers: Sequence[HyperplaneLayer], X, activation="threshold") -> list:
-    """Return what `encode` does, for several layers of the same dimension.
+def encode_by_all(
+    layers: Sequence[HyperplaneLayer], X, activation="threshold"
+) -> Iterator[BitCodes | ReLUCodes]:
+    """Yield what `encode` returns, for several layers of the same dimension.
 
-    Dense rows are prepared once for layers in the same units.
+    Dense rows are prepared once for layers in the same units. Only one set of ReLU
+    outputs is needed at a time, which takes 64 times the room of bits.
     """
     dense, rows = [layer.on_arrays() for layer in layers], np.arange(X.shape[0])
     if not all(
         layer.is_packed(X) and in_same_units(layer, dense[0]) for layer in dense
     ):
-        return [layer.encode(X, activation) for layer in layers]
-    codes = [layer.room(len(rows), activation) for layer in layers]
-    _encode_packed(dense, codes, X, rows, rows)
-    for layer, code in zip(layers, codes, strict=True):
-        _put_axis(layer, code, X, rows, rows)
-    return codes
+        yield from (layer.encode(X, activation) for layer in layers)
+    elif activation == "relu":
+        yield from _outputs_by_all(layers, dense, X, rows)
+    else:
+        codes = [layer.room(len(rows)) for layer in layers]
+        _encode_packed(dense, codes, X, rows, rows)
+        for layer, code in zip(layers, codes, strict=True):
+            _put_axis(layer, code, X, rows, rows)
+            yield code
+
+
+def _outputs_by_all(layers, dense, X, rows) -> Iterator[ReLUCodes]:
+    """Yield the ReLU outputs of all layers; `dense` are these without their axes."""
+    step = max(64, _BLOCK_VALUES // max(dense[0].n_features, _LEAST_WIDTH))
+    if len(rows) > step:  # reading them again is better than keeping all
+        yield from (layer.encode(X, "relu") for layer in layers)
+        return
+    points, chosen = in_memory(X, rows)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        packed = kernels.packed_rows(points, chosen, dense[0].shift, dense[0].exponent)
+        in_double = RowsInDouble.of(dense[0], points, chosen, *packed)
+    for layer, on_arrays in zip(layers, dense, strict=True):
+        codes = layer.room(len(rows), "relu")
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            encode_packed_relu(on_arrays, codes, in_double, rows)
+        _put_axis(layer, codes, X, rows, rows)
+        yield codes
 
 
 def in_same_units(a: HyperplaneLayer, b: HyperplaneLayer) -> bool:
