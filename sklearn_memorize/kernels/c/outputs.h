@@ -25,11 +25,11 @@
 #define GROUPS_OF_A_CHUNK 8
 #define CHUNK (GROUP * GROUPS_OF_A_CHUNK)
 /* Sums are compared with the limits after so many chunks. */
-#define CHUNKS_AT_ONCE 3
+#define CHUNKS_AT_ONCE 4
 /* Fewer neurons add one hyperplane after the other. */
 #define FEW_NEURONS 6
 /* So many neurons of a tile at a time; the first ones give limits to the others. */
-#define NEURONS_TOGETHER 256
+#define NEURONS_TOGETHER 512
 #define FIRST_NEURONS 32
 /* Roundings of single and of double precision, with room for a few of them. */
 #define SLACK_OF_FLOATS 0x1p-20f
@@ -177,32 +177,40 @@ static struct tile_of_outputs outputs_at(const struct outputs *outputs, int64_t 
 
 /* How limits follow from bounds: a sum of small integers at or above
  *
- *     slope * bound + intercept
+ *     slope * bound + intercept,      intercept = base - slope * least,
  *
  * says that the sum of the outputs, s, has bound - s < least. There is room for the
- * roundings of single precision, relative to the sizes of bound and least. */
+ * roundings of single precision, relative to the sizes of bound and least. Lanes that
+ * do not matter have the highest intercept -INFINITY: no sum is below their limits. */
 struct lines {
-    float slopes[LANES], intercepts[LANES];
+    float slopes[LANES], bases[LANES], highest[LANES], intercepts[LANES];
 };
 
-static void set_line(struct lines *lines, const struct tile_of_outputs *tile, int lane,
-                     float least)
-{
-    const float inverse = 1.0f / tile->units[lane];
-    const float lowered = fabsf(least) * SLACK_OF_FLOATS - least;
-    const float intercept = tile->below[lane] * (1.0f + SLACK_OF_FLOATS) + 2.0f;
-    lines->slopes[lane] = inverse;
-    lines->intercepts[lane] = lowered * inverse + intercept;
-}
-
-/* Lines for margins above zero in some lanes; in the others no sum is low enough. */
+/* Lines for margins above zero in some lanes. */
 static void set_lines(struct lines *lines, const struct tile_of_outputs *tile,
                       uint64_t lanes)
 {
     for (int lane = 0; lane < LANES; lane++) {
-        set_line(lines, tile, lane, 0.0f);
-        if (!(lanes >> lane & 1))
-            lines->intercepts[lane] = -INFINITY;
+        lines->slopes[lane] = 1.0f / tile->units[lane];
+        lines->bases[lane] = tile->below[lane] * (1.0f + SLACK_OF_FLOATS) + 2.0f;
+        lines->highest[lane] = lanes >> lane & 1 ? INFINITY : -INFINITY;
+        lines->intercepts[lane] = lanes >> lane & 1 ? lines->bases[lane] : -INFINITY;
+    }
+}
+
+/* Lines for margins that reach what is wanted in each lane. */
+static void set_least(struct lines *lines, const float *wanted)
+{
+    UNROLL
+    for (int lane = 0; lane < LANES; lane += FLOATS) {
+        const floats_t least = load_floats(wanted + lane);
+        const floats_t lowered
+            = magnitudes_of(least) * spread_float(SLACK_OF_FLOATS) - least;
+        const floats_t intercept
+            = multiply_add(lowered, load_floats(lines->slopes + lane),
+                           load_floats(lines->bases + lane));
+        store_floats(lines->intercepts + lane,
+                     smaller_floats(intercept, load_floats(lines->highest + lane)));
     }
 }
 
@@ -216,7 +224,8 @@ static void limits_of_sums(const struct lines *lines, double bound, uint16_t *li
         const floats_t limit
             = multiply_add(raised, load_floats(lines->slopes + lane),
                            load_floats(lines->intercepts + lane));
-        const floats_t most = clamped(limit, NO_SUM, ANY_SUM);
+        const floats_t above = larger_floats(limit, spread_float(NO_SUM));
+        const floats_t most = smaller_floats(above, spread_float(ANY_SUM));
 #if WORDS > 1
         const flags_t integers = __builtin_convertvector(most, flags_t);
         const half_shorts_t shorts = __builtin_convertvector(integers, half_shorts_t);
@@ -225,6 +234,17 @@ static void limits_of_sums(const struct lines *lines, double bound, uint16_t *li
         limits[lane] = (uint16_t)(int32_t)most;
 #endif
     }
+}
+
+INLINE floats_t load_as_floats(const uint16_t *address)
+{
+#if WORDS > 1
+    half_shorts_t shorts;
+    memcpy(&shorts, address, sizeof shorts);
+    return __builtin_convertvector(__builtin_convertvector(shorts, flags_t), floats_t);
+#else
+    return *address;
+#endif
 }
 
 /* Neurons that race through a tile: the sums of those that may matter still. */
@@ -593,53 +613,120 @@ static int classes_with_sums_below(const struct outputs *outputs,
     return 0;
 }
 
-/* A neuron whose margin may be among the largest of a lane: its margin is `most` at the
- * most. */
+/* A neuron whose margin may be among the largest of a lane, and its sum there. */
 struct candidate {
-    double most;
-    int64_t neuron;
+    uint32_t neuron;
+    uint16_t sum;
 };
 
-/* The candidates of the lanes of a tile, in the order of the neurons; and the largest
- * lower bounds of margins, the largest first. */
+/* The candidates of the lanes of a tile, in the order of the neurons. */
 struct race {
     struct candidate *candidates;
-    double *largest;
-    int64_t n_kept, most_candidates;
+    int64_t most_candidates, n_kept;
     int64_t n_candidates[LANES];
-    /* What margins have to reach, and the limits of sums that this means. */
-    double least[LANES];
+    /* For each lane what its largest margins are at least, `largest[n_kept][lane]`; the
+     * last of them have to be reached. */
+    float *largest;
     struct lines lines;
+    /* Exact margins of a lane. */
+    double *margins;
 };
 
 static int new_race(struct race *race, int64_t n_kept, int64_t most_candidates)
 {
-    race->n_kept = n_kept;
     race->most_candidates = most_candidates;
     race->candidates
         = malloc((size_t)(LANES * most_candidates + 1) * sizeof *race->candidates);
-    race->largest = malloc((size_t)(LANES * n_kept + 1) * sizeof *race->largest);
-    return race->candidates == NULL || race->largest == NULL ? -1 : 0;
+    race->largest = malloc((size_t)(n_kept * LANES + 1) * sizeof *race->largest);
+    race->margins = malloc((size_t)(n_kept + 1) * sizeof *race->margins);
+    return race->candidates && race->largest && race->margins ? 0 : -1;
 }
 
 static void free_race(struct race *race)
 {
     free(race->candidates);
     free(race->largest);
+    free(race->margins);
+}
+
+static const float *last_of_largest(const struct race *race)
+{
+    return race->largest + (race->n_kept - 1) * LANES;
 }
 
 static void start_race(struct race *race, const struct tile_of_outputs *tile,
-                       uint64_t lanes)
+                       int64_t n_kept, uint64_t lanes)
 {
-    for (int lane = 0; lane < LANES; lane++) {
-        race->n_candidates[lane] = 0;
-        race->least[lane] = -INFINITY;
-        set_line(&race->lines, tile, lane, -INFINITY);
-        if (!(lanes >> lane & 1))
-            race->lines.intercepts[lane] = -INFINITY;
-    }
-    for (int64_t k = 0; k < LANES * race->n_kept; k++)
+    race->n_kept = n_kept;
+    memset(race->n_candidates, 0, sizeof race->n_candidates);
+    for (int64_t k = 0; k < n_kept * LANES; k++)
         race->largest[k] = -INFINITY;
+    set_lines(&race->lines, tile, lanes);
+    set_least(&race->lines, last_of_largest(race));
+}
+
+/* Put the margins of a neuron among the largest ones of each lane: what they are at
+ * least. */
+static void keep_largest(struct race *race, const struct tile_of_outputs *tile,
+                         double bound, const uint16_t *sums)
+{
+    const float number = (float)bound;
+    const floats_t lowered
+        = spread_float(number - fabsf(number) * (2.0f * SLACK_OF_FLOATS));
+    for (int lane = 0; lane < LANES; lane += FLOATS) {
+        const floats_t high
+            = (load_as_floats(sums + lane) + load_floats(tile->above + lane))
+              * spread_float(1.0f + 4.0f * SLACK_OF_FLOATS);
+        floats_t margin = lowered - high * load_floats(tile->units + lane);
+        for (int64_t k = 0; k < race->n_kept; k++) {
+            float *place = race->largest + k * LANES + lane;
+            const floats_t other = load_floats(place);
+            store_floats(place, larger_floats(margin, other));
+            margin = smaller_floats(margin, other);
+        }
+    }
+}
+
+/* Let the active neurons of a batch take part, where their margins reach what is wanted
+ * by now. */
+static void enter_batch(struct race *race, const struct tile_of_outputs *tile,
+                        struct batch_of_neurons *batch, const int64_t *bounds,
+                        int64_t first)
+{
+    for (int k = 0; k < batch->n_active; k++) {
+        const int i = batch->active[k];
+        limits_of_sums(&race->lines, (double)bounds[i], batch->limits[i]);
+        uint64_t open = lanes_below_limit_of(batch, i);
+        if (!open)
+            continue;
+        for (; open; open &= open - 1) {
+            const int lane = lowest_bit(open);
+            struct candidate *candidate = race->candidates
+                                          + lane * race->most_candidates
+                                          + race->n_candidates[lane]++;
+            candidate->neuron = (uint32_t)(first + i);
+            candidate->sum = batch->sums[i][lane];
+        }
+        keep_largest(race, tile, (double)bounds[i], batch->sums[i]);
+        set_least(&race->lines, last_of_largest(race));
+    }
+}
+
+/* Let the neurons of a class race for the largest margins. */
+static void run_race(struct race *race, const struct tile_of_outputs *tile,
+                     struct batch_of_neurons *batch, const struct neurons *neurons,
+                     int64_t n_words, int64_t start, int64_t stop)
+{
+    for (int64_t first = start; first < stop; first += batch->n) {
+        const int64_t last
+            = first == start && start + FIRST_NEURONS < stop ? start + FIRST_NEURONS
+                                                             : stop;
+        const int64_t *bounds = neurons->bounds + first;
+        start_batch(batch, neurons, n_words, first, last);
+        set_limits(batch, &race->lines, bounds);
+        add_up(tile, batch);
+        enter_batch(race, tile, batch, bounds, first - start);
+    }
 }
 
 /* Put a number among the largest ones, of which the smallest goes. */
@@ -651,79 +738,27 @@ INLINE void put_in_order(double *largest, int64_t n, double number)
     largest[k] = number;
 }
 
-/* A margin lies between `least` and `most`. */
-static void enter(struct race *race, const struct tile_of_outputs *tile, int lane,
-                  int64_t neuron, double least, double most)
-{
-    double *largest = race->largest + lane * race->n_kept;
-    struct candidate *candidate = race->candidates + lane * race->most_candidates
-                                  + race->n_candidates[lane]++;
-    candidate->neuron = neuron;
-    candidate->most = most;
-    if (least <= largest[race->n_kept - 1])
-        return;
-    put_in_order(largest, race->n_kept, least);
-    race->least[lane] = largest[race->n_kept - 1];
-    set_line(&race->lines, tile, lane, (float)race->least[lane]);
-}
-
-/* Let the active neurons of a batch take part, where their margins reach what is wanted
- * by now. */
-static void enter_batch(struct race *race, const struct tile_of_outputs *tile,
-                        struct batch_of_neurons *batch, const int64_t *bounds,
-                        int64_t first)
-{
-    for (int k = 0; k < batch->n_active; k++) {
-        const int i = batch->active[k];
-        const double bound = (double)bounds[i], slack = fabs(bound) * SLACK_OF_DOUBLES;
-        limits_of_sums(&race->lines, bound, batch->limits[i]);
-        uint64_t open = lanes_below_limit_of(batch, i);
-        for (; open; open &= open - 1) {
-            const int lane = lowest_bit(open);
-            const struct interval sum = interval_of(tile, lane, batch->sums[i][lane]);
-            const double most = bound - sum.low + slack;
-            if (most >= race->least[lane])
-                enter(race, tile, lane, first + i, bound - sum.high - slack, most);
-        }
-    }
-}
-
-/* Let the neurons of a class race for the largest margins. */
-static void run_race(struct race *race, const struct tile_of_outputs *tile,
-                     struct batch_of_neurons *batch, const struct neurons *neurons,
-                     int64_t n_words, int64_t start, int64_t stop, uint64_t lanes)
-{
-    start_race(race, tile, lanes);
-    for (int64_t first = start; first < stop; first += batch->n) {
-        const int64_t last
-            = first == start && start + FIRST_NEURONS < stop ? start + FIRST_NEURONS
-                                                             : stop;
-        const int64_t *bounds = neurons->bounds + first;
-        start_batch(batch, neurons, n_words, first, last);
-        set_limits(batch, &race->lines, bounds);
-        add_up(tile, batch);
-        enter_batch(race, tile, batch, bounds, first);
-    }
-}
-
-/* Sum the largest margins of a lane, exact ones, the largest first. */
-static double sum_of_winners(struct race *race, const struct tile_of_outputs *tile,
-                             int lane, const struct neurons *neurons, int64_t n_words,
-                             int *fires)
+/* Sum the largest margins of a lane, exact ones, the largest first. `neurons` are those
+ * of the class. */
+static double sum_of_winners(const struct race *race,
+                             const struct tile_of_outputs *tile, int lane,
+                             const struct neurons *neurons, int64_t n_words, int *fires)
 {
     const struct candidate *candidates
         = race->candidates + lane * race->most_candidates;
+    const double least = last_of_largest(race)[lane];
     const int64_t n_kept = race->n_kept;
-    double *largest = race->largest + lane * n_kept, total = 0.0;
-    const double least = race->least[lane];
+    double *largest = race->margins, total = 0.0;
     for (int64_t k = 0; k < n_kept; k++)
         largest[k] = -INFINITY;
     for (int64_t k = 0; k < race->n_candidates[lane]; k++) {
-        if (candidates[k].most < least)
-            continue;
         const int64_t i = candidates[k].neuron;
-        const double margin = (double)neurons->bounds[i]
-                              - sum_of_lane(tile, lane, neurons->masks + i * n_words);
+        const double bound = (double)neurons->bounds[i];
+        const double low = interval_of(tile, lane, candidates[k].sum).low;
+        if (bound - low + fabs(bound) * SLACK_OF_DOUBLES < least)
+            continue;
+        const double margin
+            = bound - sum_of_lane(tile, lane, neurons->masks + i * n_words);
         if (margin > largest[n_kept - 1])
             put_in_order(largest, n_kept, margin);
     }
@@ -757,15 +792,18 @@ static int largest_margins_of_sums(const struct outputs *outputs,
         for (int64_t number = 0; number < n_classes && lanes; number++) {
             const int64_t start = classes->starts[number],
                           stop = classes->starts[number + 1];
-            race.n_kept = n_votes < stop - start ? n_votes : stop - start;
-            if (race.n_kept == 0)
+            const struct neurons of_class = {neurons->masks + start * n_words,
+                                             neurons->bounds + start, stop - start};
+            if (start == stop)
                 continue;
-            run_race(&race, &these, batch, neurons, n_words, start, stop, lanes);
+            start_race(&race, &these, n_votes < stop - start ? n_votes : stop - start,
+                       lanes);
+            run_race(&race, &these, batch, neurons, n_words, start, stop);
             for (uint64_t left = lanes; left; left &= left - 1) {
                 const int lane = lowest_bit(left);
                 int fires;
                 totals[(tile * LANES + lane) * n_classes + number]
-                    = sum_of_winners(&race, &these, lane, neurons, n_words, &fires);
+                    = sum_of_winners(&race, &these, lane, &of_class, n_words, &fires);
                 fired[tile * n_classes + number] |= (uint64_t)fires << lane;
             }
         }

@@ -304,24 +304,37 @@ INLINE floats_t magnitudes_of(floats_t floats)
 #endif
 }
 
-/* The numbers, cut at the least and the most that they may be. */
-INLINE floats_t clamped(floats_t floats, float least, float most)
+/* The larger ones of two numbers each, or b where one of them is no number. */
+INLINE floats_t larger_floats(floats_t a, floats_t b)
 {
 #if defined(VECTORS_512)
-    const __m512 above = _mm512_max_ps((__m512)floats, _mm512_set1_ps(least));
-    return (floats_t)_mm512_min_ps(above, _mm512_set1_ps(most));
+    return (floats_t)_mm512_max_ps((__m512)a, (__m512)b);
 #elif defined(VECTORS_256)
-    const __m256 above = _mm256_max_ps((__m256)floats, _mm256_set1_ps(least));
-    return (floats_t)_mm256_min_ps(above, _mm256_set1_ps(most));
+    return (floats_t)_mm256_max_ps((__m256)a, (__m256)b);
 #elif defined(VECTORS_128) && defined(__aarch64__)
-    const float32x4_t above = vmaxq_f32((float32x4_t)floats, vdupq_n_f32(least));
-    return (floats_t)vminq_f32(above, vdupq_n_f32(most));
+    const uint32x4_t above = vcgtq_f32((float32x4_t)a, (float32x4_t)b);
+    return (floats_t)vbslq_f32(above, (float32x4_t)a, (float32x4_t)b);
 #elif defined(VECTORS_128)
-    const __m128 above = _mm_max_ps((__m128)floats, _mm_set1_ps(least));
-    return (floats_t)_mm_min_ps(above, _mm_set1_ps(most));
+    return (floats_t)_mm_max_ps((__m128)a, (__m128)b);
 #else
-    floats = floats > least ? floats : least;
-    return floats < most ? floats : most;
+    return a > b ? a : b;
+#endif
+}
+
+/* The smaller ones of two numbers each, or b where one of them is no number. */
+INLINE floats_t smaller_floats(floats_t a, floats_t b)
+{
+#if defined(VECTORS_512)
+    return (floats_t)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(VECTORS_256)
+    return (floats_t)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(VECTORS_128) && defined(__aarch64__)
+    const uint32x4_t below = vcltq_f32((float32x4_t)a, (float32x4_t)b);
+    return (floats_t)vbslq_f32(below, (float32x4_t)a, (float32x4_t)b);
+#elif defined(VECTORS_128)
+    return (floats_t)_mm_min_ps((__m128)a, (__m128)b);
+#else
+    return a < b ? a : b;
 #endif
 }
 
