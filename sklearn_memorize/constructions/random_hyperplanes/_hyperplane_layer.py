@@ -215,10 +215,12 @@ class HyperplaneLayer(ExactHyperplanes):
             _encode_sparse(self, codes, X, rows, positions, n_threads)
             _put_axis(self, codes, X, rows, positions)
             return
-        if self.is_packed(X):
+        if not self.is_packed(X):
+            _encode_by_products(self, codes, X, rows, positions, n_threads)
+        elif isinstance(codes, BitCodes):
             _encode_packed([self], [codes], X, rows, positions, n_threads)
         else:
-            _encode_by_products(self, codes, X, rows, positions, n_threads)
+            _encode_packed_outputs(self, codes, X, rows, positions, n_threads)
         _put_axis(self, codes, X, rows, positions)
 
     def on_arrays(self) -> HyperplaneLayer:
@@ -373,18 +375,14 @@ def encode_by_all(
 
 def _outputs_by_all(layers, dense, X, rows) -> Iterator[ReLUCodes]:
     """Yield the ReLU outputs of all layers; `dense` are these without their axes."""
-    step = max(64, _BLOCK_VALUES // max(dense[0].n_features, _LEAST_WIDTH))
-    if len(rows) > step:  # reading them again is better than keeping all
+    if len(_blocks_to_pack(dense[0], len(rows), 1)) > 1:
+        # Reading the rows again is better than keeping all of them packed.
         yield from (layer.encode(X, "relu") for layer in layers)
         return
-    points, chosen = in_memory(X, rows)
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        packed = kernels.packed_rows(points, chosen, dense[0].shift, dense[0].exponent)
-        in_double = RowsInDouble.of(dense[0], points, chosen, *packed)
+    points = RowsInDouble.of(dense[0], *in_memory(X, rows))
     for layer, on_arrays in zip(layers, dense, strict=True):
         codes = layer.room(len(rows), "relu")
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            encode_packed_relu(on_arrays, codes, in_double, rows)
+        encode_packed_relu(on_arrays, codes, points, rows)
         _put_axis(layer, codes, X, rows, rows)
         yield codes
 
@@ -400,50 +398,58 @@ def in_same_units(a: HyperplaneLayer, b: HyperplaneLayer) -> bool:
 
 def _encode_packed(
     layers: Sequence[HyperplaneLayer],
-    codes: Sequence[BitCodes | ReLUCodes],
+    codes: Sequence[BitCodes],
     X,
     rows,
     positions,
     n_threads: int = 1,
 ) -> None:
-    """Store the codes, or ReLU outputs, of dense rows by layers in the same units."""
-    most_rows = _BLOCK_VALUES // max(layers[0].n_features, _LEAST_WIDTH)
-    step = max(64, even_step(len(rows), most_rows, n_threads))
+    """Store the codes of dense rows by layers in the same units."""
 
-    def encode_block(start: int) -> None:
-        block = slice(start, start + step)
+    def encode_block(block: slice) -> None:
         points, chosen = in_memory(X, rows[block])
         places = positions[block].astype(np.intp)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            packed = kernels.packed_rows(
+            packed, *size = kernels.packed_rows(
                 points, chosen, layers[0].shift, layers[0].exponent
             )
-            if isinstance(codes[0], BitCodes):
-                _encode_signs(layers, codes, points, chosen, packed, places)
-                return
-            in_double = RowsInDouble.of(layers[0], points, chosen, *packed)
-            for layer, code in zip(layers, codes, strict=True):
-                encode_packed_relu(layer, code, in_double, places)
+        for layer, code in zip(layers, codes, strict=True):
+            offsets, offset_bounds = layer.shifted_offsets
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                doubtful, columns = kernels.pack_signs_of_rows(
+                    packed,
+                    layer.directions,
+                    offsets,
+                    _row_bounds(layer, *size),
+                    layer.direction_bounds,
+                    offset_bounds,
+                    places,
+                    code.tiles,
+                )
+            _settle(layer, code, points, chosen[doubtful], places[doubtful], columns)
 
-    run_in_threads(encode_block, range(0, len(rows), step), n_threads)
+    blocks = _blocks_to_pack(layers[0], len(rows), n_threads)
+    run_in_threads(encode_block, blocks, n_threads)
 
 
-def _encode_signs(layers, codes, points, chosen, packed, places) -> None:
-    """Store the codes of packed rows by layers in the same units."""
-    rows, *size = packed
-    for layer, code in zip(layers, codes, strict=True):
-        offsets, offset_bounds = layer.shifted_offsets
-        doubtful, columns = kernels.pack_signs_of_rows(
-            rows,
-            layer.directions,
-            offsets,
-            _row_bounds(layer, *size),
-            layer.direction_bounds,
-            offset_bounds,
-            places,
-            code.tiles,
-        )
-        _settle(layer, code, points, chosen[doubtful], places[doubtful], columns)
+def _encode_packed_outputs(
+    layer: HyperplaneLayer, codes: ReLUCodes, X, rows, positions, n_threads: int
+) -> None:
+    """Store the ReLU outputs of dense rows, all but those of `axis`."""
+
+    def encode_block(block: slice) -> None:
+        points = RowsInDouble.of(layer, *in_memory(X, rows[block]))
+        encode_packed_relu(layer, codes, points, positions[block].astype(np.intp))
+
+    blocks = _blocks_to_pack(layer, len(rows), n_threads)
+    run_in_threads(encode_block, blocks, n_threads)
+
+
+def _blocks_to_pack(layer, n_rows: int, n_threads: int) -> list[slice]:
+    """Cut dense rows into blocks that all threads get as many of."""
+    most_rows = _BLOCK_VALUES // max(layer.n_features, _LEAST_WIDTH)
+    step = max(64, even_step(n_rows, most_rows, n_threads))
+    return [slice(start, start + step) for start in range(0, n_rows, step)]
 
 
 def _encode_by_products(

@@ -210,7 +210,7 @@ class RowsInDouble(NamedTuple):
     """Dense rows `X[rows]`, packed, in units of ReLU outputs.
 
     `kernels.packed_rows` returned the `packed` rows and their `n_terms`; `norms` are
-    upper bounds of the norms of the `values` that `kernels.rows_in_double` returned.
+    upper bounds of the norms of the `values`, those of `kernels.rows_in_double`.
     """
 
     X: np.ndarray
@@ -221,11 +221,15 @@ class RowsInDouble(NamedTuple):
     norms: np.ndarray
 
     @classmethod
-    def of(cls, hyperplanes: ExactHyperplanes, X, rows, packed, n_terms, squares):
-        """Return the rows in units of some hyperplanes, as those are packed."""
-        exponent = hyperplanes.exponent - FRACTION_BITS
-        values = kernels.rows_in_double(packed, X, rows, hyperplanes.shift, exponent)
-        norms = np.ldexp(_norms(hyperplanes, X, rows, squares), FRACTION_BITS)
+    def of(cls, hyperplanes: ExactHyperplanes, X, rows) -> RowsInDouble:
+        """Pack rows for hyperplanes, or others that are in the same units."""
+        shift, exponent = hyperplanes.shift, hyperplanes.exponent
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            packed, n_terms, squares = kernels.packed_rows(X, rows, shift, exponent)
+            values = kernels.rows_in_double(
+                packed, X, rows, shift, exponent - FRACTION_BITS
+            )
+            norms = np.ldexp(_norms(hyperplanes, X, rows, squares), FRACTION_BITS)
         return cls(X, rows, packed, values, n_terms, norms)
 
 
@@ -238,36 +242,31 @@ def encode_packed_relu(
     a relative error of gamma_{k + 2}; there is room for those of the bound. Terms that
     vanish in single precision, and whatever underflows, are covered by a tiny constant.
     """
-    biases, errors = hyperplanes.scaled_biases, np.zeros(hyperplanes.n_drawn)
-    if hyperplanes.shift is not None:
-        biases, errors = hyperplanes.exact_offsets
-    lengths = hyperplanes.direction_bounds.astype(np.float64)
-    biases, errors = np.ldexp((biases, errors), FRACTION_BITS)
-    errors = errors * (1 + DOUBLE) + TINY * (1 + hyperplanes.n_features * lengths)
-    relatives = rounding(points.n_terms + 8.0, DOUBLE)
-    sizes = relatives * points.norms
-    rows, columns = kernels.ceilings_of_rows(
-        points.packed,
-        points.values,
-        hyperplanes.directions,
-        (biases, lengths, errors),
-        (sizes, relatives),
-        positions,
-        codes.cap,
-        codes.values,
-    )
-    if len(rows):
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        biases, errors = hyperplanes.scaled_biases, np.zeros(hyperplanes.n_drawn)
+        if hyperplanes.shift is not None:
+            biases, errors = hyperplanes.exact_offsets
+        lengths = hyperplanes.direction_bounds.astype(np.float64)
+        biases, errors = np.ldexp((biases, errors), FRACTION_BITS)
+        errors = errors * (1 + DOUBLE) + TINY * (1 + hyperplanes.n_features * lengths)
+        relatives = rounding(points.n_terms + 8.0, DOUBLE)
+        sizes = relatives * points.norms
+        rows, columns = kernels.ceilings_of_rows(
+            points.packed,
+            points.values,
+            hyperplanes.directions,
+            (biases, lengths, errors),
+            (sizes, relatives),
+            positions,
+            codes.cap,
+            codes.values,
+        )
         bounds = sizes[rows] * lengths[columns]
         bounds += relatives[rows] * np.abs(biases[columns]) + errors[columns]
+    if len(rows):
         nearest = codes.values[positions[rows], columns]
         codes.values[positions[rows], columns] = _settled(
-            hyperplanes,
-            points.X,
-            points.rows[rows],
-            columns,
-            nearest,
-            bounds,
-            codes.cap,
+            hyperplanes, points.X, points.rows[rows], columns, nearest, bounds, codes.cap
         )
 
 
