@@ -266,7 +266,13 @@ def encode_packed_relu(
     if len(rows):
         nearest = codes.values[positions[rows], columns]
         codes.values[positions[rows], columns] = _settled(
-            hyperplanes, points.X, points.rows[rows], columns, nearest, bounds, codes.cap
+            hyperplanes,
+            points.X,
+            points.rows[rows],
+            columns,
+            nearest,
+            bounds,
+            codes.cap,
         )
 
 
