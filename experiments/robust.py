@@ -2,6 +2,7 @@
 
     python experiments/robust.py [--data digits moons mnist-10k] [--points 1000000]
     python experiments/robust.py --tables attacks --data digits   # these rows anew
+    python experiments/robust.py --tables attacks --data digits --only slabs
 
 Three tables, which the documentation shows:
 
@@ -129,12 +130,14 @@ def attack(model, rows, X, y, metric, n_points):
     return tried, wrong
 
 
-def attack_all(names, n_points):
+def attack_all(names, n_points, only):
     """Yield the rows of the table of attacks."""
     for data in names:
         X, y, X_test, _ = DATA[data]()
         rows = np.concatenate([X, X_test])
         for name, model in classifiers(data).items():
+            if name not in only:
+                continue
             model = clone(model).fit(X, y)
             for metric in ("euclidean", "chebyshev"):
                 start = time.perf_counter()
@@ -215,14 +218,19 @@ def measure_sizes(names):
             }
 
 
-def write(name, rows, names):
+def write(name, rows, names, only=None):
     """Print rows as they come, and write them to `measured/`.
 
-    Rows of an earlier run stay if they are about other data sets than those named.
+    Rows of an earlier run stay if they are about other data sets than those named, or
+    other classifiers than `only` some.
     """
     path = HERE / "measured" / f"robust_{name}.csv"
     table = pd.read_csv(path, dtype=str).to_dict("records") if path.exists() else []
-    table = [row for row in table if row["data"] not in names]
+    table = [
+        row
+        for row in table
+        if row["data"] not in names or (only and row["classifier"] not in only)
+    ]
     for row in rows:
         print(*row.values(), sep=" | ", flush=True)
         table.append({column: str(value) for column, value in row.items()})
@@ -235,6 +243,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     parser.add_argument("--points", type=int, default=1_000_000)
+    every = [*ROBUST, *CUBES, *OTHERS]
+    parser.add_argument("--only", nargs="+", choices=every, help="these are attacked")
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES)
     options = parser.parse_args()
     print(sklearn_memorize.__version__)
@@ -243,7 +253,9 @@ def main():
     if "radii" in options.tables:
         write("radii", measure_radii(options.data), options.data)
     if "attacks" in options.tables:
-        write("attacks", attack_all(options.data, options.points), options.data)
+        chosen = options.only or every
+        rows = attack_all(options.data, options.points, chosen)
+        write("attacks", rows, options.data, chosen)
 
 
 if __name__ == "__main__":
