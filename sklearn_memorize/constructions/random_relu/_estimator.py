@@ -241,10 +241,10 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
             f"side of a linear separator of {features.n_hyperplanes:,} random ReLU "
             f"features (max_hyperplanes={self.max_hyperplanes:,}), beyond rounding "
             "errors. The theorem assumes a distance between the classes, and grows the "
-            "layer as it shrinks; as many features as samples do in exact arithmetic, but "
-            "not in double precision where samples of different classes nearly coincide "
-            "beside their distance from the origin. Remove near-duplicates, subtract "
-            "offsets, or increase max_hyperplanes or max_iter. "
+            "layer as it shrinks; as many features as samples do in exact arithmetic, "
+            "but not in double precision where samples of different classes nearly "
+            "coincide beside their distance from the origin. Remove near-duplicates, "
+            "subtract offsets, or increase max_hyperplanes or max_iter. "
             f"{INSTEAD}"
         )
 
