@@ -245,17 +245,19 @@ def _widened(values, all_samples, signs, coefficients, intercept):
     The limit is the hyperplane of the largest margin. The best one on the way counts,
     in the middle between the two sides.
     """
-    outputs = values @ coefficients + intercept
-    widest, middle = _margin(outputs, signs, coefficients)
+    positive, negative = signs > 0, signs < 0
+    margins = signs * (values @ coefficients + intercept)
+    widest, middle = _margin(margins, positive, negative, coefficients)
     best = coefficients, intercept - middle
     coefficients, intercept = np.zeros(values.shape[1]), 0.0
-    outputs, margin = np.zeros(len(signs)), 0.0
+    margins, margin = np.zeros(len(signs)), 0.0
     systems = _Systems(values, all_samples)
     for decay in len(signs) * _DECAYS:
-        coefficients, intercept, outputs = _minimum(
-            values, signs, systems, decay, coefficients, intercept, outputs
+        coefficients, intercept = _minimum(
+            values, signs, systems, decay, coefficients, intercept, margins
         )
-        before, (margin, middle) = margin, _margin(outputs, signs, coefficients)
+        before = margin
+        margin, middle = _margin(margins, positive, negative, coefficients)
         if margin > widest:
             best, widest = (coefficients, intercept - middle), margin
         if 0 < margin <= before * (1 + _GAIN):
@@ -263,23 +265,28 @@ def _widened(values, all_samples, signs, coefficients, intercept):
     return best
 
 
-def _minimum(values, signs, systems, decay, coefficients, intercept, outputs):
-    """Minimize by Newton's method, which ends when the samples short of 1 are known."""
+def _minimum(values, signs, systems, decay, coefficients, intercept, margins):
+    """Minimize by Newton's method, which ends when the samples short of 1 are known.
+
+    The margins s f are overwritten by those of the minimum.
+    """
     before = None
     for _ in range(_MOST_STEPS):
-        short = signs * outputs < 1
+        short = margins < 1
         if before is not None and np.array_equal(short, before):
             break
         before = short
         target = systems.of(short).least_squares(signs[short], decay)
-        target_outputs = values @ target[0] + target[1]
-        step = _line_search(
-            decay, coefficients, target[0], signs * outputs, signs * target_outputs
-        )
+        gains = values @ target[0]
+        gains += target[1]
+        gains *= signs
+        gains -= margins
+        step = _line_search(decay, coefficients, target[0], margins, gains)
         coefficients = coefficients + step * (target[0] - coefficients)
         intercept = intercept + step * (target[1] - intercept)
-        outputs = outputs + step * (target_outputs - outputs)
-    return coefficients, intercept, outputs
+        gains *= step
+        margins += gains
+    return coefficients, intercept
 
 
 class _Centered(NamedTuple):
@@ -327,28 +334,33 @@ class _Systems:
         return self._system
 
 
-def _line_search(decay, start, end, margins, margins_at_end):
+def _line_search(decay, start, end, margins, gains):
     """Return where on the way from start to end, t = 0 and 1, the loss is least.
 
-    Its derivative increases; it is linear between places where a margin is 1.
+    Its derivative increases; it is linear between places where a margin is 1. The
+    margins at t are m + t g.
     """
-    gains = margins_at_end - margins
     way = end - start
+    missing = 1.0 - margins
 
-    def slope(t):
-        short = np.maximum(1.0 - margins - t * gains, 0.0)
+    def slope(t, short):
+        np.maximum(short, 0.0, out=short)
         return decay * (way @ (start + t * way)) - short @ gains
 
-    if slope(1.0) <= 0:
+    if slope(1.0, missing - gains) <= 0:
         return 1.0
-    if slope(0.0) >= 0:  # a minimum, up to rounding
+    if slope(0.0, missing.copy()) >= 0:  # a minimum, up to rounding
         return 0.0
-    return float(optimize.brentq(slope, 0.0, 1.0, xtol=1e-9))
+
+    def between(t):
+        return slope(t, missing - t * gains)
+
+    return float(optimize.brentq(between, 0.0, 1.0, xtol=1e-9))
 
 
-def _margin(outputs, signs, coefficients) -> tuple[float, float]:
+def _margin(margins, positive, negative, coefficients) -> tuple[float, float]:
     """Return half the way between the two sides, and their middle."""
-    lowest = outputs[signs > 0].min(initial=np.inf)
-    highest = outputs[signs < 0].max(initial=-np.inf)
+    lowest = margins.min(where=positive, initial=np.inf)
+    highest = -margins.min(where=negative, initial=np.inf)
     length = max(float(np.linalg.norm(coefficients)), SMALL)
     return (lowest - highest) / (2 * length), (lowest + highest) / 2
