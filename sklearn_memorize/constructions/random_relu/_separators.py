@@ -23,7 +23,7 @@ _MARGIN = 0.5
 _STANDSTILL = 1e-4
 # An output is given up if its loss fell by less than this share in so many steps, and
 # all that separates is that many times farther than the search has come.
-_STUCK, _PATIENCE, _FAR = 0.01, 10, 2.0
+_STUCK, _PATIENCE, _FAR = 0.01, 10, 1.0
 # Losses of this many values of features are summed together, whatever the threads: how
 # sums are rounded depends on it.
 _SUMMED_TOGETHER = 1 << 18
