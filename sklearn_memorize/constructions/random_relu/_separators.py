@@ -22,8 +22,8 @@ _MARGIN = 0.5
 # A decrease of the loss that counts as standstill.
 _STANDSTILL = 1e-4
 # An output is given up if its loss fell by less than this share in so many steps, and
-# all that separates is that many times farther than the search has come.
-_STUCK, _PATIENCE, _FAR = 0.01, 10, 1.0
+# all that separates is that many times as far as the search has come.
+_STUCK, _HOPELESS = 0.01, ((10, 1.0), (20, 0.5))
 # Losses of this many values of features are summed together, whatever the threads: how
 # sums are rounded depends on it.
 _SUMMED_TOGETHER = 1 << 18
@@ -183,13 +183,15 @@ class _Descent:
         """
         lowest = np.minimum(losses, self._lowest[-1]) if self._lowest else losses
         self._lowest.append(lowest)
-        if not self._gives_up or len(self._lowest) <= _PATIENCE:
+        if not self._gives_up:
             return
         come = np.linalg.norm(solution.reshape(gradient.shape), axis=0)
-        stuck = lowest > (1 - _STUCK) * self._lowest[-1 - _PATIENCE]
-        far = losses > _FAR * come * np.linalg.norm(gradient, axis=0)
-        if (stuck & far & (least <= 0)).any():
-            raise _Ended(solution.copy())
+        reached = come * np.linalg.norm(gradient, axis=0)
+        for n_steps, times in _HOPELESS:
+            if len(self._lowest) > n_steps:
+                stuck = lowest > (1 - _STUCK) * self._lowest[-1 - n_steps]
+                if (stuck & (losses > times * reached) & (least <= 0)).any():
+                    raise _Ended(solution.copy())
 
 
 def squared_hinge(
