@@ -29,6 +29,9 @@ class ResidualMemorizingClassifier(GeneralPositionClassifier):
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical samples with different labels: memorize the label
         of largest total weight, or raise a `ValueError`.
+    n_jobs : int or None, default=None
+        Number of threads for `fit` and for prediction. The result does not depend on
+        it.
     random_state : int, RandomState instance or None, default=None
         Forms the groups, and chooses the hyperplane through a group of fewer than d.
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..._estimator._callbacks import Progress
 from ..._estimator._messages import INSTEAD, listed
+from ..._estimator._parameters import threads_for
 from ..._estimator._radius import CertifiedRadiusMixin
 from ..._estimator._regressor import BaseMemorizingRegressor
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
@@ -37,6 +38,9 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical samples with different labels: memorize the label
         of largest total weight, or raise a `ValueError`.
+    n_jobs : int or None, default=None
+        Number of threads for `fit` and for prediction. The result does not depend on
+        it.
     random_state : int, RandomState instance or None, default=None
         Forms the groups, and chooses the hyperplane through a group of fewer than d.
 
@@ -167,6 +171,9 @@ class SlabRegressor(BaseMemorizingRegressor):
     conflicts : {"mean", "raise"}, default="mean"
         What to do about identical samples with different targets: memorize their mean
         by weight, or raise a `ValueError`.
+    n_jobs : int or None, default=None
+        Number of threads for `fit` and for prediction. The result does not depend on
+        it.
     random_state : int, RandomState instance or None, default=None
         Forms the groups, and chooses the hyperplane through a group of fewer than d.
 
@@ -247,6 +254,7 @@ class SlabRegressor(BaseMemorizingRegressor):
         "degenerate": [StrOptions({"split", "raise"})],
         "n_projections": [Interval(Integral, 1, None, closed="left")],
         "conflicts": [StrOptions({"mean", "raise"})],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
@@ -256,11 +264,13 @@ class SlabRegressor(BaseMemorizingRegressor):
         degenerate="split",
         n_projections=10,
         conflicts="mean",
+        n_jobs=None,
         random_state=None,
     ):
         self.degenerate = degenerate
         self.n_projections = n_projections
         self.conflicts = conflicts
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     def _bytes_to_build(self, training: TrainingSet) -> int:
@@ -282,6 +292,7 @@ class SlabRegressor(BaseMemorizingRegressor):
                     split=self.degenerate == "split",
                     rng=np.random.default_rng(seed),
                     n_projections=self.n_projections,
+                    n_threads=threads_for(self.n_jobs),
                 )
         except DegenerateGroupError as problem:
             raise self._not_in_general_position(training.rows, problem) from None
@@ -293,6 +304,9 @@ class SlabRegressor(BaseMemorizingRegressor):
             "groups_": [training.rows[group] for group in groups],
             "n_split_": len(groups) - -(-n_members // max(1, dimension)),
         }, None
+
+    def _outputs(self, X) -> np.ndarray:
+        return self.network_.forward(X, threads_for(self.n_jobs))
 
     @staticmethod
     def _not_in_general_position(rows, problem) -> InterpolationError:
