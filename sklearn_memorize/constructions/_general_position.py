@@ -403,7 +403,7 @@ class HyperplanesThrough:
         self._reflectors: tuple | None = None
         rank = 0
         if len(differences):
-            self._reflectors, _, _ = linalg.qr(differences.T, pivoting=True, mode="raw")
+            self._reflectors = _pivoted_qr(differences.T)
             sizes = np.abs(np.diag(self._reflectors[0]))
             tolerance = max(differences.shape) * np.finfo(float).eps * sizes[0]
             rank = int(np.count_nonzero(sizes > tolerance))
@@ -443,6 +443,17 @@ class HyperplanesThrough:
         basis[:, : reflectors.shape[1]] = reflectors
         basis = _with_room(linalg.lapack.dorgqr, basis, factors)
         return basis[:, self._rank :]
+
+
+def _pivoted_qr(matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Return the reflectors and their factors of Q R with column pivoting.
+
+    The matrix is in Fortran's order, and is overwritten.
+    """
+    decompose = linalg.lapack.dgeqp3
+    *_, room, _ = decompose(matrix, lwork=-1, overwrite_a=True)
+    found, _, factors, _, _ = decompose(matrix, lwork=int(room[0]), overwrite_a=True)
+    return found, factors
 
 
 def _with_room(function, *arguments) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ...exceptions import InterpolationError
 from ...kernels._threads import Workers
-from .._beside import LEAST_FEATURES, Beside, beside
+from .._beside import LEAST_FEATURES, beside
 from .._general_position import (
     AffineHull,
     DegenerateGroupError,
@@ -225,7 +225,7 @@ def _find_hats(points, labels, order, spacing, split, narrowest, rng, workers):
         left, size = np.flatnonzero(labels == label), points.hull.dimension
         some = None
         while len(left):
-            if some is None and split:
+            if some is None and split and points.hull.n_features >= LEAST_FEATURES:
                 some = points.hull.some_of(points.unmoved())
             try:
                 hat = _best_hat(points, left, size, narrowest, split, rng, some, workers)
@@ -239,8 +239,8 @@ def _find_hats(points, labels, order, spacing, split, narrowest, rng, workers):
                 # What is needed no more are arrays as long as the data.
                 hats.append((hat.normal, hat.corners, hat.members))
                 pushes.append(level * spacing)
-                left, size = np.setdiff1d(left, hat.members), points.hull.dimension
-                some = None
+                left = left[points.pushed[left] == 0]
+                size, some = points.hull.dimension, None
     normals, corners, groups = zip(*hats, strict=True)
     return Hats(np.array(normals), np.array(corners), np.array(pushes)), list(groups)
 
@@ -269,9 +269,7 @@ def _best_hat(points, left, size, narrowest, split, rng, some, workers) -> _Hat:
     size = min(size, len(left))
     # Which points are in the way is of interest only where no smaller group is tried.
     quickly = split and size > 1
-    is_many = points.hull.n_features >= LEAST_FEATURES
-    some = some if quickly and is_many else None
-    candidates = _candidates(points, left, size, rng, some, workers)
+    candidates = _candidates(points, left, size, rng, some if quickly else None, workers)
     best, chosen, failure = (0.0, 0), None, DegenerateGroupError(left[:size], left[:0])
     # The first one of the widest slopes. Most bounds leave just one to look at.
     for number in np.argsort([-one.width for one in candidates], kind="stable"):
@@ -279,36 +277,42 @@ def _best_hat(points, left, size, narrowest, split, rng, some, workers) -> _Hat:
         if chosen and candidate.width < best[0]:
             break
         normal = candidate.normal()
-        corners, too_close = _corners(points, candidate, normal)
+        corners, too_close, positions = _corners(points, candidate, normal)
         if len(too_close):
             failure = DegenerateGroupError(candidate.group, too_close)
         elif chosen is None or (_narrower(corners), -number) > best:
             best = _narrower(corners), -number
-            chosen = candidate.group, normal, corners
+            chosen = candidate.group, normal, corners, positions
     if chosen is None:
         if not quickly:
             last = candidates[-1]
-            _, too_close = _corners(points, last, last.normal())
+            _, too_close, _ = _corners(points, last, last.normal())
             failure = DegenerateGroupError(last.group, too_close)
         raise failure
-    group, normal, corners = chosen
-    hat = _Hat(group, normal, *points.positions(normal), corners)
+    group, normal, corners, positions = chosen
+    if len(positions[0]) < points.hull.n_points:
+        positions = points.positions(normal)
+    hat = _Hat(group, normal, *positions, corners)
     if len(group) > 1 and hat.slope_width < narrowest * np.ptp(hat.values):
         raise DegenerateGroupError(group, group)
     return hat
 
 
-def _corners(points, candidate, normal) -> tuple[tuple, np.ndarray]:
-    """Return the corners of a hat, and the points that come too close."""
+def _corners(points, candidate, normal) -> tuple[tuple, np.ndarray, tuple]:
+    """Return the corners of a hat, the points that come too close, and positions.
+
+    The latter are those of all points, or of the few that were looked at.
+    """
     group = candidate.group
     is_other = np.ones(points.hull.n_points, dtype=bool)
     is_other[group] = False
     others = candidate.rows[is_other[candidate.rows]]
-    (values, errors, _), members, others, rows = points.hull.located(
+    positions, members, others, rows = points.hull.located(
         points.positions, normal, group, others
     )
+    values, errors, _ = positions
     *corners, too_close = clearance(values, errors, members, others)
-    return tuple(corners), rows[too_close]
+    return tuple(corners), rows[too_close], positions
 
 
 def _narrower(corners) -> float:
@@ -330,21 +334,30 @@ def _candidates(points, left, size, rng, some, workers) -> list[_Candidate]:
         rough = workers.later(_rough_normals, hull, group, planes, coefficients, some)
         normals = [partial(planes.normal, these) for these in coefficients]
         drawn.append((group, normals, rough))
-    columns = [rough() for _, _, rough in drawn]
-    open_ = [(*one, these) for one, these in zip(drawn, columns) if these is not None]
     everyone = np.arange(hull.n_points)
-    bundles = [(group, these) for group, _, _, these in open_]
     if hull.n_features < LEAST_FEATURES:
-        found = [Beside(everyone, np.inf) for _, these in bundles for _ in these.T]
+        candidates = [
+            _Candidate(np.inf, group, normal, everyone)
+            for group, normals, _ in drawn
+            for normal in normals
+        ]
     else:
+        columns = [rough() for *_, rough in drawn]
+        kept = [number for number, some in enumerate(columns) if some is not None]
         found = beside(
-            points.intervals, bundles, everyone, hull.n_features, workers.n_threads
+            points.intervals,
+            [(drawn[number][0], columns[number]) for number in kept],
+            everyone,
+            hull.n_features,
+            workers.n_threads,
         )
-    hyperplanes = [(group, normal) for group, normals, *_ in open_ for normal in normals]
-    candidates = [
-        _Candidate(near.width, *hyperplane, near.rows)
-        for hyperplane, near in zip(hyperplanes, found, strict=True)
-    ]
+        hyperplanes = [
+            (drawn[number][0], normal) for number in kept for normal in drawn[number][1]
+        ]
+        candidates = [
+            _Candidate(near.width, *hyperplane, near.rows)
+            for hyperplane, near in zip(hyperplanes, found, strict=True)
+        ]
     if size == 1:
         (group, *_), *_ = drawn
         features = hull.differing_features(group[0], np.delete(everyone, group[0]))
