@@ -34,6 +34,8 @@ _LOOKED_AT = 1024
 _CERTAIN = 64
 # Two ways to compute a normal vector of unit length differ by less than this.
 _NORMAL_ERROR = 2.0**-36
+# Squares of lengths, as a share of the largest one, that are no rounding errors.
+_SQUARED_TOLERANCE = 1e-13
 # Columns are scaled by powers of two up to this one.
 _LARGEST_EXPONENT = 960
 # Points are worked on in blocks of about this many values.
@@ -195,6 +197,19 @@ class AffineHull:
         rows = self._coordinates[members]
         return HyperplanesThrough(self, rows[1:] - rows[0])
 
+    def likely_choices(self, members) -> int:
+        """Guess `through(members).n_choices` in a third of the time.
+
+        The rank is told from products of rows, which have half of the digits.
+        """
+        rows = self._X[members] * self._scale
+        rows = rows[1:] - rows[0]
+        lengths = np.linalg.norm(rows, axis=0)
+        rows = rows[:, lengths > 0] / lengths[lengths > 0]
+        products = rows.T @ rows if rows.shape[1] < len(rows) else rows @ rows.T
+        *_, rank, _ = linalg.lapack.dpstrf(products, tol=_SQUARED_TOLERANCE)
+        return self.dimension - int(rank)
+
     def normal(self, direction) -> np.ndarray:
         """Return the normal vector of a direction in coordinates of the hull."""
         normal = self._basis @ direction * self._scale
@@ -296,7 +311,7 @@ class AffineHull:
         return np.abs(self._X[block]) if self._sizes is None else self._sizes[block]
 
     def located(self, positions, normal, members, near):
-        """Return what `positions` says of a group and other points, and where these are.
+        """Return what `positions` says of a group and of others, and where these are.
 
         `positions` is `projections`, or takes its arguments. Returns its arrays, and
         the places of members and others in them; a last array turns places into the
@@ -416,9 +431,7 @@ class HyperplanesThrough:
 
     def draw(self, rng):
         """Yield random coefficients of normal vectors."""
-        for _ in range(_N_DIRECTIONS if self.n_choices > 1 else 1):
-            coefficients = rng.standard_normal(self.n_choices)
-            yield coefficients / np.linalg.norm(coefficients)
+        return draw_coefficients(self.n_choices, rng)
 
     def normal(self, coefficients) -> np.ndarray:
         """Return a normal vector."""
@@ -443,6 +456,13 @@ class HyperplanesThrough:
         basis[:, : reflectors.shape[1]] = reflectors
         basis = _with_room(linalg.lapack.dorgqr, basis, factors)
         return basis[:, self._rank :]
+
+
+def draw_coefficients(n_choices: int, rng):
+    """Yield random unit vectors, some if there is a choice and one otherwise."""
+    for _ in range(_N_DIRECTIONS if n_choices > 1 else 1):
+        coefficients = rng.standard_normal(n_choices)
+        yield coefficients / np.linalg.norm(coefficients)
 
 
 def _pivoted_qr(matrix) -> tuple[np.ndarray, np.ndarray]:

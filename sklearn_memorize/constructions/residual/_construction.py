@@ -24,12 +24,15 @@ from .._general_position import (
     AffineHull,
     DegenerateGroupError,
     clearance,
+    draw_coefficients,
     largest_class,
 )
 from ._network import Hats, ResidualNetwork, Steps
 
 # Groups that are drawn for one block; the one with the widest slopes is taken.
 _N_GROUPS = 4
+# Decompositions of so many rows take so long that their rank is worth a guess.
+_LEAST_GUESSED = 100
 # Steep slopes let rounding errors grow from block to block, until nothing more can be
 # told apart. Other groups, drawn from the start, have other slopes; then no slope that
 # is narrower than this share of the extent of all points is taken around several.
@@ -228,7 +231,9 @@ def _find_hats(points, labels, order, spacing, split, narrowest, rng, workers):
             if some is None and split and points.hull.n_features >= LEAST_FEATURES:
                 some = points.hull.some_of(points.unmoved())
             try:
-                hat = _best_hat(points, left, size, narrowest, split, rng, some, workers)
+                hat = _best_hat(
+                    points, left, size, narrowest, split, rng, some, workers
+                )
             except DegenerateGroupError as problem:
                 n_members = len(problem.members)
                 if not split or n_members == 1:
@@ -269,7 +274,9 @@ def _best_hat(points, left, size, narrowest, split, rng, some, workers) -> _Hat:
     size = min(size, len(left))
     # Which points are in the way is of interest only where no smaller group is tried.
     quickly = split and size > 1
-    candidates = _candidates(points, left, size, rng, some if quickly else None, workers)
+    candidates = _candidates(
+        points, left, size, rng, some if quickly else None, workers
+    )
     best, chosen, failure = (0.0, 0), None, DegenerateGroupError(left[:size], left[:0])
     # The first one of the widest slopes. Most bounds leave just one to look at.
     for number in np.argsort([-one.width for one in candidates], kind="stable"):
@@ -289,10 +296,10 @@ def _best_hat(points, left, size, narrowest, split, rng, some, workers) -> _Hat:
             _, too_close, _ = _corners(points, last, last.normal())
             failure = DegenerateGroupError(last.group, too_close)
         raise failure
-    group, normal, corners, positions = chosen
-    if len(positions[0]) < points.hull.n_points:
-        positions = points.positions(normal)
-    hat = _Hat(group, normal, *positions, corners)
+    group, normal, corners, (values, errors, rounding) = chosen
+    if len(values) < points.hull.n_points:
+        values, errors, rounding = points.positions(normal)
+    hat = _Hat(group, normal, values, errors, rounding, corners)
     if len(group) > 1 and hat.slope_width < narrowest * np.ptp(hat.values):
         raise DegenerateGroupError(group, group)
     return hat
@@ -326,14 +333,8 @@ def _candidates(points, left, size, rng, some, workers) -> list[_Candidate]:
 
     `some` are points by which hyperplanes are refused at first, if any are.
     """
-    hull, drawn = points.hull, []
-    for _ in range(_N_GROUPS if len(left) > size else 1):
-        group = left if len(left) <= size else rng.choice(left, size, replace=False)
-        planes = hull.through(group)
-        coefficients = list(planes.draw(rng))
-        rough = workers.later(_rough_normals, hull, group, planes, coefficients, some)
-        normals = [partial(planes.normal, these) for these in coefficients]
-        drawn.append((group, normals, rough))
+    hull = points.hull
+    drawn = _groups(hull, left, size, rng, some, workers)
     everyone = np.arange(hull.n_points)
     if hull.n_features < LEAST_FEATURES:
         candidates = [
@@ -342,17 +343,17 @@ def _candidates(points, left, size, rng, some, workers) -> list[_Candidate]:
             for normal in normals
         ]
     else:
-        columns = [rough() for *_, rough in drawn]
-        kept = [number for number, some in enumerate(columns) if some is not None]
+        open_ = [(*these, rough()) for *these, rough in drawn]
+        open_ = [these for these in open_ if these[-1] is not None]
         found = beside(
             points.intervals,
-            [(drawn[number][0], columns[number]) for number in kept],
+            [(group, columns) for group, _, columns in open_],
             everyone,
             hull.n_features,
             workers.n_threads,
         )
         hyperplanes = [
-            (drawn[number][0], normal) for number in kept for normal in drawn[number][1]
+            (group, normal) for group, normals, _ in open_ for normal in normals
         ]
         candidates = [
             _Candidate(near.width, *hyperplane, near.rows)
@@ -368,9 +369,46 @@ def _candidates(points, left, size, rng, some, workers) -> list[_Candidate]:
     return candidates
 
 
-def _rough_normals(hull, group, planes, coefficients, some) -> np.ndarray | None:
+def _groups(hull, left, size, rng, some, workers) -> list[tuple]:
+    """Draw groups, and hyperplanes through each of them.
+
+    Returns for each group what makes the normal vectors, and rough ones, as
+    `_rough_normals` does. How many numbers are drawn for a group depends on its rank.
+    Threads work on several groups at once, where these ranks are guessed; what was
+    drawn after a wrong guess is drawn again.
+    """
+    n_groups = _N_GROUPS if len(left) > size else 1
+    drawn: list[tuple] = []
+    is_guessed = workers.n_threads > 1 and min(size, hull.dimension) >= _LEAST_GUESSED
+    while len(drawn) < n_groups:
+        ahead = []
+        for _ in range(n_groups - len(drawn) if is_guessed else 1):
+            group = left if len(left) <= size else rng.choice(left, size, replace=False)
+            state = rng.bit_generator.state
+            planes = workers.later(hull.through, group)
+            guess = hull.likely_choices(group) if is_guessed else planes().n_choices
+            coefficients = list(draw_coefficients(guess, rng))
+            arguments = hull, group, planes, some
+            rough = workers.later(_rough_normals, *arguments, coefficients)
+            ahead.append((group, state, planes, coefficients, rough))
+        for group, state, planes, coefficients, rough in ahead:
+            is_right = planes().n_choices == len(coefficients[0])
+            if not is_right:
+                rng.bit_generator.state = state
+                coefficients = list(planes().draw(rng))
+                rough = workers.later(
+                    _rough_normals, hull, group, planes, some, coefficients
+                )
+            normals = [partial(planes().normal, these) for these in coefficients]
+            drawn.append((group, normals, rough))
+            if not is_right:
+                break
+    return drawn
+
+
+def _rough_normals(hull, group, planes, some, coefficients) -> np.ndarray | None:
     """Return rough normal vectors in columns, or None if others come too close."""
-    normals = planes.rough_normals(coefficients)
+    normals = planes().rough_normals(coefficients)
     if some is not None and hull.meets(normals, group, some).all():
         return None
     return normals

@@ -9,7 +9,6 @@ import numpy as np
 from scipy import sparse
 
 from ... import kernels
-from ...kernels._memory import blocks_of_rows
 from ...kernels._threads import even_step, run_in_threads
 from ...network import Layer, Network
 from ...network._layer import freeze
