@@ -161,7 +161,10 @@ class AffineHull:
     def __init__(self, X: np.ndarray, n_threads: int = 1):
         self._X = X
         self._n_threads = n_threads
-        self._sizes = np.abs(X) if X.shape[1] < LEAST_FEATURES else None
+        # |X|, where it is there already, or small enough to be kept.
+        self._sizes = X if X.min() >= 0 else None
+        if self._sizes is None and X.shape[1] < LEAST_FEATURES:
+            self._sizes = np.abs(X)
         # Each difference is rounded once, so it keeps its relative precision.
         with np.errstate(over="ignore"):
             differences = X - X[0]
@@ -307,7 +310,7 @@ class AffineHull:
         return products
 
     def _sizes_of(self, block: slice) -> np.ndarray:
-        """Return |X|, which is kept where it does not take long to read."""
+        """Return |X| of some rows."""
         return np.abs(self._X[block]) if self._sizes is None else self._sizes[block]
 
     def located(self, positions, normal, members, near):

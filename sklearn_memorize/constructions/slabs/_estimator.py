@@ -105,10 +105,12 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
 
     The samples are held in dense double precision during `fit`.
 
-    **Cost.** For N samples in general position `fit` takes O(N d^2) operations for
-    their affine hull and for the hyperplanes, of which there are about N / d, and
-    O(N d) for each to look for samples beside it, O(N^2) in all; it takes 40 N d bytes.
-    A prediction takes O(N) operations.
+    **Cost.** For N samples in general position there are about N / d hyperplanes. `fit`
+    takes O(N d^2) operations to find them, and O(N d) for each of them to look for
+    samples beside it: O(N^2) in all, one multiplication for each pair of samples. The
+    theorem itself asks for that: every slab has a normal vector of its own, and no
+    index tells in many dimensions which samples are near a hyperplane. It takes
+    40 N d bytes. A prediction takes O(N) operations.
 
     References
     ----------
@@ -232,6 +234,12 @@ class SlabRegressor(BaseMemorizingRegressor):
     and what is in some slab gets an affine function that may be steep.
 
     The samples are held in dense double precision during `fit`.
+
+    **Cost.** For N samples in general position `fit` takes O(N d^2) operations for
+    their affine hull, for the hyperplanes and for the affine functions, of which there
+    are about N / d each, and O(N d) for each of them to look at all samples, O(N^2) in
+    all; it takes 40 N d bytes, and 100 N for the layers. A prediction takes O(N)
+    operations.
 
     References
     ----------

@@ -100,6 +100,10 @@ class MemorizingRegressor(BaseMemorizingRegressor):
     Features count in units of their standard deviation, so they need no scaling.
     Predictions are never outside of the range of the training targets.
 
+    **Cost.** With H hyperplanes `fit` takes O(N H (d + H) + N log N) operations and
+    40 N H bytes, a prediction O(H d + log N) operations. A third of the hyperplanes
+    looks at all d features, a third at about sqrt(d), and a third at one.
+
     References
     ----------
     .. [1] M. Haas, D. Holzmüller, U. von Luxburg, I. Steinwart, "Mind the spikes:
