@@ -232,14 +232,16 @@ class AffineHull:
         """Return which hyperplanes through members come too close to others for sure.
 
         The normal vectors, in columns, are those of `rough_normals`. Among many points
-        on a hyperplane, up to rounding, some lie between members that do.
+        on a hyperplane, up to rounding, some lie between members that do. What is on
+        several random hyperplanes is on all, for it is in the affine hull of the group.
         """
         of_members = self._X[members] @ normals
         of_others = some.rows @ normals
         low, high = of_members.min(axis=0), of_members.max(axis=0)
         inside = (of_others >= low) & (of_others <= high)
         inside[np.isin(some.positions, members)] = False
-        return inside.sum(axis=0) >= _CERTAIN
+        on_all = inside.shape[1] > 1 and inside.all(axis=1).any()
+        return (inside.sum(axis=0) >= _CERTAIN) | on_all
 
     def axis(self, feature: int) -> np.ndarray:
         """Return the normal vector of the hyperplanes on which a feature is constant.

@@ -201,16 +201,39 @@ def _slab_around(members, planes, strangers: Strangers, rng) -> Slab:
 
 def normals(members, planes, strangers: Strangers, rng):
     """Yield normal vectors to try; for a single point those of features as well."""
-    hull = strangers.hull
-    for coefficients in planes.draw(rng):
-        if strangers.split and len(members) > 1:
-            rough = planes.rough_normals([coefficients])
-            if hull.meets(rough, members, strangers.some).all():
-                continue
-        yield planes.normal(coefficients)
+    hull, draws = strangers.hull, planes.draw(rng)
+    if strangers.split and len(members) > 1:
+        draws = _not_met(draws, members, planes, strangers, rng)
+    yield from map(planes.normal, draws)
     if len(members) == 1:
         others = strangers.others[strangers.others != members[0]]
         yield from map(hull.axis, hull.differing_features(members[0], others))
+
+
+def _not_met(draws, members, planes, strangers: Strangers, rng):
+    """Yield those of the drawn coefficients whose hyperplanes others may not meet.
+
+    Where the first one is met, all are drawn at once; the generator is left as if none
+    had been drawn that is not asked for.
+    """
+    hull, some = strangers.hull, strangers.some
+    first = next(draws)
+    if not hull.meets(planes.rough_normals([first]), members, some).all():
+        yield first
+        for coefficients in draws:
+            rough = planes.rough_normals([coefficients])
+            if not hull.meets(rough, members, some).all():
+                yield coefficients
+        return
+    drawn = [(one, rng.bit_generator.state) for one in draws]
+    if not drawn:
+        return
+    rough = planes.rough_normals([coefficients for coefficients, _ in drawn])
+    is_met = hull.meets(rough, members, some)
+    for (coefficients, state), met in zip(drawn, is_met, strict=True):
+        rng.bit_generator.state = state
+        if not met:
+            yield coefficients
 
 
 def slab_bounds(hull, normal, members, near):
