@@ -80,10 +80,7 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
         self.random_state = random_state
 
     def _bytes_to_build(self, training: TrainingSet) -> int:
-        # The points, magnitudes, differences, and two more for their row space, which
-        # is found by four square matrices of the smaller size.
-        smaller = min(training.n_samples, training.n_features)
-        return 8 * (5 * training.n_values + 4 * smaller**2)
+        return 8 * n_values_to_build(training)
 
     def _build(self, training: TrainingSet, progress: Progress):
         sizes = np.bincount(training.labels)
@@ -137,6 +134,15 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
         if len(self.classes_) == 1:
             return self.network_.forward(X)
         return self.network_.forward(X, threads_for(self.n_jobs))
+
+
+def n_values_to_build(training: TrainingSet) -> int:
+    """Return how many numbers in double precision an affine hull takes."""
+    # The points, differences, and two more for their row space, which is found by four
+    # square matrices of the smaller size; and magnitudes of few features.
+    n_copies = 4 if training.n_features >= LEAST_FEATURES else 5
+    smaller = min(training.n_samples, training.n_features)
+    return n_copies * training.n_values + 4 * smaller**2
 
 
 def largest_class(labels) -> int:

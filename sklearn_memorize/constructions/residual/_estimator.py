@@ -96,7 +96,7 @@ class ResidualMemorizingClassifier(GeneralPositionClassifier):
     **Cost.** For N samples in general position `fit` takes O(N d^2) operations for
     their affine hull and for the hyperplanes through four groups a block, of which
     there are about N / d, and O(N d) for each to look at the samples beside it, O(N^2)
-    in all, as every hyperplane has a normal vector of its own; it takes 40 N d bytes. A
+    in all, as every hyperplane has a normal vector of its own; it takes 35 N d bytes. A
     prediction takes O(N) operations.
 
     References

@@ -13,7 +13,11 @@ from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError
 from ...kernels._threads import one_blas_thread
-from .._general_position import DegenerateGroupError, GeneralPositionClassifier
+from .._general_position import (
+    DegenerateGroupError,
+    GeneralPositionClassifier,
+    n_values_to_build,
+)
 from ._construction import build_slab_network
 from ._ramps import build_ramp_network
 
@@ -110,7 +114,7 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
     samples beside it: O(N^2) in all, one multiplication for each pair of samples. The
     theorem itself asks for that: every slab has a normal vector of its own, and no
     index tells in many dimensions which samples are near a hyperplane. It takes
-    40 N d bytes. A prediction takes O(N) operations.
+    35 N d bytes. A prediction takes O(N) operations.
 
     References
     ----------
@@ -238,7 +242,7 @@ class SlabRegressor(BaseMemorizingRegressor):
     **Cost.** For N samples in general position `fit` takes O(N d^2) operations for
     their affine hull, for the hyperplanes and for the affine functions, of which there
     are about N / d each, and O(N d) for each of them to look at all samples, O(N^2) in
-    all; it takes 40 N d bytes, and 100 N for the layers. A prediction takes O(N)
+    all; it takes 35 N d bytes, and 100 N for the layers. A prediction takes O(N)
     operations.
 
     References
@@ -284,10 +288,9 @@ class SlabRegressor(BaseMemorizingRegressor):
     def _bytes_to_build(self, training: TrainingSet) -> int:
         # As for the classifier; and the layers, of six units a slab, and what they are
         # made from, if samples are in general position.
-        smaller = min(training.n_samples, training.n_features)
         k = training.labels.shape[1]
         n_layers = (4 + 3 * k) * (training.n_samples + training.n_features)
-        return 8 * (5 * training.n_values + 4 * smaller**2 + n_layers)
+        return 8 * (n_values_to_build(training) + n_layers)
 
     def _build(self, training: TrainingSet, progress: Progress):
         (seed,) = draw_seeds(self.random_state, 1)
