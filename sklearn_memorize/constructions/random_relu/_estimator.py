@@ -130,9 +130,7 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
 
     **Test data.** The theorem promises separation of whole regions around the samples,
     but nothing about test accuracy. In practice a layer that is wider than necessary
-    does better (`min_hyperplanes`): it is a random-feature support vector machine. The
-    maximum margin may well do worse: fitted to 10,000 images of handwritten digits,
-    `maximum_margin=False` is right about two more of a hundred new ones.
+    does better (`min_hyperplanes`): it is a random-feature support vector machine.
 
     **Cost.** For n features of N samples in d dimensions and k outputs: O(N n (d + n))
     operations, O(k N n) for each of some dozens of steps of a search, and

@@ -229,7 +229,9 @@ def interpolant(features, signs):
 def largest_margin(features, signs, separators, n_threads: int = 1):
     """Return functions of the largest margin, or those that separate if not found.
 
-    Threads share the outputs.
+    Threads share the outputs. Of several classes the one of the largest output is
+    predicted, and outputs are comparable where the functions are of about unit length:
+    they are multiplied by powers of two, which is exact.
     """
     values = features.values
     problems = zip(signs.T, separators[0].T, separators[1], strict=True)
@@ -237,8 +239,11 @@ def largest_margin(features, signs, separators, n_threads: int = 1):
     found = run_in_threads(
         lambda problem: _widened(values, all_samples, *problem), problems, n_threads
     )
-    coefficients, intercepts = zip(*found, strict=True)
-    return np.column_stack(coefficients), np.array(intercepts)
+    coefficients, intercepts = map(np.array, zip(*found, strict=True))
+    _, exponents = np.frexp(np.linalg.norm(coefficients, axis=1))
+    return np.ldexp(coefficients, -exponents[:, np.newaxis]).T, np.ldexp(
+        intercepts, -exponents
+    )
 
 
 def _widened(values, all_samples, signs, coefficients, intercept):

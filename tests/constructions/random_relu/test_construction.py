@@ -172,6 +172,18 @@ def test_no_solver_of_support_vectors_finds_a_larger_margin(n_samples, n_hyperpl
         assert margin >= 0.999 * known
 
 
+def test_functions_of_the_largest_margin_are_of_about_unit_length():
+    _, features = some_features(60, 200, n_features=8)
+    signs = one_against_rest(features)
+    # An output of few samples on one side has another margin than the other one.
+    signs[:, 1] = np.where(np.arange(60) < 2, 1.0, -1.0)
+    *start, _, _ = squared_hinge(features, signs, 500)
+    for scale in (1.0, 1e-3, 1e9):
+        scaled = tuple(scale * part for part in start)
+        lengths = np.linalg.norm(largest_margin(features, signs, scaled)[0], axis=0)
+        assert (lengths >= 0.5).all() and (lengths < 1).all()
+
+
 def test_features_grow_by_those_of_more_hyperplanes():
     X, _ = random_labels(50, 6, 2)
     layers = [
