@@ -26,6 +26,7 @@ from ...kernels._threads import even_step, run_in_threads
 from ...network._layer import frozen
 from ...network._storage import require_shape
 from ._decision import BLOCK_BYTES, RoughCells, decide
+from ._glance import Glance
 
 MARGIN = 1 / 3.1  # a
 SLOPE = 1 / (1 - 2 * MARGIN)  # kappa
@@ -58,24 +59,21 @@ class Cells:
         The scores are of shape (n_samples, n_classes). With `best_only` the largest of
         each row is enough, and others may be minus infinity. Threads share the rows.
         """
-        starts = np.searchsorted(self.labels, np.arange(self.n_classes + 1))
-        groups = [slice(*pair) for pair in pairwise(starts)]
-        if best_only:
-            groups = [slice(0, len(self.points))]
-        n_values = max(len(self.points), _BLOCK_VALUES // _BLOCK_ROWS)
-
-        def scores_of(block):
-            rows = PointSet(self.scaling.scaled(X[block]), self.scaling)
-            return self._block_scores(rows, groups)
-
         if X.shape[0]:
             self._prepare()
         scores = run_in_threads(
-            scores_of,
-            _shared_blocks(X.shape[0], n_values, _BLOCK_VALUES, n_threads),
+            lambda block: self._block_scores(
+                PointSet(self.scaling.scaled(X[block]), self.scaling), best_only
+            ),
+            _shared_blocks(X.shape[0], self._n_values, _BLOCK_VALUES, n_threads),
             n_threads,
         )
         return np.concatenate([np.empty((0, self.n_classes)), *scores])
+
+    @property
+    def _n_values(self) -> int:
+        """How many values of a table a row takes."""
+        return max(len(self.points), _BLOCK_VALUES // _BLOCK_ROWS)
 
     def _prepare(self) -> None:
         """Compute what threads share."""
@@ -86,7 +84,7 @@ class Cells:
 
         Threads share the rows.
         """
-        rough = self._rough
+        rough, _ = self._rough, self._glance
         # The row as it came, centered and rounded; and its nearest centers.
         n_bytes = rough.dtype.itemsize * len(rough) + 32 * X.shape[1] + 2048
         blocks = _shared_blocks(X.shape[0], n_bytes, BLOCK_BYTES, n_threads)
@@ -97,13 +95,25 @@ class Cells:
 
     def _best_of_block(self, rough: RoughCells, X) -> np.ndarray:
         rows = PointSet(self.scaling.scaled(X), self.scaling)
+        if not self._glance.is_useful:
+            return self._decided(rough, rows)
+        classes = self._glance.classes(rows)
+        left = np.flatnonzero(classes < 0)
+        if len(left):
+            some = PointSet(rows.points[left], self.scaling)
+            classes[left] = self._decided(rough, some)
+        return classes
+
+    def _decided(self, rough: RoughCells, rows: PointSet) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
             classes, hopeless, doubtful, cells = decide(rough, rows)
         places, first = np.unique(doubtful, return_inverse=True)
         some = PointSet(rows.points[places], self.scaling)
         classes[places] = self._best_among(some, first, cells)
-        best = self.scores(X[hopeless], best_only=True).argmax(axis=1)
-        classes[hopeless] = best
+        for block in blocks_of_rows(len(hopeless), self._n_values, _BLOCK_VALUES):
+            some = PointSet(rows.points[hopeless[block]], self.scaling)
+            scores = self._block_scores(some, best_only=True)
+            classes[hopeless[block]] = scores.argmax(axis=1)
         return classes
 
     def _best_among(self, rows: PointSet, pair_rows, cells) -> np.ndarray:
@@ -119,7 +129,15 @@ class Cells:
     def _rough(self) -> RoughCells:
         return RoughCells(self.points, self.labels, MARGIN, SLOPE)
 
-    def _block_scores(self, rows: PointSet, groups: list[slice]) -> np.ndarray:
+    @cached_property
+    def _glance(self) -> Glance:
+        return Glance(self.points, self._rough)
+
+    def _block_scores(self, rows: PointSet, best_only: bool) -> np.ndarray:
+        starts = np.searchsorted(self.labels, np.arange(self.n_classes + 1))
+        groups = [slice(*pair) for pair in pairwise(starts)]
+        if best_only:
+            groups = [slice(0, len(self.points))]
         distances = squared_distances(rows, self.points)
         seen = _Evaluated(distances.shape, groups)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import kernels
 from ...exact._distances import ACCURACY, FEATURES_FOR_SINGLE, PointSet
 from ...kernels._memory import blocks_of_rows
 
@@ -76,7 +77,7 @@ class RoughCells:
         self.margin = margin
         self.half = 0.5 - margin  # the least p_ij - a of a nearer center j
         self.positive = 1.0 / slope  # a cell is positive if S is less
-        self._starts = np.searchsorted(labels, np.arange(labels[-1] + 2))
+        self.starts = np.searchsorted(labels, np.arange(labels[-1] + 2))
         # Features in which all centers agree add the same to all distances.
         differ = np.ptp(points.centered, axis=0) > 0
         self._used, self._fixed = np.flatnonzero(differ), np.flatnonzero(~differ)
@@ -99,6 +100,27 @@ class RoughCells:
         unit = (0.275 * n_features + 8) * self._eps + ACCURACY
         return unit * np.square(radius + self._radius)
 
+    def squared_distances_of_pairs(self, rows: PointSet, row, center) -> np.ndarray:
+        """Return the squared distances of some pairs of a row and a center.
+
+        Nothing but the centers has been rounded; see `error_of_pairs`.
+        """
+        used, norms = self._used_part(rows)
+        products, _ = kernels.pair_sums(used, row, self._points, center)
+        return (norms[row] + self._norms[center]) - 2 * products
+
+    def error_of_pairs(self, rows: PointSet) -> np.ndarray:
+        """Bound the error of `squared_distances_of_pairs` for each row."""
+        n_features = len(self._used) + len(self._fixed)
+        unit = 0.3 * self._eps + (n_features + 16) * 2.0**-51 + ACCURACY
+        return unit * np.square(np.sqrt(rows.squared_norms) + self._radius)
+
+    def _used_part(self, rows: PointSet) -> tuple[np.ndarray, np.ndarray]:
+        """Return features in which centers differ, and squared norms of all."""
+        used = rows.centered[:, self._used]
+        fixed = rows.centered[:, self._fixed] - self._fixed_values
+        return used, np.square(used).sum(axis=1) + np.square(fixed).sum(axis=1)
+
     def _rough(self, points, norms, centers: Any = slice(None)) -> np.ndarray:
         distances = points @ self._points[centers].T
         distances *= -2.0
@@ -108,11 +130,7 @@ class RoughCells:
 
     def rows(self, rows: PointSet) -> _Rows:
         """Return rows with distances and nearest centers; nothing is decided yet."""
-        used = rows.centered[:, self._used]
-        norms = np.square(used).sum(axis=1)
-        norms += np.square(rows.centered[:, self._fixed] - self._fixed_values).sum(
-            axis=1
-        )
+        used, norms = self._used_part(rows)
         distances = self._rough(used.astype(self.dtype), norms)
         return _Rows(
             distances,
@@ -207,10 +225,10 @@ class RoughCells:
         sure = distances - 2 * row.errors
         counts = np.searchsorted(np.sort(distances), sure, side="right")
         # Not even all nearer centers of its own label would make these contenders.
-        largest = np.diff(self._starts).max()
+        largest = np.diff(self.starts).max()
         may = np.flatnonzero(self.half * (counts - largest) <= row.limits)
         for label in np.unique(self.labels[may]):
-            own = slice(self._starts[label], self._starts[label + 1])
+            own = slice(self.starts[label], self.starts[label + 1])
             inside = slice(*np.searchsorted(may, [own.start, own.stop]))
             of_label = np.sort(distances[own])
             some = may[inside]
@@ -261,14 +279,31 @@ class RoughCells:
             if len(near) < n_near:
                 near = np.argpartition(distances, n_near)[:n_near]
             inverses, relative = self._half_inverses(some, False, near)
-            differences = distances[some, np.newaxis] - distances[near]
-            error = self.dtype.type(8 / 3 * rows.errors[number])
-            differences -= np.abs(differences) * relative + error
-            differences *= inverses
-            differences += self.dtype.type(self.half - 4 * self._eps)
-            terms = np.where(inverses > 0, np.maximum(differences, 0.0), 0.0)
-            sums[at] = terms.sum(axis=1) * (1.0 - 256.0 * self._eps)
+            error = rows.errors[number]
+            sums[at] = self._lower(
+                distances[some], distances[near], error, inverses, relative
+            )
         return sums
+
+    def sums_among(self, centers, distances, error, ranks) -> np.ndarray:
+        """Bound S of some of the centers near a row, by the terms of all of them.
+
+        `distances` are those of the centers, wrong by no more than `error`.
+        """
+        inverses, relative = self._half_inverses(centers[ranks], False, centers)
+        distances = distances.astype(self.dtype)
+        error = error + self._eps * distances[-1]
+        return self._lower(distances[ranks], distances, error, inverses, relative)
+
+    def _lower(self, own, others, error, inverses, relative) -> np.ndarray:
+        """Bound S of cells from below by the terms of some centers."""
+        differences = own[:, np.newaxis] - others
+        error = self.dtype.type(8 / 3 * error)
+        differences -= np.abs(differences) * relative + error
+        differences *= inverses
+        differences += self.dtype.type(self.half - 4 * self._eps)
+        terms = np.where(inverses > 0, np.maximum(differences, 0.0), 0.0)
+        return terms.sum(axis=1) * (1.0 - 256.0 * self._eps)
 
     def _half_inverses(self, cells, upward, centers: Any = slice(None)):
         """Return 1 / (2 d_ij^2), and a bound of its relative error, for some j.
@@ -284,7 +319,7 @@ class RoughCells:
         inverses[too_near] = np.inf if upward else 0.0
         if isinstance(centers, slice):
             for k, label in enumerate(self.labels[cells]):
-                inverses[k, self._starts[label] : self._starts[label + 1]] = 0.0
+                inverses[k, self.starts[label] : self.starts[label + 1]] = 0.0
         else:
             inverses[self.labels[cells, np.newaxis] == self.labels[centers]] = 0.0
         return inverses, relative
@@ -308,7 +343,7 @@ class RoughCells:
         if not upward:
             difference[:, inverse == 0.0] = 0.0
         own = self.labels[cell]
-        difference[:, self._starts[own] : self._starts[own + 1]] = 0.0
+        difference[:, self.starts[own] : self.starts[own + 1]] = 0.0
         return difference.sum(axis=1) * (1.0 + sign * 256.0 * eps)
 
 
