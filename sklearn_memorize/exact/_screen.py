@@ -48,7 +48,8 @@ class Screen:
         self._radius = float(np.sqrt(points.squared_norms.max(initial=0.0)))
         self.is_usable = self._radius > LEAST_RADIUS
         parts = self._parts(points.centered)
-        self._targets = self._factors(parts, 1.0, np.square(parts).sum(axis=1))
+        self._norms = np.square(parts).sum(axis=1)
+        self._targets = self._factors(parts, 1.0, self._norms)
         # A product of n terms, in any order of summation, is wrong by no more than
         # (n + 2) eps / 2 times the sum of their sizes, its factors being rounded.
         eps = float(np.finfo(self.dtype).eps)
@@ -104,14 +105,15 @@ class Screen:
         with np.errstate(over="ignore", invalid="ignore"):
             return self._factors(parts, norms, 1.0) @ self._targets.T
 
-    def upper_bounds_among(self, points: PointSet) -> np.ndarray:
+    def upper_bounds_among(self, places: np.ndarray) -> np.ndarray:
         """Bound the squared distances of some of the points to all from above."""
-        parts = self._parts(points.centered)
-        norms = np.square(parts).sum(axis=1) + self.errors(points)
-        parts *= -2.0
+        factors = -2 * self._targets[places]
         if self._directions is not None:
-            parts[:, -1] *= -1.0
-        return self._factors(parts, norms, 1.0) @ self._targets.T
+            factors[:, -3] *= -1
+        norms = self._norms[places]
+        factors[:, -2] = norms + self._unit * np.square(np.sqrt(norms) + self._radius)
+        factors[:, -1] = 1
+        return factors @ self._targets.T
 
 
 def _leading_directions(centered: np.ndarray) -> np.ndarray | None:

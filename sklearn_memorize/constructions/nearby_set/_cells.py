@@ -19,6 +19,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from scipy import sparse
 
 from ...exact._distances import PointSet, Scaling, squared_distances
 from ...kernels._memory import blocks_of_rows
@@ -62,9 +63,7 @@ class Cells:
         if X.shape[0]:
             self._prepare()
         scores = run_in_threads(
-            lambda block: self._block_scores(
-                PointSet(self.scaling.scaled(X[block]), self.scaling), best_only
-            ),
+            lambda block: self._block_scores(self._rows(X[block]), best_only),
             _shared_blocks(X.shape[0], self._n_values, _BLOCK_VALUES, n_threads),
             n_threads,
         )
@@ -84,25 +83,31 @@ class Cells:
 
         Threads share the rows.
         """
-        rough, _ = self._rough, self._glance
+        X = sparse.csr_array(X) if sparse.issparse(X) else X
+        if not self._glance.is_useful:
+            return self._decided_in_threads(X, n_threads)
+        blocks = self._glance.blocks(X.shape[0])
+        parts = run_in_threads(
+            lambda block: self._glance.classes(self._rows(X[block])), blocks, n_threads
+        )
+        classes = np.concatenate([np.empty(0, dtype=np.intp), *parts])
+        left = np.flatnonzero(classes < 0)
+        left = np.concatenate([left[k::n_threads] for k in range(n_threads)])
+        classes[left] = self._decided_in_threads(X[left], n_threads)
+        return classes
+
+    def _rows(self, X) -> PointSet:
+        return PointSet(self.scaling.scaled(X), self.scaling)
+
+    def _decided_in_threads(self, X, n_threads: int) -> np.ndarray:
         # The row as it came, centered and rounded; and its nearest centers.
+        rough = self._rough
         n_bytes = rough.dtype.itemsize * len(rough) + 32 * X.shape[1] + 2048
         blocks = _shared_blocks(X.shape[0], n_bytes, BLOCK_BYTES, n_threads)
         classes = run_in_threads(
-            lambda block: self._best_of_block(rough, X[block]), blocks, n_threads
+            lambda block: self._decided(rough, self._rows(X[block])), blocks, n_threads
         )
         return np.concatenate([np.empty(0, dtype=np.intp), *classes])
-
-    def _best_of_block(self, rough: RoughCells, X) -> np.ndarray:
-        rows = PointSet(self.scaling.scaled(X), self.scaling)
-        if not self._glance.is_useful:
-            return self._decided(rough, rows)
-        classes = self._glance.classes(rows)
-        left = np.flatnonzero(classes < 0)
-        if len(left):
-            some = PointSet(rows.points[left], self.scaling)
-            classes[left] = self._decided(rough, some)
-        return classes
 
     def _decided(self, rough: RoughCells, rows: PointSet) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -221,22 +221,22 @@ class RoughCells:
 
     def _ranked(self, row: _Rows, other_labels: bool) -> np.ndarray:
         """Return the cells with few nearer centers of other labels before a row."""
-        distances = row.distances.astype(float)
+        order = np.argsort(row.distances)
+        distances = row.distances[order].astype(float)
         sure = distances - 2 * row.errors
-        counts = np.searchsorted(np.sort(distances), sure, side="right")
+        counts = np.searchsorted(distances, sure, side="right")
         # Not even all nearer centers of its own label would make these contenders.
         largest = np.diff(self.starts).max()
-        may = np.flatnonzero(self.half * (counts - largest) <= row.limits)
-        for label in np.unique(self.labels[may]):
-            own = slice(self.starts[label], self.starts[label + 1])
-            inside = slice(*np.searchsorted(may, [own.start, own.stop]))
-            of_label = np.sort(distances[own])
-            some = may[inside]
-            counts[some] -= np.searchsorted(of_label, sure[some], side="right")
-        wanted = self.half * counts[may] <= row.limits
+        n_may = np.searchsorted(self.half * (counts - largest), row.limits, "right")
+        labels = self.labels[order]
+        for label in np.unique(labels[:n_may]):
+            own = np.flatnonzero(labels == label)
+            some = own[: np.searchsorted(own, n_may)]
+            counts[some] -= np.searchsorted(distances[own], sure[some], side="right")
+        wanted = self.half * counts[:n_may] <= row.limits
         if other_labels:
-            wanted &= self.labels[may] != row.best
-        return may[wanted]
+            wanted &= labels[:n_may] != row.best
+        return np.sort(order[:n_may][wanted])
 
     def reaching(self, rows: _Rows, row, cells) -> tuple[np.ndarray, np.ndarray]:
         """Return the pairs of a row and a cell whose S may be as low as the limit."""

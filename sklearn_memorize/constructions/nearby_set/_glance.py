@@ -34,13 +34,17 @@ class Glance:
         self._screen = Screen(points)
         self.is_useful = self._screen.is_narrow and len(points) > _N_KNOWN
 
+    def blocks(self, n_rows: int) -> list[slice]:
+        """Cut rows into blocks that are decided one at a time."""
+        return blocks_of_rows(n_rows, len(self._points), _BLOCK_VALUES)
+
     def classes(self, rows: PointSet) -> np.ndarray:
-        """Return the classes of rows, -1 where they are in doubt."""
+        """Return the classes of a block of rows, -1 where they are in doubt."""
+        near = self._screen.are_near(rows)
+        if near.all():
+            return self._classes(rows)
         found = np.full(len(rows), -1, dtype=np.intp)
-        near = np.flatnonzero(self._screen.are_near(rows))
-        for block in blocks_of_rows(len(near), len(self._points), _BLOCK_VALUES):
-            some = near[block]
-            found[some] = self._classes(PointSet(rows.points[some], rows.scaling))
+        found[near] = self._classes(PointSet(rows.points[near], rows.scaling))
         return found
 
     def _classes(self, rows: PointSet) -> np.ndarray:
@@ -99,7 +103,7 @@ class Glance:
         eps = float(np.finfo(low.dtype).eps)
         distinct, inverse = np.unique(nearest, return_inverse=True)
         # 2 d_nj^2
-        doubled = self._screen.upper_bounds_among(self._points.take(distinct))
+        doubled = self._screen.upper_bounds_among(distinct)
         doubled *= 2 * (1 + 16 * eps)
         terms = low
         terms -= np.nextafter(squared.astype(low.dtype), np.inf)[:, np.newaxis]
