@@ -40,7 +40,7 @@ class BaseMemorizingRegressor(RegressorMixin, BaseMemorizer):
     def _certify(self, training: TrainingSet, evidence: Any = None) -> None:
         largest = np.zeros(self.n_outputs_)
         for block in training.blocks():
-            predicted = self._built.forward(training.X[training.rows[block]])
+            predicted = self._outputs(training.X[training.rows[block]])
             errors = np.abs(predicted - training.labels[block])
             largest = np.maximum(largest, errors.max(axis=0))
         low, high = training.labels.min(axis=0), training.labels.max(axis=0)
@@ -54,6 +54,10 @@ class BaseMemorizingRegressor(RegressorMixin, BaseMemorizer):
                 f"The network misses targets by up to {self.max_abs_error_:.3g}; this "
                 "is a defect of the construction on this data. Please report it."
             )
+
+    def _outputs(self, X) -> np.ndarray:
+        """Return the targets, of shape (n_samples, n_outputs)."""
+        return self._built.forward(X)
 
     @standard_arithmetic
     def predict(self, X):
@@ -72,7 +76,7 @@ class BaseMemorizingRegressor(RegressorMixin, BaseMemorizer):
         """
         check_is_fitted(self)
         X = self._validate_samples(X, reset=False)
-        predicted = self._built.forward(X)
+        predicted = self._outputs(X)
         return predicted[:, 0] if self._single_target else predicted
 
     def __sklearn_tags__(self):

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ._distances import ACCURACY, FEATURES_FOR_SINGLE, LEAST_RADIUS, PointSet
+from ._distances import ACCURACY, FEATURES_FOR_SINGLE, LEAST_RADIUS
 
 # Directions are found from about this many points, by so many steps.
 _N_SEEN = 1024
@@ -35,20 +35,20 @@ _LEAST_POINTS = 1024
 class Screen:
     """Points, and bounds of the squared distances of rows to them.
 
-    The bounds hold for the distances of real numbers and for `squared_distances`.
+    Points and rows are of shape (n, n_features), around a center that both have. The
+    bounds hold for the distances of real numbers and for `squared_distances`.
     """
 
-    def __init__(self, points: PointSet):
-        n_features = points.points.shape[1]
-        single = n_features >= FEATURES_FOR_SINGLE
+    def __init__(self, points: np.ndarray):
+        single = points.shape[1] >= FEATURES_FOR_SINGLE
         self.dtype: np.dtype[Any] = np.dtype(np.float32 if single else np.float64)
         self._directions = None
         if single and len(points) >= _LEAST_POINTS:
-            self._directions = _leading_directions(points.centered)
-        self._radius = float(np.sqrt(points.squared_norms.max(initial=0.0)))
+            self._directions = _leading_directions(points)
+        parts = self._parts(points)
+        self._norms = _squares(parts)
+        self._radius = float(np.sqrt(_squares(points).max(initial=0.0)))
         self.is_usable = self._radius > LEAST_RADIUS
-        parts = self._parts(points.centered)
-        self._norms = np.square(parts).sum(axis=1)
         self._targets = self._factors(parts, 1.0, self._norms)
         # A product of n terms, in any order of summation, is wrong by no more than
         # (n + 2) eps / 2 times the sum of their sizes, its factors being rounded.
@@ -80,7 +80,7 @@ class Screen:
             return centered
         heads = centered @ self._directions
         rests = centered - heads @ self._directions.T
-        return np.column_stack([heads, np.sqrt(np.square(rests).sum(axis=1))])
+        return np.column_stack([heads, np.sqrt(_squares(rests))])
 
     def _factors(self, parts, first, second) -> np.ndarray:
         factors = np.empty((len(parts), parts.shape[1] + 2), dtype=self.dtype)
@@ -88,22 +88,20 @@ class Screen:
         factors[:, -2], factors[:, -1] = first, second
         return factors
 
-    def errors(self, rows: PointSet) -> np.ndarray:
+    def _errors(self, rows: np.ndarray) -> np.ndarray:
         """Return how much lower than what is computed the bounds of rows are."""
-        return self._unit * np.square(np.sqrt(rows.squared_norms) + self._radius)
+        return self._unit * np.square(np.sqrt(_squares(rows)) + self._radius)
 
-    def are_near(self, rows: PointSet) -> np.ndarray:
+    def are_near(self, rows: np.ndarray) -> np.ndarray:
         """Return which rows are so near that their bounds are finite numbers."""
         # Errors are far more than 2**-31 of the squares that are computed.
-        return self.errors(rows) < float(np.finfo(self.dtype).max) ** 0.5
+        return self._errors(rows) < float(np.finfo(self.dtype).max) ** 0.5
 
-    def lower_bounds(self, rows: PointSet) -> np.ndarray:
+    def lower_bounds(self, rows: np.ndarray) -> np.ndarray:
         """Bound the squared distances of rows to all points from below."""
-        parts = self._parts(rows.centered)
-        norms = np.square(parts).sum(axis=1) - self.errors(rows)
-        parts *= -2.0
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self._factors(parts, norms, 1.0) @ self._targets.T
+        parts = self._parts(rows)
+        norms = _squares(parts) - self._errors(rows)
+        return self._factors(-2.0 * parts, norms, 1.0) @ self._targets.T
 
     def upper_bounds_among(self, places: np.ndarray) -> np.ndarray:
         """Bound the squared distances of some of the points to all from above."""
@@ -111,9 +109,15 @@ class Screen:
         if self._directions is not None:
             factors[:, -3] *= -1
         norms = self._norms[places]
-        factors[:, -2] = norms + self._unit * np.square(np.sqrt(norms) + self._radius)
+        # The norms of parts are those of points, up to rounding.
+        factors[:, -2] = norms + 1.01 * self._unit * (2 * self._radius) ** 2
         factors[:, -1] = 1
         return factors @ self._targets.T
+
+
+def _squares(rows: np.ndarray) -> np.ndarray:
+    """Return the squared norms of rows."""
+    return np.einsum("ij,ij->i", rows, rows)
 
 
 def _leading_directions(centered: np.ndarray) -> np.ndarray | None:

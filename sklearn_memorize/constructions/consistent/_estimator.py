@@ -9,6 +9,7 @@ from scipy import sparse
 
 from ..._estimator._base import BaseMemorizingClassifier
 from ..._estimator._callbacks import Progress
+from ..._estimator._parameters import threads_for
 from ..._estimator._probabilities import LEAST_EXPONENT, shares
 from ..._estimator._regressor import BaseMemorizingRegressor
 from ..._estimator._sklearn import Interval, StrOptions
@@ -27,6 +28,7 @@ _SHARED_CONSTRAINTS: dict = {
         StrOptions({"auto"}),
     ],
     "exponent": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+    "n_jobs": [Integral, None],
 }
 
 
@@ -107,6 +109,9 @@ class InterpolatingNeighborsClassifier(BaseMemorizingClassifier):
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical samples with different labels: memorize the label
         of largest total weight, or raise a `ValueError`.
+    n_jobs : int or None, default=None
+        Number of threads that share the rows in prediction. The result does not depend
+        on it.
 
     Attributes
     ----------
@@ -209,11 +214,13 @@ class InterpolatingNeighborsClassifier(BaseMemorizingClassifier):
         n_neighbors="auto",
         exponent="auto",
         conflicts="majority",
+        n_jobs=None,
     ):
         self.weights = weights
         self.n_neighbors = n_neighbors
         self.exponent = exponent
         self.conflicts = conflicts
+        self.n_jobs = n_jobs
 
     def _bytes_to_build(self, training: TrainingSet) -> int:
         return _bytes_of_copies(training)
@@ -221,6 +228,9 @@ class InterpolatingNeighborsClassifier(BaseMemorizingClassifier):
     def _build(self, training: TrainingSet, progress: Progress):
         labels = training.labels.astype(np.intp)
         return _built(self, training, Labels(labels, training.n_classes)), None
+
+    def _outputs(self, X) -> np.ndarray:
+        return self.interpolant_.forward(X, threads_for(self.n_jobs))
 
     def predict_proba(self, X):
         """Return the share of each class in the weights of the neighbours.
@@ -272,6 +282,9 @@ class InterpolatingNeighborsRegressor(BaseMemorizingRegressor):
     conflicts : {"mean", "raise"}, default="mean"
         What to do about identical samples with different targets: memorize their mean
         by weight, or raise a `ValueError`.
+    n_jobs : int or None, default=None
+        Number of threads that share the rows in prediction. The result does not depend
+        on it.
 
     Attributes
     ----------
@@ -345,14 +358,19 @@ class InterpolatingNeighborsRegressor(BaseMemorizingRegressor):
         n_neighbors="auto",
         exponent="auto",
         conflicts="mean",
+        n_jobs=None,
     ):
         self.weights = weights
         self.n_neighbors = n_neighbors
         self.exponent = exponent
         self.conflicts = conflicts
+        self.n_jobs = n_jobs
 
     def _bytes_to_build(self, training: TrainingSet) -> int:
         return _bytes_of_copies(training)
 
     def _build(self, training: TrainingSet, progress: Progress):
         return _built(self, training, Targets(training.labels)), None
+
+    def _outputs(self, X) -> np.ndarray:
+        return self.interpolant_.forward(X, threads_for(self.n_jobs))

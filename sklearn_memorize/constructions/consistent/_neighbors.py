@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
@@ -41,6 +42,8 @@ LEAST = 2.0**-1000
 # Rows are worked on in blocks of about this many distances or coordinates.
 _BLOCK_VALUES = 1 << 21
 
+_preparing = Lock()
+
 _Found = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]
 
 
@@ -54,14 +57,15 @@ class Nearest:
         few = points.shape[1] <= _MOST_FEATURES_OF_A_TREE
         self._has_tree = few and n_neighbors < len(points)
 
-    def prepare(self) -> None:
-        """Compute what threads share."""
-        if self._has_tree:
-            _ = self._tree
-            return
-        _ = self._points.slices, self._points.squared_norms
-        if self._n_neighbors < len(self._points):
-            _ = self._screen, self._points.single_slices
+    def _prepare(self) -> None:
+        """Compute what threads share, in one of them."""
+        with _preparing:
+            if self._has_tree:
+                _ = self._tree
+                return
+            _ = self._points.slices, self._points.squared_norms
+            if self._n_neighbors < len(self._points):
+                _ = self._screen, self._points.single_slices
 
     def to(self, rows: np.ndarray, which: np.ndarray) -> _Found:
         """Yield some of the rows, squared distances, and places of their neighbours.
@@ -69,6 +73,7 @@ class Nearest:
         The rows are those of the numbers `which`. Of as many neighbours as there are
         points, the places are None: distances are in the order of the points.
         """
+        self._prepare()
         n_points, n_features = self._points.points.shape
         n_candidates = (self._n_neighbors + _MORE_CANDIDATES) * n_features
         n_values = n_candidates if self._has_tree else n_points
@@ -87,16 +92,16 @@ class Nearest:
 
     @cached_property
     def _screen(self) -> Screen:
-        return Screen(self._points)
+        return Screen(self._points.centered)
 
     def _by_bounds(self, rows: PointSet) -> tuple[np.ndarray, np.ndarray]:
         """Compute the distances to those points that may be among the nearest."""
         n_points, k = len(self._points), self._n_neighbors
         n_first = min(2 * k, n_points)
         screen = self._screen
-        if not (screen.is_usable and screen.are_near(rows).all()):
+        if not (screen.is_usable and screen.are_near(rows.centered).all()):
             return smallest(self._to_all(rows), k)
-        low = screen.lower_bounds(rows)
+        low = screen.lower_bounds(rows.centered)
         first = np.argpartition(low, n_first - 1, axis=1)[:, :n_first]
         row = np.repeat(np.arange(len(rows)), n_first)
         squared = squared_distances_of_pairs(rows, row, self._points, first.ravel())

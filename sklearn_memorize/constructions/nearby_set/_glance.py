@@ -31,7 +31,7 @@ class Glance:
     def __init__(self, points: PointSet, rough: RoughCells):
         self._points = points
         self._rough = rough
-        self._screen = Screen(points)
+        self._screen = Screen(points.centered)
         self.is_useful = self._screen.is_narrow and len(points) > _N_KNOWN
 
     def blocks(self, n_rows: int) -> list[slice]:
@@ -40,7 +40,7 @@ class Glance:
 
     def classes(self, rows: PointSet) -> np.ndarray:
         """Return the classes of a block of rows, -1 where they are in doubt."""
-        near = self._screen.are_near(rows)
+        near = self._screen.are_near(rows.centered)
         if near.all():
             return self._classes(rows)
         found = np.full(len(rows), -1, dtype=np.intp)
@@ -48,7 +48,7 @@ class Glance:
         return found
 
     def _classes(self, rows: PointSet) -> np.ndarray:
-        low = self._screen.lower_bounds(rows)
+        low = self._screen.lower_bounds(rows.centered)
         order = np.argpartition(low, _N_KNOWN, axis=1)
         # No center that is not known is nearer than this.
         beyond = np.take_along_axis(low, order[:, [_N_KNOWN]], axis=1)[:, 0]
