@@ -103,16 +103,23 @@ class Screen:
         norms = _squares(parts) - self._errors(rows)
         return self._factors(-2.0 * parts, norms, 1.0) @ self._targets.T
 
-    def upper_bounds_among(self, places: np.ndarray) -> np.ndarray:
-        """Bound the squared distances of some of the points to all from above."""
+    def lower_bounds_among(self, left: np.ndarray, right) -> np.ndarray:
+        """Bound the squared distances of points, given by index, from below."""
+        return self._among(left, -1) @ self._targets[right].T
+
+    def upper_bounds_among(self, left: np.ndarray) -> np.ndarray:
+        """Bound the squared distances of some points to all from above."""
+        return self._among(left, 1) @ self._targets.T
+
+    def _among(self, places: np.ndarray, sign: int) -> np.ndarray:
         factors = -2 * self._targets[places]
-        if self._directions is not None:
+        if self._directions is not None and sign == 1:
             factors[:, -3] *= -1
-        norms = self._norms[places]
         # The norms of parts are those of points, up to rounding.
-        factors[:, -2] = norms + 1.01 * self._unit * (2 * self._radius) ** 2
+        error = 1.01 * self._unit * (2 * self._radius) ** 2
+        factors[:, -2] = self._norms[places] + sign * error
         factors[:, -1] = 1
-        return factors @ self._targets.T
+        return factors
 
 
 def _squares(rows: np.ndarray) -> np.ndarray:
