@@ -296,10 +296,27 @@ def compensated_sums(rng):
     return lambda: kernels.compensated_sums(X, rows, directions, columns, *constants)
 
 
+def hinge_sums(rng):
+    # Small integers, and factors that are powers of two: sums are exact, in any order.
+    n_rows, n_columns = _shape(rng)
+    n_columns = max(n_columns, 1)
+    distances = rng.integers(0, 9, (n_rows, n_columns)).astype(np.float32)
+    factors = rng.choice([0.0, 0.5, 1.0, 2.0], (7, n_columns)).astype(np.float32)
+    n_pairs = 20 if n_rows else 0
+    rows = rng.integers(0, max(n_rows, 1), n_pairs)
+    cells, positions = rng.integers(0, (7, n_columns), (n_pairs, 2)).T
+    slacks = rng.integers(-3, 4, n_pairs).astype(np.float32)
+    constants = (0.25, 0.5, 0.125)
+    return lambda: kernels.hinge_sums(
+        distances, rows, factors, cells, positions, slacks, constants
+    )
+
+
 CASES = (
     arranged,
     compensated_sums,
     covers,
+    hinge_sums,
     integer_sums,
     margin_sums,
     margins_and_fires,

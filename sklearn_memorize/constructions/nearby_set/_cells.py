@@ -35,6 +35,8 @@ SLOPE = 1 / (1 - 2 * MARGIN)  # kappa
 # Rows are evaluated together up to this many values a table, and at most this many.
 _BLOCK_VALUES = 1 << 24
 _BLOCK_ROWS = 2048
+# Many rows ask for the same cells where the scores of all classes are wanted.
+_BLOCK_SCORES = 1 << 25
 # The cells of this many centers are evaluated together.
 _BLOCK_CELLS = 128
 # How many of the centers nearest to a point are asked first whether a cell is out.
@@ -60,11 +62,12 @@ class Cells:
         The scores are of shape (n_samples, n_classes). With `best_only` the largest of
         each row is enough, and others may be minus infinity. Threads share the rows.
         """
+        most = _BLOCK_VALUES if best_only else _BLOCK_SCORES
         if X.shape[0]:
             self._prepare()
         scores = run_in_threads(
             lambda block: self._block_scores(self._rows(X[block]), best_only),
-            _shared_blocks(X.shape[0], self._n_values, _BLOCK_VALUES, n_threads),
+            _shared_blocks(X.shape[0], self._n_values, most, n_threads),
             n_threads,
         )
         return np.concatenate([np.empty((0, self.n_classes)), *scores])
@@ -76,7 +79,7 @@ class Cells:
 
     def _prepare(self) -> None:
         """Compute what threads share."""
-        _ = self.points.slices, self.points.squared_norms, self._affine_bounds
+        _ = self.points.slices, self.points.squared_norms, self._rough
 
     def best_classes(self, X, n_threads: int = 1) -> np.ndarray:
         """Return the class of the largest of `scores`, computed for few cells only.
@@ -139,6 +142,19 @@ class Cells:
         return Glance(self.points, self._rough)
 
     def _block_scores(self, rows: PointSet, best_only: bool) -> np.ndarray:
+        if best_only or self._rough.dtype != np.float32:
+            return self._scores_by_affine_bounds(rows, best_only)
+        distances = squared_distances(rows, self.points)
+        with np.errstate(over="ignore", invalid="ignore"):
+            told, row, cells = self._rough.of_all_labels(self._rough.rows(rows))
+            values = self._values(distances, row, cells)
+        scores = self._collect(len(rows), row, cells, values)
+        if not told.all():
+            others = PointSet(rows.points[~told], self.scaling)
+            scores[~told] = self._scores_by_affine_bounds(others, best_only)
+        return scores
+
+    def _scores_by_affine_bounds(self, rows: PointSet, best_only: bool) -> np.ndarray:
         starts = np.searchsorted(self.labels, np.arange(self.n_classes + 1))
         groups = [slice(*pair) for pair in pairwise(starts)]
         if best_only:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -238,6 +239,44 @@ class RoughCells:
             wanted &= labels[:n_may] != row.best
         return np.sort(order[:n_may][wanted])
 
+    def of_all_labels(self, rows: _Rows):
+        """Pair rows with all cells that may be positive, or the best of their label.
+
+        Returns which rows these are, the others being left out, and the pairs.
+        """
+        n_rows, n_labels = len(rows.best), len(self.starts) - 1
+        centers = np.stack(
+            [
+                start + rows.distances[:, start:stop].argmin(axis=1)
+                for start, stop in pairwise(self.starts)
+            ],
+            axis=1,
+        )
+        row = np.repeat(np.arange(n_rows), n_labels)
+        upper = self.sums(rows, row, centers.ravel(), upward=True)
+        limits = np.maximum(upper, self.positive).reshape(n_rows, n_labels)
+        limits *= 1 + 1e-6
+        told = self.is_usable(rows) & np.isfinite(limits).all(axis=1)
+        found = [
+            self._ranked_of_all(rows.take(k), limits[k]) for k in np.flatnonzero(told)
+        ]
+        row = np.repeat(np.flatnonzero(told), [len(cells) for cells in found])
+        cells = np.concatenate([np.empty(0, dtype=np.intp), *found])
+        lower = self.sums(rows, row, cells, upward=False)
+        may = lower <= limits[row, self.labels[cells]]
+        return told, row[may], cells[may]
+
+    def _ranked_of_all(self, row: _Rows, limits) -> np.ndarray:
+        """Return the cells with few nearer centers of other labels before a row."""
+        order = np.argsort(row.distances)
+        distances = row.distances[order].astype(float)
+        counts = np.searchsorted(distances, distances - 2 * row.errors, side="right")
+        labels = self.labels[order]
+        by_label = np.argsort(labels, kind="stable")
+        # So many centers of its own label stand before each.
+        counts[by_label] -= np.arange(len(self)) - self.starts[labels[by_label]]
+        return order[self.half * counts <= limits[labels]]
+
     def reaching(self, rows: _Rows, row, cells) -> tuple[np.ndarray, np.ndarray]:
         """Return the pairs of a row and a cell whose S may be as low as the limit."""
         for n_near in sorted({min(n, len(self)) for n in (*_N_SUMMED, len(self))}):
@@ -254,17 +293,45 @@ class RoughCells:
         sums = np.empty(len(cells))
         order = np.argsort(cells, kind="stable")
         wanted, starts = np.unique(cells[order], return_index=True)
-        places = np.split(order, starts[1:])
+        ends = np.append(starts[1:], len(order))
         for block in blocks_of_rows(len(wanted), 1, _BLOCK_CELLS):
-            inverses, relative = self._half_inverses(wanted[block], upward)
-            for cell, at, inverse, error in zip(
-                wanted[block], places[block], inverses, relative, strict=True
-            ):
-                for start in range(0, len(at), _BLOCK_SUMMED):
-                    some = at[start : start + _BLOCK_SUMMED]
-                    sums[some] = self._sum(
-                        rows, row[some], cell, inverse, error, upward
-                    )
+            inverses, _ = self._half_inverses(wanted[block], upward)
+            places = order[starts[block][0] : ends[block][-1]]
+            numbers = np.searchsorted(wanted[block], cells[places])
+            sums[places] = self._sums(
+                rows, row[places], cells[places], inverses, numbers, upward
+            )
+        return sums
+
+    def _sums(self, rows, row, cells, inverses, numbers, upward) -> np.ndarray:
+        # p_ij(x) - a = 1/2 - a + (|x - x_i|^2 - |x - x_j|^2) / (2 d_ij^2)
+        sign = 1 if upward else -1
+        eps = self._eps
+        slacks = sign * 8 / 3 * rows.errors[row]
+        # What is added to |x - x_i|^2 - |x - x_j|^2, as in `_lower`.
+        constants = (
+            sign * 8 / 3 * self._own_error,
+            sign * 8 * eps,
+            self.half + sign * 4 * eps,
+        )
+        sums: np.ndarray
+        if self.dtype == np.float32:
+            sums = kernels.hinge_sums(
+                rows.distances, row, inverses, numbers, cells, slacks, constants
+            )
+        else:
+            sums = np.empty(len(row))
+            for block in blocks_of_rows(len(row), len(self), _BLOCK_SUMMED * len(self)):
+                sums[block] = _hinge_sums(
+                    rows.distances[row[block]],
+                    inverses[numbers[block]],
+                    cells[block],
+                    slacks[block],
+                    constants,
+                )
+        sums *= 1.0 + sign * 512.0 * eps
+        if upward:
+            sums[np.isinf(inverses).any(axis=1)[numbers]] = np.inf
         return sums
 
     def near_sums(self, rows: _Rows, row, cells, n_near: int) -> np.ndarray:
@@ -324,27 +391,17 @@ class RoughCells:
             inverses[self.labels[cells, np.newaxis] == self.labels[centers]] = 0.0
         return inverses, relative
 
-    def _sum(self, rows, row, cell, inverse, relative, upward) -> np.ndarray:
-        # p_ij(x) - a = 1/2 - a + (|x - x_i|^2 - |x - x_j|^2) / (2 d_ij^2)
-        if upward and np.isinf(inverse.max()):
-            return np.full(len(row), np.inf)
-        sign = 1 if upward else -1
-        near = rows.distances[row]
-        difference = near[:, [cell]] - near
-        errors = np.abs(difference)
-        errors *= relative
-        errors += (8 / 3 * rows.errors[row]).astype(self.dtype)[:, np.newaxis]
-        errors *= sign
-        difference += errors
-        difference *= inverse
-        eps = self._eps
-        difference += self.dtype.type(self.half + sign * 4 * eps)
-        np.maximum(difference, 0.0, out=difference)
-        if not upward:
-            difference[:, inverse == 0.0] = 0.0
-        own = self.labels[cell]
-        difference[:, self.starts[own] : self.starts[own + 1]] = 0.0
-        return difference.sum(axis=1) * (1.0 + sign * 256.0 * eps)
+
+def _hinge_sums(distances, factors, positions, slacks, constants) -> np.ndarray:
+    """Do what `kernels.hinge_sums` does, in double precision."""
+    relative, least, half = constants
+    terms = np.take_along_axis(distances, positions[:, np.newaxis], axis=1) - distances
+    terms += np.abs(terms) * (factors * relative + least) + slacks[:, np.newaxis]
+    terms *= factors
+    terms += half
+    np.maximum(terms, 0.0, out=terms)
+    terms[factors == 0.0] = 0.0
+    return terms.sum(axis=1)
 
 
 def decide(rough: RoughCells, points: PointSet):
