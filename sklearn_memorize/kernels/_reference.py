@@ -320,7 +320,7 @@ def hinge_sums(
     slacks: np.ndarray,
     constants: tuple[float, float, float],
 ) -> np.ndarray:
-    """Return sums of positive parts, for pairs of rows of distances d and factors v:
+    """Return sums of positive parts, for pairs of rows of distances d and factors v.
 
     sum_{j: v_j > 0} max(0, h + v_j (x_j + s + |x_j| (r v_j + e))), x_j = d_i - d_j.
 

@@ -171,7 +171,8 @@ class InterpolatingNeighborsClassifier(BaseMemorizingClassifier):
 
     The samples are held in dense double precision, without columns that do not vary
     where these are most of more than 4,096. Up to 15 features neighbours are found by
-    scikit-learn's `NearestNeighbors` (a k-d tree), beyond by looking at all samples.
+    scikit-learn's `NearestNeighbors` (a k-d tree), beyond by bounds of the distances to
+    all samples, of which only the least are computed.
 
     References
     ----------

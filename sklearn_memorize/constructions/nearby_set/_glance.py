@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ... import kernels
-from ...exact._distances import ACCURACY, PointSet
+from ...exact._distances import PointSet
 from ...exact._screen import Screen
 from ...kernels._memory import blocks_of_rows
 from ._decision import RoughCells
