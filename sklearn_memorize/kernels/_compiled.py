@@ -15,6 +15,7 @@ from ._reference import (
     LANES,
     ROWS_OF_A_GROUP,
     LeftOut,
+    Outputs,
     bits_in_use,
     hash_coefficients,
     scales,
@@ -195,6 +196,48 @@ def pack_signs_of_rows(
         *packed,
         *_singles(directions, offsets, column_bounds, offset_bounds, row_bounds),
         codes,
+        _in_order(positions, np.int64),
+    )
+    return _numbers(doubtful)
+
+
+def rows_in_double(
+    packed: PackedRows,
+    X: np.ndarray,
+    rows: np.ndarray,
+    shift: np.ndarray | None,
+    exponent: int,
+) -> np.ndarray:
+    values = np.empty((packed.starts[-1], ROWS_OF_A_GROUP))
+    _c.read_groups(
+        _matrix(X),
+        _in_order(rows, np.int64),
+        None if shift is None else _in_order(shift, np.float64),
+        *scales(-exponent),
+        *packed[:3],
+        values,
+    )
+    return values
+
+
+def ceilings_of_rows(
+    packed: PackedRows,
+    values: np.ndarray,
+    directions: np.ndarray,
+    offsets: tuple[np.ndarray, np.ndarray, np.ndarray],
+    row_bounds: tuple[np.ndarray, np.ndarray],
+    positions: np.ndarray,
+    cap: float,
+    outputs: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    doubtful = _c.ceilings_of_rows(
+        _in_order(directions, np.float32),
+        *(_in_order(array, np.float64) for array in offsets),
+        *packed[:3],
+        values,
+        *(_in_order(array, np.float64) for array in row_bounds),
+        cap,
+        outputs,
         _in_order(positions, np.int64),
     )
     return _numbers(doubtful)
@@ -447,3 +490,74 @@ def margin_sums(
         sums,
     )
     return sums
+
+
+def round_outputs(values: np.ndarray) -> Outputs:
+    n_lanes, n_hyperplanes = values.shape
+    outputs = Outputs(
+        _in_order(values, np.float64),
+        np.empty((n_lanes // LANES, n_hyperplanes, LANES), dtype=np.uint16),
+        *np.empty((3, n_lanes), dtype=np.float32),
+    )
+    _c.round_outputs(*outputs)
+    return outputs
+
+
+def smallest_sums(
+    outputs: Outputs, masks: np.ndarray, skip_start: int, skip_stop: int
+) -> np.ndarray:
+    smallest = np.full(len(masks), 2.0**53)
+    masks = _in_order(masks, np.uint64)
+    _c.smallest_sums(*outputs, masks, skip_start, skip_stop, smallest)
+    return smallest
+
+
+def sums_below(
+    outputs: Outputs, masks: np.ndarray, bounds: np.ndarray, start: int, stop: int
+) -> np.ndarray:
+    below = np.empty((len(masks), stop - start), dtype=np.uint64)
+    masks, bounds = _in_order(masks, np.uint64), _in_order(bounds, np.int64)
+    _c.sums_below(*outputs, masks, bounds, start, stop, below)
+    return below
+
+
+def classes_with_sums_below(
+    outputs: Outputs,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_samples: int,
+) -> np.ndarray:
+    fired = np.empty((len(outputs.small), len(starts) - 1), dtype=np.uint64)
+    _c.classes_with_sums_below(
+        *outputs,
+        _in_order(masks, np.uint64),
+        _in_order(bounds, np.int64),
+        _in_order(starts, np.int64),
+        n_samples,
+        fired,
+    )
+    return fired
+
+
+def largest_margins_of_sums(
+    outputs: Outputs,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_votes: int,
+    n_samples: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    totals = np.empty((len(outputs.values), len(starts) - 1))
+    fired = np.empty((len(outputs.small), len(starts) - 1), dtype=np.uint64)
+    _c.largest_margins_of_sums(
+        *outputs,
+        _in_order(masks, np.uint64),
+        _in_order(bounds, np.int64),
+        _in_order(starts, np.int64),
+        n_samples,
+        n_votes,
+        totals,
+        fired,
+    )
+    return totals, fired

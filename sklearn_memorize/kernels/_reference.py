@@ -12,9 +12,12 @@ __all__ = [
     "LANES",
     "ROWS_OF_A_GROUP",
     "LeftOut",
+    "Outputs",
     "aligned_room",
     "arranged",
+    "ceilings_of_rows",
     "classes_that_fire",
+    "classes_with_sums_below",
     "compensated_sums",
     "cover_in_order",
     "covers",
@@ -23,6 +26,7 @@ __all__ = [
     "hash_coefficients",
     "hinge_sums",
     "integer_sums",
+    "largest_margins_of_sums",
     "margin_sums",
     "margins_and_fires",
     "margins_of_rows",
@@ -32,11 +36,15 @@ __all__ = [
     "pack_signs_of_rows",
     "packed_rows",
     "pair_sums",
+    "round_outputs",
     "row_hashes",
     "row_norms",
+    "rows_in_double",
     "shape_of_planes",
     "signs_in_planes",
     "smallest_counts",
+    "smallest_sums",
+    "sums_below",
     "tiles_of_rows",
     "two_smallest_counts",
     "words_at",
@@ -59,6 +67,9 @@ _MASKS_AT_ONCE = 64
 _BUFFER = 1024
 _VALUES_AT_ONCE = 1 << 16
 _PRODUCTS_AT_ONCE = 1 << 20
+_SUMS_AT_ONCE = 1 << 22
+# Rounded outputs of a sample add up to this at the most.
+_MOST_SMALL = 65_000.0
 
 
 def hash_coefficients(n: int) -> np.ndarray:
@@ -242,6 +253,70 @@ def pack_signs_of_rows(
         rows.append(block.start + doubtful[0])
         columns.append(doubtful[1])
     return np.concatenate(rows), np.concatenate(columns)
+
+
+def rows_in_double(
+    packed, X: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, exponent: int
+) -> np.ndarray:
+    """Return 2**-exponent * (x - shift) of packed rows in double precision.
+
+    `packed` are the same rows from `packed_rows`, whose exponent may be another one;
+    entries that vanished there may be left out. `ceilings_of_rows` takes both.
+    """
+    first, second = scales(-exponent)
+    values = X[rows].astype(np.float64)
+    if shift is not None:
+        values -= shift
+    return values * first * second
+
+
+def ceilings_of_rows(
+    packed,
+    values: np.ndarray,
+    directions: np.ndarray,
+    offsets: tuple[np.ndarray, np.ndarray, np.ndarray],
+    row_bounds: tuple[np.ndarray, np.ndarray],
+    positions: np.ndarray,
+    cap: float,
+    outputs: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Write products of rows and directions, plus biases, rounded up to 0 .. cap.
+
+    The `values` of the packed rows are those of `rows_in_double`. Outputs of row i are
+    written to row `positions[i]` of `outputs`, into the first columns.
+
+    Parameters
+    ----------
+    offsets : tuple of ndarray of shape (n_hyperplanes,)
+        Biases b, the bounds c of the lengths of the directions, and bounds e.
+    row_bounds : tuple of ndarray of shape (n_rows,)
+        Sizes s of the rows, and relative errors r.
+
+    Returns
+    -------
+    rows, columns : ndarray of shape (n_doubtful,)
+        Where an integer is within s c + r |b| + e of the sum, so that the ceiling is in
+        doubt. There the nearest integer, -1 .. cap, is written.
+    """
+    biases, column_bounds, offset_bounds = offsets
+    sizes, relatives = row_bounds
+    directions = directions.astype(np.float64)
+    doubtful_rows, doubtful_columns = [], []
+    for block in _row_blocks(len(values), len(directions), _PRODUCTS_AT_ONCE):
+        sums = values[block] @ directions.T + biases
+        bounds = sizes[block, np.newaxis] * column_bounds
+        bounds += relatives[block, np.newaxis] * np.abs(biases)
+        bounds += offset_bounds
+        within = np.fmin(np.fmax(sums, -1.0), cap)
+        nearest = np.rint(within)
+        certain = np.abs(sums - nearest) > bounds
+        certain |= (sums + bounds <= 0) | (sums - bounds >= cap)
+        ceilings = np.where(certain, np.maximum(np.ceil(within), 0.0), nearest)
+        outputs[positions[block], : len(directions)] = ceilings
+        row, column = np.nonzero(~certain)
+        doubtful_rows.append(block.start + row)
+        doubtful_columns.append(column)
+    return np.concatenate(doubtful_rows), np.concatenate(doubtful_columns)
 
 
 def tiles_of_rows(
@@ -851,3 +926,166 @@ def margin_sums(
             largest = np.sort(margins[own][used[own]])[::-1]
             sums[i, c] = [largest[:n_votes].sum() for n_votes in votes]
     return sums
+
+
+class Outputs(NamedTuple):
+    """Outputs of ReLU units: integers that sum to less than 2**53, 64 samples a tile.
+
+    They are also there rounded, as small integers. For any hyperplanes j, the sum of
+    the `values[i, j]` of lane i lies between `units[i]` times (the sum of the
+    `small[tile, j, lane]`, less `below[i]`) and `units[i]` times (it and `above[i]`).
+
+    Parameters
+    ----------
+    values : ndarray of shape (64 * n_tiles, n_hyperplanes)
+        The outputs, in double precision.
+    small : ndarray of shape (n_tiles, n_hyperplanes, 64), uint16
+        They sum to less than 2**16 in each lane.
+    units, below, above : ndarray of shape (64 * n_tiles,), float32
+        The units are powers of two.
+    """
+
+    values: np.ndarray
+    small: np.ndarray
+    units: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+
+    def part(self, tiles: slice) -> Outputs:
+        """Return the outputs of some tiles, as views."""
+        lanes = slice(tiles.start * LANES, tiles.stop * LANES)
+        values, small, *of_lanes = self
+        return Outputs(values[lanes], small[tiles], *(part[lanes] for part in of_lanes))
+
+
+def round_outputs(values: np.ndarray) -> Outputs:
+    """Return outputs, of shape (64 * n_tiles, n_hyperplanes), with rounded ones."""
+    n_lanes, n_hyperplanes = values.shape
+    shape = n_lanes // LANES, n_hyperplanes, LANES
+    outputs = Outputs(
+        np.ascontiguousarray(values, dtype=np.float64),
+        np.empty(shape, dtype=np.uint16),
+        *np.empty((3, n_lanes), dtype=np.float32),
+    )
+    for index, tile in enumerate(outputs.values.reshape(-1, LANES, n_hyperplanes)):
+        _round_tile(tile, *outputs.part(slice(index, index + 1))[1:])
+    return outputs
+
+
+def _round_tile(values: np.ndarray, small, units, below, above) -> None:
+    """Choose the smallest units with which the rounded outputs sum to little enough."""
+    _, exponents = np.frexp(values.sum(axis=1) / _MOST_SMALL)
+    exponents = np.maximum(exponents, 0)
+    while True:
+        scales = np.ldexp(1.0, exponents)[:, np.newaxis]
+        rounded = np.rint(values / scales)
+        too_large = rounded.sum(axis=1) > _MOST_SMALL
+        if not too_large.any():
+            break
+        exponents[too_large] += 1
+    rest = values - rounded * scales
+    small[0] = rounded.T
+    units[:] = scales[:, 0]
+    for bounds, part in ((below, -rest), (above, rest)):
+        sums = np.maximum(part, 0.0).sum(axis=1) / scales[:, 0]
+        bounds[:] = sums * (1.0 + 2.0**-20)  # there is room for the rounding
+
+
+def _sums(values: np.ndarray, masks: np.ndarray):
+    """Yield rows of lanes and their sums of the outputs that masks name, few at a time.
+
+    Integers below 2**53 add up in any order.
+    """
+    n_hyperplanes = values.shape[1]
+    as_bytes = np.ascontiguousarray(masks.astype("<u8", copy=False)).view(np.uint8)
+    bits = np.unpackbits(as_bytes, axis=1, count=n_hyperplanes, bitorder="little")
+    weights = bits.T.astype(np.float64)
+    step = max(1, _SUMS_AT_ONCE // (n_hyperplanes * LANES)) * LANES
+    for lanes in _slices(0, len(values), step):
+        yield lanes, values[lanes] @ weights
+
+
+def smallest_sums(
+    outputs: Outputs, masks: np.ndarray, skip_start: int, skip_stop: int
+) -> np.ndarray:
+    """Return the smallest sum of outputs for each mask; 2**53 where there is no tile.
+
+    The tiles `skip_start` .. `skip_stop - 1` are left out.
+    """
+    smallest = np.full(len(masks), 2.0**53)
+    values = outputs.values
+    for part in (values[: skip_start * LANES], values[skip_stop * LANES :]):
+        for _, sums in _sums(part, masks):
+            np.minimum(smallest, sums.min(axis=0), out=smallest)
+    return smallest
+
+
+def sums_below(
+    outputs: Outputs, masks: np.ndarray, bounds: np.ndarray, start: int, stop: int
+) -> np.ndarray:
+    """Return the bits [sum of outputs < bound] of the tiles `start` .. `stop`.
+
+    Returns
+    -------
+    below : ndarray of shape (n_masks, stop - start), uint64
+        One bit for each lane.
+    """
+    below = np.empty((len(masks), stop - start), dtype=np.uint64)
+    for lanes, sums in _sums(outputs.values[start * LANES : stop * LANES], masks):
+        words = pack_bits((sums < bounds).T.reshape(-1, LANES))
+        tiles = slice(lanes.start // LANES, lanes.stop // LANES)
+        below[:, tiles] = words.reshape(len(masks), tiles.stop - tiles.start)
+    return below
+
+
+def classes_with_sums_below(
+    outputs: Outputs,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_samples: int,
+) -> np.ndarray:
+    """Return whether any neuron of a class has a sum below its bound.
+
+    Bits of shape (n_tiles, n_classes), as `classes_that_fire` returns them.
+    """
+    n_tiles = len(outputs.small)
+    fired = np.zeros((n_tiles, len(starts) - 1), dtype=np.uint64)
+    for number, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
+        below = sums_below(outputs, masks[start:stop], bounds[start:stop], 0, n_tiles)
+        fired[:, number] = np.bitwise_or.reduce(below, axis=0, initial=0)
+    return fired & _used_lanes(n_tiles, n_samples)
+
+
+def largest_margins_of_sums(
+    outputs: Outputs,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_votes: int,
+    n_samples: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the `n_votes` largest `bound - sum of outputs` of each class.
+
+    They are added in order, the largest first.
+
+    Returns
+    -------
+    totals : ndarray of shape (64 * n_tiles, n_classes)
+        Fewer margins are summed where a class has fewer neurons. Zeros from
+        `n_samples` on.
+    fired : ndarray of shape (n_tiles, n_classes), uint64
+        What `classes_with_sums_below` returns: the bits [largest margin > 0].
+    """
+    totals = np.zeros((len(outputs.values), len(starts) - 1))
+    fired = np.zeros((len(outputs.small), len(starts) - 1), dtype=np.uint64)
+    for number, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
+        fires = np.zeros(len(totals), dtype=bool)
+        for lanes, sums in _sums(outputs.values, masks[start:stop]):
+            largest = np.sort(bounds[start:stop] - sums, axis=1)[:, ::-1][:, :n_votes]
+            for margins in largest.T:
+                totals[lanes, number] += margins
+            fires[lanes] = (largest > 0).any(axis=1)
+        fired[:, number] = pack_bits(fires.reshape(-1, LANES))[:, 0]
+    totals[n_samples:] = 0.0
+    return totals, fired & _used_lanes(len(fired), n_samples)

@@ -239,6 +239,100 @@ def pack_signs(rng):
     return run
 
 
+def _outputs(rng) -> np.ndarray:
+    """Return outputs of ReLU units of some size, and some at the cap or all alike."""
+    n_hyperplanes = int(rng.choice([1, 5, 31, 32, 33, 64, 65, 130, 500]))
+    n_lanes = 64 * int(rng.integers(1, 4))
+    cap = np.floor(2.0**53 / (n_hyperplanes + 1))
+    scale = rng.choice([2.0, 100.0, 2.0**20, 2.0**30, cap / 4])
+    values = np.floor(rng.standard_normal((n_lanes, n_hyperplanes)) * scale)
+    values = np.clip(values, 0.0, cap)
+    some = rng.random(values.shape) < rng.choice([0.0, 0.01])
+    values[some] = rng.choice([0.0, 1.0, cap])
+    values[rng.random(n_lanes) < rng.choice([0.0, 0.1])] = cap
+    values[rng.random(n_lanes) < rng.choice([0.0, 0.3])] = values[0]
+    return values
+
+
+def _summing(rng):
+    values = _outputs(rng)
+    n_neurons = int(rng.choice([0, 1, 7, 40, 600]))
+    centers = values[rng.integers(0, len(values), n_neurons)]
+    is_used = (centers == 0) & (rng.random(centers.shape) < rng.choice([0.5, 1.0]))
+    masks = kernels.pack_bits(is_used)
+    sums = values @ is_used.T
+    levels = rng.choice([0.0, 0.1, 0.5, 1.0], n_neurons)
+    bounds = np.array([np.quantile(s, q) for s, q in zip(sums.T, levels, strict=True)])
+    bounds = bounds.astype(np.int64) + rng.integers(-1, 2, n_neurons)
+    return values, masks, bounds
+
+
+def round_outputs(rng):
+    values = _outputs(rng)
+    return lambda: tuple(kernels.round_outputs(values))
+
+
+def smallest_sums(rng):
+    values, masks, _ = _summing(rng)
+    skip = np.sort(rng.integers(0, len(values) // 64 + 1, 2))
+    return lambda: kernels.smallest_sums(kernels.round_outputs(values), masks, *skip)
+
+
+def sums_below(rng):
+    values, masks, bounds = _summing(rng)
+    tiles = np.sort(rng.integers(0, len(values) // 64 + 1, 2))
+    return lambda: kernels.sums_below(
+        kernels.round_outputs(values), masks, bounds, *tiles
+    )
+
+
+def largest_margins_of_sums(rng):
+    values, masks, bounds = _summing(rng)
+    starts, n_samples = _starts(rng, len(masks)), int(rng.integers(1, len(values) + 1))
+    n_votes = int(rng.choice([1, 2, 5, 40]))
+
+    def run():
+        outputs = kernels.round_outputs(values)
+        fired = kernels.classes_with_sums_below(
+            outputs, masks, bounds, starts, n_samples
+        )
+        return fired, *kernels.largest_margins_of_sums(
+            outputs, masks, bounds, starts, n_votes, n_samples
+        )
+
+    return run
+
+
+def ceilings_of_rows(rng):
+    # Small integers and halves: sums are exact, in any order.
+    n_hyperplanes, n_features = _widths(rng)
+    n_rows = int(rng.integers(1, 60))
+    X = _matrix(rng, n_rows + 3, n_features)
+    rows = rng.permutation(n_rows + 3)[:n_rows]
+    directions, *offsets = _hyperplanes(rng, n_rows, n_hyperplanes, n_features)
+    biases, sizes, *of_columns = (array.astype(np.float64) for array in offsets)
+    relatives, cap = rng.choice([0.0, 0.1], n_rows), float(rng.integers(1, 9))
+    positions, shift = rng.permutation(64)[:n_rows], _shift(rng, n_features)
+
+    def run():
+        outputs = np.full((64, n_hyperplanes + 2), 7.0)
+        packed, *_ = kernels.packed_rows(X, rows, shift, 3)
+        values = kernels.rows_in_double(packed, X, rows, shift, 1)
+        doubtful = kernels.ceilings_of_rows(
+            packed,
+            values,
+            directions,
+            (biases, *of_columns),
+            (sizes, relatives),
+            positions,
+            cap,
+            outputs,
+        )
+        return outputs, _sorted_pairs(doubtful)
+
+    return run
+
+
 def _numbers(rng, n_rows: int, n_columns: int, exponents) -> np.ndarray:
     """Return numbers of all sizes, zeros of both signs and denormal ones."""
     X = rng.standard_normal((n_rows, n_columns))
@@ -314,21 +408,26 @@ def hinge_sums(rng):
 
 CASES = (
     arranged,
+    ceilings_of_rows,
     compensated_sums,
     covers,
     hinge_sums,
     integer_sums,
+    largest_margins_of_sums,
     margin_sums,
     margins_and_fires,
     margins_of_rows,
     ordered_product,
     pack_signs,
     pair_sums,
+    round_outputs,
     row_hashes,
     row_norms,
     signs_in_planes,
     signs_of_rows,
     smallest_counts,
+    smallest_sums,
+    sums_below,
     two_smallest_counts,
     words_at,
 )

@@ -586,7 +586,7 @@ class MemorizingClassifier(ReasonsMixin, CertifiedRadiusMixin, MemorizesBatches)
         if isinstance(training, SamplesInMemory):
             if sparse.issparse(training.X) and ball.features is None:
                 n_bytes += n_at_work * layer  # products with sparse rows make a copy
-            bits = 64 if rules.activation == "relu" else 1
+            bits = 80 if rules.activation == "relu" else 1
             n_bytes += n_draws * training.layout.n_positions * n * bits // 8
         if len(ball.center) > FEW_FEATURES:
             blocks = 4 * training.n_samples * (n + n_features)

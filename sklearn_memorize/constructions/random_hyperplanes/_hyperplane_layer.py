@@ -4,14 +4,15 @@ Signs are computed in single precision with a bound on the rounding error; the f
 entries below the bound are settled exactly. There are three ways: dense rows of few
 features are written in planes; products of other dense rows stay in registers, and are
 not stored; sparse rows, and those of very many features, take the products of the
-linear algebra library. ReLU outputs are computed by `_relu_codes`.
+linear algebra library. ReLU outputs are computed in double precision, in the last two
+of these ways: see `_relu_codes`.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import cached_property
 
@@ -26,7 +27,14 @@ from ...kernels._threads import even_step, one_blas_thread, run_in_threads
 from ...network._storage import storable
 from ._codes import TILES_OF_A_GROUP, BitCodes
 from ._exact_hyperplanes import ExactHyperplanes
-from ._relu_codes import ReLUCodes, axis_outputs, encode_relu, sums_in_double
+from ._relu_codes import (
+    ReLUCodes,
+    RowsInDouble,
+    axis_outputs,
+    encode_packed_relu,
+    encode_relu,
+    sums_in_double,
+)
 from ._rows import columns_in_use, in_memory, is_dense, rows_of
 
 # Products are computed in blocks of this many columns and about this many numbers.
@@ -207,10 +215,12 @@ class HyperplaneLayer(ExactHyperplanes):
             _encode_sparse(self, codes, X, rows, positions, n_threads)
             _put_axis(self, codes, X, rows, positions)
             return
-        if isinstance(codes, BitCodes) and self.is_packed(X):
+        if not self.is_packed(X):
+            _encode_by_products(self, codes, X, rows, positions, n_threads)
+        elif isinstance(codes, BitCodes):
             _encode_packed([self], [codes], X, rows, positions, n_threads)
         else:
-            _encode_by_products(self, codes, X, rows, positions, n_threads)
+            _encode_packed_outputs(self, codes, X, rows, positions, n_threads)
         _put_axis(self, codes, X, rows, positions)
 
     def on_arrays(self) -> HyperplaneLayer:
@@ -340,21 +350,41 @@ def _encode_in_planes(
     run_in_threads(encode_groups, range(0, n_groups, step), n_threads)
 
 
-def encode_by_all(layers: Sequence[HyperplaneLayer], X, activation="threshold") -> list:
-    """Return what `encode` does, for several layers of the same dimension.
+def encode_by_all(
+    layers: Sequence[HyperplaneLayer], X, activation="threshold"
+) -> Iterator[BitCodes | ReLUCodes]:
+    """Yield what `encode` returns, for several layers of the same dimension.
 
-    Dense rows are prepared once for layers in the same units.
+    Dense rows are prepared once for layers in the same units. Only one set of ReLU
+    outputs is needed at a time, which takes 64 times the room of bits.
     """
     dense, rows = [layer.on_arrays() for layer in layers], np.arange(X.shape[0])
-    if activation == "relu" or not all(
+    if not all(
         layer.is_packed(X) and in_same_units(layer, dense[0]) for layer in dense
     ):
-        return [layer.encode(X, activation) for layer in layers]
-    codes = [layer.room(len(rows)) for layer in layers]
-    _encode_packed(dense, codes, X, rows, rows)
-    for layer, code in zip(layers, codes, strict=True):
-        _put_axis(layer, code, X, rows, rows)
-    return codes
+        yield from (layer.encode(X, activation) for layer in layers)
+    elif activation == "relu":
+        yield from _outputs_by_all(layers, dense, X, rows)
+    else:
+        codes = [layer.room(len(rows)) for layer in layers]
+        _encode_packed(dense, codes, X, rows, rows)
+        for layer, code in zip(layers, codes, strict=True):
+            _put_axis(layer, code, X, rows, rows)
+            yield code
+
+
+def _outputs_by_all(layers, dense, X, rows) -> Iterator[ReLUCodes]:
+    """Yield the ReLU outputs of all layers; `dense` are these without their axes."""
+    if len(_blocks_to_pack(dense[0], len(rows), 1)) > 1:
+        # Reading the rows again is better than keeping all of them packed.
+        yield from (layer.encode(X, "relu") for layer in layers)
+        return
+    points = RowsInDouble.of(dense[0], *in_memory(X, rows))
+    for layer, on_arrays in zip(layers, dense, strict=True):
+        codes = layer.room(len(rows), "relu")
+        encode_packed_relu(on_arrays, codes, points, rows)
+        _put_axis(layer, codes, X, rows, rows)
+        yield codes
 
 
 def in_same_units(a: HyperplaneLayer, b: HyperplaneLayer) -> bool:
@@ -375,11 +405,8 @@ def _encode_packed(
     n_threads: int = 1,
 ) -> None:
     """Store the codes of dense rows by layers in the same units."""
-    most_rows = _BLOCK_VALUES // max(layers[0].n_features, _LEAST_WIDTH)
-    step = max(64, even_step(len(rows), most_rows, n_threads))
 
-    def encode_block(start: int) -> None:
-        block = slice(start, start + step)
+    def encode_block(block: slice) -> None:
         points, chosen = in_memory(X, rows[block])
         places = positions[block].astype(np.intp)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
@@ -401,7 +428,28 @@ def _encode_packed(
                 )
             _settle(layer, code, points, chosen[doubtful], places[doubtful], columns)
 
-    run_in_threads(encode_block, range(0, len(rows), step), n_threads)
+    blocks = _blocks_to_pack(layers[0], len(rows), n_threads)
+    run_in_threads(encode_block, blocks, n_threads)
+
+
+def _encode_packed_outputs(
+    layer: HyperplaneLayer, codes: ReLUCodes, X, rows, positions, n_threads: int
+) -> None:
+    """Store the ReLU outputs of dense rows, all but those of `axis`."""
+
+    def encode_block(block: slice) -> None:
+        points = RowsInDouble.of(layer, *in_memory(X, rows[block]))
+        encode_packed_relu(layer, codes, points, positions[block].astype(np.intp))
+
+    blocks = _blocks_to_pack(layer, len(rows), n_threads)
+    run_in_threads(encode_block, blocks, n_threads)
+
+
+def _blocks_to_pack(layer, n_rows: int, n_threads: int) -> list[slice]:
+    """Cut dense rows into blocks that all threads get as many of."""
+    most_rows = _BLOCK_VALUES // max(layer.n_features, _LEAST_WIDTH)
+    step = max(64, even_step(n_rows, most_rows, n_threads))
+    return [slice(start, start + step) for start in range(0, n_rows, step)]
 
 
 def _encode_by_products(

@@ -498,9 +498,13 @@ class CoverNetwork(Network):
         codes : list of BitCodes or ReLUCodes
             Laid out as many of them are counted fastest.
         """
+        return list(self._encoded(X))
+
+    def _encoded(self, X) -> Iterator:
+        """Yield what `encode` returns, one after the other."""
         layers = [covering.hyperplanes for covering in self._coverings]
         codes = encode_by_all(layers, X, self._coverings[0].activation)
-        return [code.arranged() for code in codes]
+        return (code.arranged() for code in codes)
 
     def fires(self, X) -> np.ndarray:
         """Return which classes fire.
@@ -515,7 +519,7 @@ class CoverNetwork(Network):
         fires : ndarray of shape (n_samples, n_classes), bool
             Whether a neuron of the class fires, in any of the coverings.
         """
-        return self.fires_of(self.encode(X))
+        return self.fires_of(self._encoded(X))
 
     def fires_of(self, codes) -> np.ndarray:
         """Return what `fires` returns, given the codes of the samples."""
@@ -545,7 +549,7 @@ class CoverNetwork(Network):
         """Return the margins of rows, and which classes fire in each covering."""
         if are_few(X.shape[0], self._coverings) and self._joined is not None:
             return self._joined.votes(X, n_votes)
-        return self._votes(self.encode(X), n_votes)
+        return self._votes(self._encoded(X), n_votes)
 
     @cached_property
     def _joined(self) -> JoinedCoverings | None:
@@ -585,7 +589,7 @@ class CoverNetwork(Network):
         margins : ndarray of shape (n_samples, n_classes)
             Positive where the class fires.
         """
-        pairs = zip(self._coverings, self.encode(X), strict=True)
+        pairs = zip(self._coverings, self._encoded(X), strict=True)
         return np.maximum.reduce([c.votes(code, 1)[0] for c, code in pairs])
 
     def forward(self, X) -> np.ndarray:

@@ -8,20 +8,23 @@ construction asks for, and it makes every sum below 2**53 exact in any order.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from ... import kernels
 from ...exact._signs import DOUBLE, TINY, rounding
-from ...kernels import LANES
-from ...kernels._threads import one_blas_thread
+from ...kernels import LANES, Outputs
+from ...kernels._threads import even_step, one_blas_thread, run_in_threads
 from ._codes import unpack_bits, unpack_lanes
 from ._exact_hyperplanes import ExactHyperplanes
 
 FRACTION_BITS = 26
 _EXACT_INTEGERS = 2.0**53
-_BLOCK_VALUES = 1 << 22
+# So many tiles are rounded at a time.
+_MOST_TILES = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +40,13 @@ class ReLUCodes:
         Integers in double precision.
     n_samples : int
         Number of positions in use.
+    rounded : Outputs or None, default=None
+        The same with small integers, once all of them are there: see `arranged`.
     """
 
     values: np.ndarray = field(repr=False)
     n_samples: int
+    rounded: Outputs | None = field(default=None, repr=False)
 
     @classmethod
     def empty(cls, n_samples: int, n_hyperplanes: int) -> ReLUCodes:
@@ -59,7 +65,17 @@ class ReLUCodes:
 
     def put_outputs(self, positions, values) -> None:
         """Store codes at some positions."""
-        self.values[positions] = values
+        self._writable()[positions] = values
+
+    def put_columns(self, positions, first: int, values: np.ndarray) -> None:
+        """Set the outputs of the hyperplanes from `first` on of some samples."""
+        stop = first + values.shape[1]
+        self._writable()[positions, first:stop] = values
+
+    def _writable(self) -> np.ndarray:
+        assert self.rounded is None, "rounded outputs would not follow"
+        vars(self).pop("_any_at_cap", None)
+        return self.values
 
     def outputs(self) -> np.ndarray:
         """Return all codes in a form that `put_outputs` takes."""
@@ -73,11 +89,25 @@ class ReLUCodes:
     def part(self, tiles: slice) -> ReLUCodes:
         """Return the codes of some tiles, all their positions in use."""
         part = self.values[tiles.start * LANES : tiles.stop * LANES]
-        return ReLUCodes(part, len(part))
+        rounded = None if self.rounded is None else self.rounded.part(tiles)
+        return ReLUCodes(part, len(part), rounded)
 
     def arranged(self, n_threads: int = 1) -> ReLUCodes:
-        """Return the codes laid out as many of them are evaluated fastest: as is."""
-        return self
+        """Return codes with small integers, by which most sums are decided.
+
+        They share the memory of these codes, which must not be written any more.
+        """
+        step = even_step(len(self.values) // LANES, _MOST_TILES, n_threads) * LANES
+        starts = range(0, len(self.values), step)
+        blocks = [self.values[start : start + step] for start in starts]
+        parts = run_in_threads(kernels.round_outputs, blocks, n_threads)
+        if len(parts) == 1:
+            return ReLUCodes(self.values, self.n_samples, parts[0])
+        _, *columns = map(np.concatenate, zip(*parts, strict=True))
+        return ReLUCodes(self.values, self.n_samples, Outputs(self.values, *columns))
+
+    def _rounded(self) -> Outputs:
+        return self.rounded or kernels.round_outputs(self.values)
 
     def take(self, positions) -> ReLUCodes:
         """Return a copy of the codes of some samples, one after the other."""
@@ -92,41 +122,22 @@ class ReLUCodes:
         """Return u = 1[output = 0] of some samples, packed like bits."""
         return kernels.pack_bits(self.values[positions] == 0)
 
-    def _sums(self, masks: np.ndarray):
-        """Yield the exact sums <u, output>, block by block.
-
-        Sums of integers below 2**53 are exact in any order. More than one thread of
-        the linear algebra library would take longer to wake than such products take.
-        """
-        n_hyperplanes = self.values.shape[1]
-        weights = unpack_bits(masks, n_hyperplanes).T.astype(np.float64)
-        step = max(LANES, _BLOCK_VALUES // max(1, n_hyperplanes) // LANES * LANES)
-        for start in range(0, len(self.values), step):
-            block = slice(start, min(start + step, len(self.values)))
-            with one_blas_thread():
-                sums = self.values[block] @ weights
-            yield block, sums
-
     def largest_bounds(self, masks, skip: slice) -> np.ndarray:
         """Return `m = min <u, output> - |u| - 1`, over all but the tiles to skip.
 
         That leaves room for the rounding of the outputs, by at most one unit each, so
         that real-valued ReLU outputs give the same answers on the samples.
         """
-        smallest = np.full(len(masks), _EXACT_INTEGERS)
-        if (self.values[: self.n_samples] >= self.cap).any():
+        smallest = kernels.smallest_sums(self._rounded(), masks, skip.start, skip.stop)
+        if self._any_at_cap:
             # Outputs at the cap are larger in truth: no neuron may cover them.
-            smallest = np.full(len(masks), self.cap)
-        n_tiles = len(self.values) // LANES
-        for tiles in (slice(0, skip.start), slice(skip.stop, n_tiles)):
-            for _, sums in self.part(tiles)._sums(masks):
-                np.minimum(smallest, sums.min(axis=0), out=smallest)
+            smallest = np.minimum(smallest, self.cap)
         sizes = np.bitwise_count(masks).sum(axis=1)
         return (smallest - sizes - 1).astype(np.int64)
 
-    def put_columns(self, positions, first: int, values: np.ndarray) -> None:
-        """Set the outputs of the hyperplanes from `first` on of some samples."""
-        self.values[positions, first:] = values
+    @cached_property
+    def _any_at_cap(self) -> bool:
+        return bool((self.outputs() >= self.cap).any())
 
     def unseparated(self, masks, tiles: slice) -> np.ndarray:
         """Return which samples of some tiles leave no neuron of such a mask a bound."""
@@ -135,23 +146,14 @@ class ReLUCodes:
 
     def covers(self, masks, bounds, tiles: slice) -> np.ndarray:
         """Return which samples of some tiles each neuron covers, one bit a lane."""
-        n_tiles = tiles.stop - tiles.start
-        fires = np.empty((n_tiles * LANES, len(masks)), dtype=bool)
-        for rows, sums in self.part(tiles)._sums(masks):
-            fires[rows] = sums < bounds
-        lanes = fires.reshape(n_tiles, LANES, len(masks))
-        words = kernels.pack_bits(lanes.transpose(0, 2, 1).reshape(-1, LANES))
-        return np.ascontiguousarray(words.reshape(n_tiles, len(masks)).T)
+        outputs = self._rounded()
+        return kernels.sums_below(outputs, masks, bounds, tiles.start, tiles.stop)
 
     def classes_that_fire(self, masks, bounds, starts) -> np.ndarray:
         """Return the classes that have a neuron which covers the sample."""
-        n_tiles = len(self.values) // LANES
-        fired = np.zeros((n_tiles, len(starts) - 1), dtype=np.uint64)
-        for number, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
-            covers = self.covers(
-                masks[start:stop], bounds[start:stop], slice(0, n_tiles)
-            )
-            fired[:, number] = np.bitwise_or.reduce(covers, axis=0)
+        fired = kernels.classes_with_sums_below(
+            self._rounded(), masks, bounds, starts, self.n_samples
+        )
         return unpack_lanes(fired, self.n_samples)
 
     def votes(self, masks, bounds, starts, n_votes: int):
@@ -159,30 +161,21 @@ class ReLUCodes:
 
         Returns them, and what `classes_that_fire` returns.
         """
-        totals = np.zeros((len(self.values), len(starts) - 1))
-        fires = np.zeros(totals.shape, dtype=bool)
-        for number, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
-            n_kept = min(n_votes, stop - start)
-            if n_kept == 0:
-                continue
-            for block, sums in self._sums(masks[start:stop]):
-                margins = bounds[start:stop] - sums
-                margins.partition(margins.shape[1] - n_kept, axis=1)
-                largest = margins[:, -n_kept:]
-                totals[block, number] = largest.sum(axis=1)
-                fires[block, number] = largest.max(axis=1) > 0
-        return totals[: self.n_samples], fires[: self.n_samples]
+        totals, fired = kernels.largest_margins_of_sums(
+            self._rounded(), masks, bounds, starts, n_votes, self.n_samples
+        )
+        return totals[: self.n_samples], unpack_lanes(fired, self.n_samples)
 
     def neuron_margins(self, masks, bounds) -> np.ndarray:
         """Return the margin m - <u, output> of each neuron, (n_samples, n_masks)."""
-        margins = np.empty((len(self.values), len(masks)))
-        for block, sums in self._sums(masks):
-            margins[block] = bounds - sums
-        return margins[: self.n_samples]
+        weights = unpack_bits(masks, self.values.shape[1]).T.astype(np.float64)
+        # Sums of integers below 2**53 are exact in any order.
+        with one_blas_thread():
+            return bounds - self.outputs() @ weights
 
 
 def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -> None:
-    """Store max(<w, x> + b, 0), rounded up to a multiple of the unit.
+    """Store max(<w, x> + b, 0), rounded up to a multiple of the unit, of any rows.
 
     The unit is 2**(exponent - FRACTION_BITS). The double precision value v with
     its error bound leaves the ceiling open where v is close to a multiple k of the
@@ -193,27 +186,128 @@ def encode_relu(hyperplanes: ExactHyperplanes, codes: ReLUCodes, X, positions) -
     cap = codes.cap
     values, bounds = sums_in_double(hyperplanes, X, unit_exponent)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        nearest = np.rint(np.clip(np.nan_to_num(values), -1.0, cap))
-        ceilings = np.ceil(np.clip(np.nan_to_num(values), 0.0, cap))
+        within = np.clip(np.nan_to_num(values), -1.0, cap)
+        nearest, ceilings = np.rint(within), np.maximum(np.ceil(within), 0.0)
         # Doubtful: |v - k| is within the bound for the nearest integer k, unless
         # both sides of it are clipped to the same value.
         distance = np.abs(values - nearest)
         certain = (distance > bounds) | (values + bounds <= 0)
         certain |= values - bounds >= cap
         rows, columns = np.nonzero(~certain)
-    if len(rows):
-        settled = nearest[rows, columns]
-        wide = bounds[rows, columns] >= 0.5
-        near = ~wide
-        settled[near] += hyperplanes.exact_signs(
-            X, rows[near], columns[near], -np.ldexp(settled[near], unit_exponent)
-        )
-        if wide.any():
-            settled[wide] = hyperplanes.exact_ceilings(
-                X, rows[wide], columns[wide], unit_exponent, cap
-            )
-        ceilings[rows, columns] = np.clip(settled, 0.0, cap)
+    ceilings[rows, columns] = _settled(
+        hyperplanes,
+        X,
+        rows,
+        columns,
+        nearest[rows, columns],
+        bounds[rows, columns],
+        cap,
+    )
     codes.values[positions, : hyperplanes.n_drawn] = ceilings
+
+
+class RowsInDouble(NamedTuple):
+    """Dense rows `X[rows]`, packed, in units of ReLU outputs.
+
+    `kernels.packed_rows` returned the `packed` rows and their `n_terms`; `norms` are
+    upper bounds of the norms of the `values`, those of `kernels.rows_in_double`.
+    """
+
+    X: np.ndarray
+    rows: np.ndarray
+    packed: Any
+    values: np.ndarray
+    n_terms: np.ndarray
+    norms: np.ndarray
+
+    @classmethod
+    def of(cls, hyperplanes: ExactHyperplanes, X, rows) -> RowsInDouble:
+        """Pack rows for hyperplanes, or others that are in the same units."""
+        shift, exponent = hyperplanes.shift, hyperplanes.exponent
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            packed, n_terms, squares = kernels.packed_rows(X, rows, shift, exponent)
+            values = kernels.rows_in_double(
+                packed, X, rows, shift, exponent - FRACTION_BITS
+            )
+            norms = np.ldexp(_norms(hyperplanes, X, rows, squares), FRACTION_BITS)
+        return cls(X, rows, packed, values, n_terms, norms)
+
+
+def encode_packed_relu(
+    hyperplanes: ExactHyperplanes, codes: ReLUCodes, points: RowsInDouble, positions
+) -> None:
+    """Do what `encode_relu` does, for rows in units of these hyperplanes.
+
+    Sums of k terms in double precision, of differences from the shift, and a bias have
+    a relative error of gamma_{k + 2}; there is room for those of the bound. Terms that
+    vanish in single precision, and whatever underflows, are covered by a tiny constant.
+    """
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        biases, errors = hyperplanes.scaled_biases, np.zeros(hyperplanes.n_drawn)
+        if hyperplanes.shift is not None:
+            biases, errors = hyperplanes.exact_offsets
+        lengths = hyperplanes.direction_bounds.astype(np.float64)
+        biases, errors = np.ldexp((biases, errors), FRACTION_BITS)
+        errors = errors * (1 + DOUBLE) + TINY * (1 + hyperplanes.n_features * lengths)
+        relatives = rounding(points.n_terms + 8.0, DOUBLE)
+        sizes = relatives * points.norms
+        rows, columns = kernels.ceilings_of_rows(
+            points.packed,
+            points.values,
+            hyperplanes.directions,
+            (biases, lengths, errors),
+            (sizes, relatives),
+            positions,
+            codes.cap,
+            codes.values,
+        )
+        bounds = sizes[rows] * lengths[columns]
+        bounds += relatives[rows] * np.abs(biases[columns]) + errors[columns]
+    if len(rows):
+        nearest = codes.values[positions[rows], columns]
+        codes.values[positions[rows], columns] = _settled(
+            hyperplanes,
+            points.X,
+            points.rows[rows],
+            columns,
+            nearest,
+            bounds,
+            codes.cap,
+        )
+
+
+def _norms(hyperplanes: ExactHyperplanes, X, rows, squares) -> np.ndarray:
+    """Return upper bounds of the norms of rows, from squares in single precision."""
+    norms = np.sqrt(squares + hyperplanes.n_features * 2.0**-126) * (1 + 2.0**-20)
+    beyond = np.flatnonzero(~np.isfinite(norms))
+    if len(beyond):  # of single precision: |x| is at most the sum of all |x_j|
+        points = X[rows[beyond]].astype(np.float64)
+        if hyperplanes.shift is not None:
+            points -= hyperplanes.shift
+        points = np.ldexp(np.abs(points), -hyperplanes.exponent)
+        norms[beyond] = points.sum(axis=1) * (1 + 2.0**-20)
+    return norms
+
+
+def _settled(
+    hyperplanes: ExactHyperplanes, X, rows, columns, nearest, bounds, cap: float
+) -> np.ndarray:
+    """Return doubtful outputs: <w, x> + b in units, rounded up and cut to 0 .. cap.
+
+    The sums are within the bounds of the nearest integers, -1 .. cap.
+    """
+    unit_exponent = hyperplanes.exponent - FRACTION_BITS
+    settled = nearest.copy()
+    near = np.flatnonzero(bounds < 0.5)
+    wide = np.flatnonzero(~(bounds < 0.5))
+    if len(near):
+        shifts = -np.ldexp(nearest[near], unit_exponent)
+        settled[near] += hyperplanes.exact_signs(X, rows[near], columns[near], shifts)
+    if len(wide):
+        settled[wide] = hyperplanes.exact_ceilings(
+            X, rows[wide], columns[wide], unit_exponent, cap
+        )
+    return np.clip(settled, 0.0, cap)
 
 
 def sums_in_double(

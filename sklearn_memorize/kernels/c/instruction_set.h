@@ -9,11 +9,15 @@
 
 #include "packing.h"
 #include "signs.h"
+
+#include "ceilings.h"
 #include "tiles.h"
 
 #include "planes.h"
 
 #include "margins.h"
+
+#include "outputs.h"
 
 #include "covering.h"
 
@@ -49,6 +53,13 @@ const struct kernels TABLE_OF(INSTRUCTION_SET) = {
     .classes_that_fire = classes_that_fire,
     .largest_margins = largest_margins,
     .margins_of_rows = margins_of_rows,
+    .read_groups = read_groups,
+    .ceilings_of_rows = ceilings_of_rows,
+    .round_outputs = round_outputs,
+    .smallest_sums = smallest_sums,
+    .sums_below = sums_below,
+    .classes_with_sums_below = classes_with_sums_below,
+    .largest_margins_of_sums = largest_margins_of_sums,
     .cover_in_order = cover_in_order,
     .first_apart = first_apart,
     .gini_gains = gini_gains,

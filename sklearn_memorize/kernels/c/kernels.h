@@ -37,6 +37,16 @@ struct codes {
     int are_planes;
 };
 
+/* Outputs of ReLU units, `values[lane][hyperplane]`: integers that sum to less than
+ * 2**53. Also rounded, `small[tile][hyperplane][lane]`, in units of each lane: the sum
+ * of any of them is off by `below` to `above` of these units (see outputs.h). */
+struct outputs {
+    const double *values;
+    const uint16_t *small;
+    const float *units, *below, *above;
+    int64_t n_tiles, n_hyperplanes;
+};
+
 /* Neurons: one that covers a code with popcount(code & mask) < bound. */
 struct neurons {
     const uint64_t *masks;
@@ -119,6 +129,23 @@ struct preparation {
     double *squares;
 };
 
+/* What is added to the products of rows and hyperplanes. An output is in doubt where it
+ * is nearer to an integer than size * column_bound + relative * |bias| + offset_bound,
+ * with the numbers of the row that `rows_to_write` has. */
+struct output_offsets {
+    const double *biases, *column_bounds, *offset_bounds;
+    int64_t n_hyperplanes;
+};
+
+/* Where outputs go: those of row i to `values[positions[i]][n_columns]`. They are cut at
+ * the cap. */
+struct rows_to_write {
+    const double *sizes, *relatives;
+    const int64_t *positions;
+    double *values, cap;
+    int64_t n_columns;
+};
+
 /* Pairs of a row and a direction, and two numbers that are added to their product. */
 struct pairs {
     const int64_t *columns;
@@ -196,6 +223,27 @@ struct kernels {
                            int64_t n_words, const struct neurons *,
                            const struct classes *, int64_t n_votes, int64_t *totals,
                            uint64_t *fired);
+    /* ceilings.h */
+    int (*read_groups)(const struct matrix *, const int64_t *rows,
+                       const struct packed_rows *, const struct preparation *,
+                       double *values);
+    int (*ceilings_of_rows)(const struct packed_rows *, const double *values,
+                            const float *directions, int64_t n_features,
+                            const struct output_offsets *, const struct rows_to_write *,
+                            struct doubts *);
+    /* outputs.h */
+    int (*round_outputs)(const double *values, int64_t n_tiles, int64_t n_hyperplanes,
+                         uint16_t *small, float *units, float *below, float *above);
+    int (*smallest_sums)(const struct outputs *, const struct neurons *,
+                         int64_t skip_start, int64_t skip_stop, double *smallest);
+    int (*sums_below)(const struct outputs *, const struct neurons *, int64_t start,
+                      int64_t stop, uint64_t *below);
+    int (*classes_with_sums_below)(const struct outputs *, const struct neurons *,
+                                   const struct classes *, int64_t n_samples,
+                                   uint64_t *fired);
+    int (*largest_margins_of_sums)(const struct outputs *, const struct neurons *,
+                                   const struct classes *, int64_t n_samples,
+                                   int64_t n_votes, double *totals, uint64_t *fired);
     /* covering.h */
     int (*cover_in_order)(const struct codes *, const struct class_tiles *,
                           const uint64_t *in_use, const int64_t *order,

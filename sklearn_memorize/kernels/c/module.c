@@ -304,6 +304,45 @@ static struct neurons neurons_of(struct call *call, const struct codes *codes,
     return neurons;
 }
 
+/* Five arguments: values, small, units, below, above. */
+static struct outputs outputs_of(struct call *call)
+{
+    struct outputs outputs = {0};
+    outputs.values = doubles(call, -1);
+    int64_t n_lanes = last_shape(call, 0);
+    outputs.n_tiles = n_lanes / LANES;
+    outputs.n_hyperplanes = last_shape(call, 1);
+    if (outputs.n_tiles * LANES * outputs.n_hyperplanes != last_size(call)
+        || outputs.n_hyperplanes > UINT32_MAX)
+        refuse(call, PyExc_ValueError, "no tiles of outputs");
+    outputs.small = contiguous(call, 'u', 2, n_lanes * outputs.n_hyperplanes, 0);
+    outputs.units = floats(call, n_lanes);
+    outputs.below = floats(call, n_lanes);
+    outputs.above = floats(call, n_lanes);
+    return outputs;
+}
+
+/* The codes that have as many words as masks of outputs. */
+static struct codes as_codes(const struct outputs *outputs)
+{
+    struct codes codes = {NULL, 0, (outputs->n_hyperplanes + 63) / 64, 0};
+    return codes;
+}
+
+/* Masks name hyperplanes that are there. */
+static void check_masks(struct call *call, const struct neurons *neurons,
+                        int64_t n_hyperplanes)
+{
+    const int64_t n_words = (n_hyperplanes + 63) / 64, n_last = n_hyperplanes % 64;
+    uint64_t is_outside = 0;
+    if (call->is_refused || n_last == 0)
+        return;
+    for (int64_t i = 0; i < neurons->n_neurons; i++)
+        is_outside |= neurons->masks[(i + 1) * n_words - 1] >> n_last;
+    if (is_outside)
+        refuse(call, PyExc_ValueError, "masks name hyperplanes that are not there");
+}
+
 static struct classes classes_of(struct call *call, int64_t n_neurons)
 {
     struct classes classes = {0};
@@ -757,6 +796,173 @@ FUNCTION(margins_of_rows, 7)
     return finish(call, failed);
 }
 
+/* Three arguments: order, starts and columns of packed rows. */
+static struct packed_rows groups_of_rows(struct call *call, int64_t n_features)
+{
+    struct packed_rows packed = {0};
+    packed.order = (int64_t *)integers(call, -1);
+    packed.n_rows = last_size(call);
+    const int64_t n_groups = groups_of(packed.n_rows);
+    packed.starts = (int64_t *)integers(call, n_groups + 1);
+    packed.columns = contiguous(call, 'i', 4, -1, 0);
+    const int64_t n_places = last_size(call);
+    for (int64_t i = 0; !call->is_refused && i < packed.n_rows; i++)
+        if (packed.order[i] < 0 || packed.order[i] >= packed.n_rows)
+            refuse(call, PyExc_IndexError, "the order of rows has another length");
+    for (int64_t g = 0; !call->is_refused && g < n_groups; g++)
+        if (packed.starts[g] < 0 || packed.starts[g] > packed.starts[g + 1]
+            || packed.starts[g + 1] > n_places)
+            refuse(call, PyExc_ValueError, "starts of groups do not fit");
+    const int64_t n_used = call->is_refused ? 0 : packed.starts[n_groups];
+    for (int64_t place = 0; place < n_used && !call->is_refused; place++)
+        if (packed.columns[place] < 0 || packed.columns[place] >= n_features)
+            refuse(call, PyExc_IndexError, "a column is out of bounds");
+    return packed;
+}
+
+static int64_t values_of_groups(const struct call *call,
+                                const struct packed_rows *packed)
+{
+    if (call->is_refused)
+        return 0;
+    return packed->starts[groups_of(packed->n_rows)] * ROWS_OF_A_GROUP;
+}
+
+FUNCTION(read_groups, 9)
+{
+    int failed = 0;
+    struct matrix X = matrix(call);
+    const int64_t *rows = indices(call, -1, X.n_rows);
+    const int64_t n_rows = last_size(call);
+    struct preparation preparation = {0};
+    PyObject *shift = call->arguments[call->n_taken];
+    if (shift == Py_None)
+        call->n_taken++;
+    else
+        preparation.shift = doubles(call, X.n_columns);
+    preparation.first = real(call);
+    preparation.second = real(call);
+    struct packed_rows packed = groups_of_rows(call, X.n_columns);
+    if (!call->is_refused && packed.n_rows != n_rows)
+        refuse(call, PyExc_ValueError, "as many rows are wanted as are packed");
+    double *values = doubles_out(call, values_of_groups(call, &packed));
+    if (!call->is_refused)
+        RUN(failed, active->read_groups(&X, rows, &packed, &preparation, values));
+    return finish(call, failed);
+}
+
+FUNCTION(ceilings_of_rows, 13)
+{
+    int failed = 0;
+    struct doubts doubts = {0};
+    const float *directions = floats(call, -1);
+    const int64_t n_directions = last_shape(call, 0), n_features = last_shape(call, 1);
+    struct output_offsets offsets = {.n_hyperplanes = n_directions};
+    offsets.biases = doubles(call, n_directions);
+    offsets.column_bounds = doubles(call, n_directions);
+    offsets.offset_bounds = doubles(call, n_directions);
+    struct packed_rows packed = groups_of_rows(call, n_features);
+    const double *values = doubles(call, values_of_groups(call, &packed));
+    struct rows_to_write to_write = {0};
+    to_write.sizes = doubles(call, packed.n_rows);
+    to_write.relatives = doubles(call, packed.n_rows);
+    to_write.cap = real(call);
+    to_write.values = doubles_out(call, -1);
+    const int64_t n_positions = last_shape(call, 0);
+    to_write.n_columns = last_shape(call, 1);
+    to_write.positions = indices(call, packed.n_rows, n_positions);
+    if (!call->is_refused && n_directions > to_write.n_columns)
+        refuse(call, PyExc_ValueError, "room for more outputs is wanted");
+    if (!call->is_refused)
+        RUN(failed,
+            active->ceilings_of_rows(&packed, values, directions, n_features, &offsets,
+                                     &to_write, &doubts));
+    return finish_doubts(call, failed, &doubts);
+}
+
+FUNCTION(round_outputs, 5)
+{
+    int failed = 0;
+    const double *values = doubles(call, -1);
+    int64_t n_lanes = last_shape(call, 0), n_hyperplanes = last_shape(call, 1);
+    if (!call->is_refused
+        && (n_lanes % LANES || n_lanes * n_hyperplanes != last_size(call)))
+        refuse(call, PyExc_ValueError, "no tiles of outputs");
+    uint16_t *small
+        = contiguous(call, 'u', 2, n_lanes * n_hyperplanes, PyBUF_WRITABLE);
+    float *units = contiguous(call, 'f', 4, n_lanes, PyBUF_WRITABLE);
+    float *below = contiguous(call, 'f', 4, n_lanes, PyBUF_WRITABLE);
+    float *above = contiguous(call, 'f', 4, n_lanes, PyBUF_WRITABLE);
+    if (!call->is_refused)
+        RUN(failed, active->round_outputs(values, n_lanes / LANES, n_hyperplanes, small,
+                                          units, below, above));
+    return finish(call, failed);
+}
+
+FUNCTION(smallest_sums, 9)
+{
+    int failed = 0;
+    struct outputs outputs = outputs_of(call);
+    struct codes codes = as_codes(&outputs);
+    struct neurons neurons = neurons_of(call, &codes, 0);
+    check_masks(call, &neurons, outputs.n_hyperplanes);
+    int64_t skip_start = integer(call), skip_stop = integer(call);
+    double *smallest = doubles_out(call, neurons.n_neurons);
+    if (!call->is_refused)
+        RUN(failed, active->smallest_sums(&outputs, &neurons, skip_start, skip_stop,
+                                          smallest));
+    return finish(call, failed);
+}
+
+FUNCTION(sums_below, 10)
+{
+    int failed = 0;
+    struct outputs outputs = outputs_of(call);
+    struct codes codes = as_codes(&outputs);
+    struct neurons neurons = neurons_of(call, &codes, 1);
+    check_masks(call, &neurons, outputs.n_hyperplanes);
+    int64_t start = integer_between(call, 0, outputs.n_tiles);
+    int64_t stop = integer_between(call, start, outputs.n_tiles);
+    uint64_t *below = words_out(call, neurons.n_neurons * (stop - start));
+    if (!call->is_refused)
+        RUN(failed, active->sums_below(&outputs, &neurons, start, stop, below));
+    return finish(call, failed);
+}
+
+FUNCTION(classes_with_sums_below, 10)
+{
+    int failed = 0;
+    struct outputs outputs = outputs_of(call);
+    struct codes codes = as_codes(&outputs);
+    struct neurons neurons = neurons_of(call, &codes, 1);
+    check_masks(call, &neurons, outputs.n_hyperplanes);
+    struct classes classes = classes_of(call, neurons.n_neurons);
+    int64_t n_samples = integer_between(call, 0, outputs.n_tiles * LANES);
+    uint64_t *fired = words_out(call, outputs.n_tiles * classes.n_classes);
+    if (!call->is_refused)
+        RUN(failed, active->classes_with_sums_below(&outputs, &neurons, &classes,
+                                                    n_samples, fired));
+    return finish(call, failed);
+}
+
+FUNCTION(largest_margins_of_sums, 12)
+{
+    int failed = 0;
+    struct outputs outputs = outputs_of(call);
+    struct codes codes = as_codes(&outputs);
+    struct neurons neurons = neurons_of(call, &codes, 1);
+    check_masks(call, &neurons, outputs.n_hyperplanes);
+    struct classes classes = classes_of(call, neurons.n_neurons);
+    int64_t n_samples = integer_between(call, 0, outputs.n_tiles * LANES);
+    int64_t n_votes = integer_between(call, 1, (int64_t)1 << 31);
+    double *totals = doubles_out(call, outputs.n_tiles * LANES * classes.n_classes);
+    uint64_t *fired = words_out(call, outputs.n_tiles * classes.n_classes);
+    if (!call->is_refused)
+        RUN(failed, active->largest_margins_of_sums(&outputs, &neurons, &classes,
+                                                    n_samples, n_votes, totals, fired));
+    return finish(call, failed);
+}
+
 FUNCTION(cover_in_order, 9)
 {
     int failed = 0;
@@ -916,6 +1122,13 @@ static PyMethodDef methods[] = {
     METHOD(classes_that_fire),
     METHOD(largest_margins),
     METHOD(margins_of_rows),
+    METHOD(read_groups),
+    METHOD(ceilings_of_rows),
+    METHOD(round_outputs),
+    METHOD(smallest_sums),
+    METHOD(sums_below),
+    METHOD(classes_with_sums_below),
+    METHOD(largest_margins_of_sums),
     METHOD(cover_in_order),
     METHOD(first_apart),
     METHOD(gini_gains),

@@ -304,6 +304,40 @@ INLINE floats_t magnitudes_of(floats_t floats)
 #endif
 }
 
+/* The larger ones of two numbers each, or b where one of them is no number. */
+INLINE floats_t larger_floats(floats_t a, floats_t b)
+{
+#if defined(VECTORS_512)
+    return (floats_t)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(VECTORS_256)
+    return (floats_t)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(VECTORS_128) && defined(__aarch64__)
+    const uint32x4_t above = vcgtq_f32((float32x4_t)a, (float32x4_t)b);
+    return (floats_t)vbslq_f32(above, (float32x4_t)a, (float32x4_t)b);
+#elif defined(VECTORS_128)
+    return (floats_t)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    return a > b ? a : b;
+#endif
+}
+
+/* The smaller ones of two numbers each, or b where one of them is no number. */
+INLINE floats_t smaller_floats(floats_t a, floats_t b)
+{
+#if defined(VECTORS_512)
+    return (floats_t)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(VECTORS_256)
+    return (floats_t)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(VECTORS_128) && defined(__aarch64__)
+    const uint32x4_t below = vcltq_f32((float32x4_t)a, (float32x4_t)b);
+    return (floats_t)vbslq_f32(below, (float32x4_t)a, (float32x4_t)b);
+#elif defined(VECTORS_128)
+    return (floats_t)_mm_min_ps((__m128)a, (__m128)b);
+#else
+    return a < b ? a : b;
+#endif
+}
+
 /* The bits [a > b], the lowest one for the first of the numbers. */
 INLINE uint64_t bits_above(floats_t a, floats_t b)
 {
