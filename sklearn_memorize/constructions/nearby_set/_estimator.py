@@ -138,7 +138,7 @@ class NearbySetClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier):
         if training.n_features < FEATURES_FOR_SINGLE:
             return 4 * (10 + 6 * n_slices) * training.n_values + 2 * n_tabled
         # Most distances are looked through in single precision, a block at a time.
-        return 4 * (7 * n_slices - 3) * training.n_values + n_tabled
+        return 4 * (5 * n_slices + 3) * training.n_values + n_tabled
 
     def _build(self, training: TrainingSet, progress: Progress):
         # A zero that a sparse matrix leaves out has no sign.
