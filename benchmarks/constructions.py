@@ -91,7 +91,10 @@ DATA = {
 }
 # Beside each estimator as it comes: rows with other parameters, or other data.
 VARIANTS = {
-    "MemorizingClassifier": {"n_draws=1": {"n_draws": 1}},
+    "MemorizingClassifier": {
+        "n_draws=1": {"n_draws": 1},
+        "activation=relu": {"activation": "relu"},
+    },
     "SmallReLURegressor": {"float32 samples": {}},
     "RandomReLUClassifier": {"maximum_margin=False": {"maximum_margin": False}},
 }

@@ -92,9 +92,11 @@ CASES = {
     "SmallReLURegressor": Case(RANDOM, 3_000, 1, 1, and_log=True),
     "DeepThresholdClassifier": Case(RANDOM, 10_000, 1, 1, and_log=True),
     "SlabClassifier": Case(RANDOM, 2_000, 1, 2, and_log=True),
+    "SlabRegressor": Case(RANDOM, 2_000, 1, 2, and_log=True),
     "ResidualMemorizingClassifier": Case(RANDOM, 1_000, 2, 2),
     "RandomReLUClassifier": Case("arcs", 10_000, 1, 1),
     "BitExtractionClassifier": Case(RANDOM, 10_000, 1, 1, and_log=True),
+    "MemorizingRegressor": Case(RANDOM, 3_000, 1, 1, and_log=True),
 }
 
 

@@ -56,7 +56,7 @@ class BaseMemorizingRegressor(RegressorMixin, BaseMemorizer):
             )
 
     def _outputs(self, X) -> np.ndarray:
-        """Return the targets, of shape (n_samples, n_outputs)."""
+        """Return the targets that what was built puts out, (n_samples, n_outputs)."""
         return self._built.forward(X)
 
     @standard_arithmetic

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
+from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
 
 from .._estimator._base import BaseMemorizingClassifier, constant_network
 from .._estimator._callbacks import Progress
+from .._estimator._parameters import threads_for
 from .._estimator._sklearn import StrOptions, draw_seeds
 from .._estimator._training_set import TrainingSet
 from ..exact._signs import DOUBLE, SMALLEST_NORMAL, rounding
 from ..exceptions import InterpolationError
-from ..kernels._threads import one_blas_thread
+from ..kernels._threads import one_blas_thread, run_in_threads
 from ..network import Network
+from ._beside import LEAST_FEATURES
 
 # Directions that are tried where a group leaves a choice.
 _N_DIRECTIONS = 8
@@ -30,8 +34,14 @@ _LOOKED_AT = 1024
 _CERTAIN = 64
 # Two ways to compute a normal vector of unit length differ by less than this.
 _NORMAL_ERROR = 2.0**-36
+# Squares of lengths, as a share of the largest one, that are no rounding errors.
+_SQUARED_TOLERANCE = 1e-13
 # Columns are scaled by powers of two up to this one.
 _LARGEST_EXPONENT = 960
+# Points are worked on in blocks of about this many values.
+_BLOCK_VALUES = 1 << 18
+# So many rows at once are one step of a product with a vector.
+_ROWS_OF_A_STEP = 4
 
 
 class DegenerateGroupError(ValueError):
@@ -52,19 +62,25 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
     _parameter_constraints: dict = {
         "degenerate": [StrOptions({"split", "raise"})],
         "conflicts": [StrOptions({"majority", "raise"})],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, *, degenerate="split", conflicts="majority", random_state=None):
+    def __init__(
+        self,
+        *,
+        degenerate="split",
+        conflicts="majority",
+        n_jobs=None,
+        random_state=None,
+    ):
         self.degenerate = degenerate
         self.conflicts = conflicts
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     def _bytes_to_build(self, training: TrainingSet) -> int:
-        # The points, magnitudes, differences, and two more for their row space, which
-        # is found by four square matrices of the smaller size.
-        smaller = min(training.n_samples, training.n_features)
-        return 8 * (5 * training.n_values + 4 * smaller**2)
+        return 8 * n_values_to_build(training)
 
     def _build(self, training: TrainingSet, progress: Progress):
         sizes = np.bincount(training.labels)
@@ -92,7 +108,12 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
             # show in the last digits of the hyperplanes.
             with one_blas_thread():
                 return self._construct(
-                    X, training.labels, training.n_classes, split=split, rng=rng
+                    X,
+                    training.labels,
+                    training.n_classes,
+                    split=split,
+                    rng=rng,
+                    n_threads=threads_for(self.n_jobs),
                 )
         except DegenerateGroupError as problem:
             raise self._not_in_general_position(X, training.rows, problem) from None
@@ -100,7 +121,7 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
     @staticmethod
     @abstractmethod
     def _construct(
-        X, labels, n_classes, *, split, rng
+        X, labels, n_classes, *, split, rng, n_threads
     ) -> tuple[Network, list[np.ndarray], int]:
         """Return the network, the positions of each group's points, and d."""
 
@@ -109,10 +130,31 @@ class GeneralPositionClassifier(BaseMemorizingClassifier):
     def _not_in_general_position(X, rows, problem) -> InterpolationError:
         """Say which training samples are in the way of which group."""
 
+    def _outputs(self, X) -> np.ndarray:
+        if len(self.classes_) == 1:
+            return self.network_.forward(X)
+        return self.network_.forward(X, threads_for(self.n_jobs))
+
+
+def n_values_to_build(training: TrainingSet) -> int:
+    """Return how many numbers in double precision an affine hull takes."""
+    # The points, differences, and two more for their row space, which is found by four
+    # square matrices of the smaller size; and magnitudes of few features.
+    n_copies = 4 if training.n_features >= LEAST_FEATURES else 5
+    smaller = min(training.n_samples, training.n_features)
+    return n_copies * training.n_values + 4 * smaller**2
+
 
 def largest_class(labels) -> int:
     """Return the class of most samples, which needs no groups of its own."""
     return int(np.bincount(labels).argmax())
+
+
+class SomePoints(NamedTuple):
+    """Some of the points, by which a hyperplane is judged at first."""
+
+    positions: np.ndarray
+    rows: np.ndarray
 
 
 class AffineHull:
@@ -122,16 +164,20 @@ class AffineHull:
     distances between them overflow, this is a ValueError.
     """
 
-    def __init__(self, X: np.ndarray):
+    def __init__(self, X: np.ndarray, n_threads: int = 1):
         self._X = X
-        self._magnitudes = np.abs(X)
+        self._n_threads = n_threads
+        # |X|, where it is there already, or small enough to be kept.
+        self._sizes = X if X.min() >= 0 else None
+        if self._sizes is None and X.shape[1] < LEAST_FEATURES:
+            self._sizes = np.abs(X)
         # Each difference is rounded once, so it keeps its relative precision.
         with np.errstate(over="ignore"):
             differences = X - X[0]
-        largest = np.abs(differences).max(axis=0)
+        largest = np.maximum(differences.max(axis=0), -differences.min(axis=0))
         if not np.isfinite(largest).all():
             raise ValueError(
-                f"Samples as large as {self._magnitudes.max():.3g} leave no room in "
+                f"Samples as large as {np.abs(X).max():.3g} leave no room in "
                 "double precision for distances between them. Scale the features down."
             )
         exponents = np.clip(np.frexp(largest)[1], -_LARGEST_EXPONENT, _LARGEST_EXPONENT)
@@ -146,6 +192,11 @@ class AffineHull:
         return self._basis.shape[1]
 
     @property
+    def n_points(self) -> int:
+        """Number of points."""
+        return self._X.shape[0]
+
+    @property
     def n_features(self) -> int:
         """Number of features."""
         return self._X.shape[1]
@@ -154,6 +205,19 @@ class AffineHull:
         """Return the hyperplanes through some points."""
         rows = self._coordinates[members]
         return HyperplanesThrough(self, rows[1:] - rows[0])
+
+    def likely_choices(self, members) -> int:
+        """Guess `through(members).n_choices` in a third of the time.
+
+        The rank is told from products of rows, which have half of the digits.
+        """
+        rows = self._X[members] * self._scale
+        rows = rows[1:] - rows[0]
+        lengths = np.linalg.norm(rows, axis=0)
+        rows = rows[:, lengths > 0] / lengths[lengths > 0]
+        products = rows.T @ rows if rows.shape[1] < len(rows) else rows @ rows.T
+        *_, rank, _ = linalg.lapack.dpstrf(products, tol=_SQUARED_TOLERANCE)
+        return self.dimension - int(rank)
 
     def normal(self, direction) -> np.ndarray:
         """Return the normal vector of a direction in coordinates of the hull."""
@@ -165,18 +229,25 @@ class AffineHull:
         """Return what `normal` does, up to rounding, for directions in columns."""
         return self._basis @ directions * self._scale[:, np.newaxis]
 
-    def meets(self, normals, members, others) -> np.ndarray:
+    def some_of(self, others) -> SomePoints:
+        """Return evenly chosen ones of the others, for `meets`."""
+        positions = others[:: max(1, len(others) // _LOOKED_AT)]
+        return SomePoints(positions, self._X[positions])
+
+    def meets(self, normals, members, some: SomePoints) -> np.ndarray:
         """Return which hyperplanes through members come too close to others for sure.
 
         The normal vectors, in columns, are those of `rough_normals`. Among many points
-        on a hyperplane, up to rounding, some lie between members that do.
+        on a hyperplane, up to rounding, some lie between members that do. What is on
+        several random hyperplanes is on all, for it is in the affine hull of the group.
         """
-        step = max(1, len(others) // _LOOKED_AT)
         of_members = self._X[members] @ normals
-        of_others = self._X[others[::step]] @ normals
+        of_others = some.rows @ normals
         low, high = of_members.min(axis=0), of_members.max(axis=0)
         inside = (of_others >= low) & (of_others <= high)
-        return inside.sum(axis=0) >= _CERTAIN
+        inside[np.isin(some.positions, members)] = False
+        on_all = inside.shape[1] > 1 and inside.all(axis=1).any()
+        return (inside.sum(axis=0) >= _CERTAIN) | on_all
 
     def axis(self, feature: int) -> np.ndarray:
         """Return the normal vector of the hyperplanes on which a feature is constant.
@@ -188,20 +259,81 @@ class AffineHull:
         normal[feature] = self._scale[feature]
         return normal
 
-    def projections(self, normal) -> tuple[np.ndarray, np.ndarray]:
+    def projections(self, normal, rows=None) -> tuple[np.ndarray, np.ndarray]:
         """Return <normal, x> for all points, and how far any evaluation may be off.
 
         Two evaluations in double precision, whatever the order of their sums, differ
-        by at most the second value.
+        by at most the second value. With `rows`, of the points at these positions.
         """
-        values = self._X @ normal
         n_terms = int(np.count_nonzero(normal))
+        if rows is None or 2 * len(rows) > self.n_points:
+            values, magnitudes = self._products(normal)
+            if rows is not None:
+                values, magnitudes = values[rows], magnitudes[rows]
+        else:
+            values, magnitudes = self._products_of(normal, rows)
         if n_terms == 1:
             return values, np.zeros(len(values))
-        magnitudes = self._magnitudes @ np.abs(normal)
         # 2 gamma_k sum |a_j x_j|, doubled for the rounding of the bound itself.
         errors = 4 * rounding(n_terms + 1, DOUBLE) * magnitudes
         return values, errors + n_terms * SMALLEST_NORMAL
+
+    def _products(self, normal) -> np.ndarray:
+        """Return X a and |X| |a| in blocks of whole steps, (2, n_points)."""
+        n_points = self.n_points
+        step = max(2, _BLOCK_VALUES // (_ROWS_OF_A_STEP * self.n_features))
+        starts = list(range(0, n_points, step * _ROWS_OF_A_STEP))
+        # One row alone is multiplied in another order.
+        if len(starts) > 1 and n_points - starts[-1] < 2 * _ROWS_OF_A_STEP:
+            starts.pop()
+        blocks = map(slice, starts, [*starts[1:], n_points])
+        products, sizes = np.empty((2, n_points)), np.abs(normal)
+
+        def multiply(block) -> None:
+            products[0, block] = self._X[block] @ normal
+            products[1, block] = self._sizes_of(block) @ sizes
+
+        run_in_threads(multiply, blocks, self._n_threads)
+        return products
+
+    def _products_of(self, normal, rows) -> np.ndarray:
+        """Return X a and |X| |a| of some rows, to the last digit as of all of them.
+
+        Linear algebra libraries multiply several rows in one step, and what is left
+        over in another order: rows stay in the sort of step that they are in.
+        """
+        n_in_steps = self.n_points - self.n_points % _ROWS_OF_A_STEP
+        is_last = rows >= n_in_steps
+        inner = rows[~is_last]
+        n_padded = -(-len(inner) // _ROWS_OF_A_STEP) * _ROWS_OF_A_STEP
+        products, sizes = np.empty((2, len(rows))), np.abs(normal)
+        some = self._X[np.resize(inner, n_padded)]
+        products[0, ~is_last] = (some @ normal)[: len(inner)]
+        products[1, ~is_last] = (np.abs(some) @ sizes)[: len(inner)]
+        if is_last.any():
+            start = max(0, n_in_steps - _ROWS_OF_A_STEP)
+            last = rows[is_last] - start
+            products[0, is_last] = (self._X[start:] @ normal)[last]
+            products[1, is_last] = (np.abs(self._X[start:]) @ sizes)[last]
+        return products
+
+    def _sizes_of(self, block: slice) -> np.ndarray:
+        """Return |X| of some rows."""
+        return np.abs(self._X[block]) if self._sizes is None else self._sizes[block]
+
+    def located(self, positions, normal, members, near):
+        """Return what `positions` says of a group and of others, and where these are.
+
+        `positions` is `projections`, or takes its arguments. Returns its arrays, and
+        the places of members and others in them; a last array turns places into the
+        positions of points. They are those of all points if most have to be looked at.
+        """
+        if 2 * (len(members) + len(near)) > self.n_points:
+            return positions(normal), members, near, np.arange(self.n_points)
+        rows = np.concatenate([members, near])
+        places = np.arange(len(rows))
+        n_members = len(members)
+        return positions(normal, rows), places[:n_members], places[n_members:], rows
 
     def slopes(self, members, heights: np.ndarray) -> np.ndarray:
         """Return the slopes v, (n_outputs, n_features), of affine functions.
@@ -217,26 +349,57 @@ class AffineHull:
         """Return <v, x> for all points and each of some slopes."""
         return self._X @ slopes.T
 
-    def rough_projections(self, normals) -> tuple[np.ndarray, np.ndarray]:
-        """Return what `projections` does for several vectors, in columns.
+    def rough_projections(
+        self, normals, rows=slice(None)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `projections` does for vectors in columns, (n_vectors, n_rows).
 
-        The vectors are those of `rough_normals`, in columns. The values are no farther
-        from those of `projections` than the errors, and these are no smaller than its
-        errors: sum |a_j x_j| <= |a| |x|.
+        The vectors are those of `rough_normals`. The values, up to a number that is the
+        same for all points, are no farther from those of `projections` than the errors,
+        one for each vector, and these are no smaller than its errors: with the scales s
+        of the features, sum |a_j x_j| <= |a / s| |x s|.
         """
-        lengths = np.linalg.norm(normals, axis=0) + self.normal_error
-        units = 5 * rounding(self.n_features + 1, DOUBLE) * lengths + self.normal_error
-        errors = self._lengths[:, np.newaxis] * units
-        return self._X @ normals, errors + self.n_features * SMALLEST_NORMAL
+        used = self._scale > 0
+        scaled = normals[used] / self._scale[used, np.newaxis]
+        lengths = np.linalg.norm(scaled, axis=0) + self.normal_error
+        units = 5 * rounding(self.n_features + 1, DOUBLE) * lengths
+        errors = units * self._lengths[rows].max()
+        errors += self.normal_error * self._spans[rows].max()
+        errors += self.n_features * SMALLEST_NORMAL
+        return normals.T @ self._X[rows].T, errors[:, np.newaxis]
+
+    def intervals(self, rows, normals) -> tuple[np.ndarray, np.ndarray]:
+        """Return ends of intervals that hold the values of `projections`.
+
+        They hold all that these may be off, and are (n_vectors, n_rows).
+        """
+        values, errors = self.rough_projections(normals, rows)
+        return values - 2 * errors, values + 2 * errors
 
     @property
     def normal_error(self) -> float:
-        """How far a vector of `rough_normals` may be from that of `normal`."""
-        return _NORMAL_ERROR * float(self._scale.max())
+        """How far a vector of `rough_normals` may be from that of `normal`.
+
+        This is the length of the difference, in units of the scales of the features.
+        """
+        return _NORMAL_ERROR
 
     @cached_property
     def _lengths(self) -> np.ndarray:
-        return np.sqrt(np.einsum("ij,ij->i", self._X, self._X))
+        """The lengths of the points in units of the scales."""
+        lengths = np.empty(self.n_points)
+        step = max(1, _BLOCK_VALUES // self.n_features)
+        for start in range(0, self.n_points, step):
+            scaled = self._X[start : start + step] * self._scale
+            squares = np.einsum("ij,ij->i", scaled, scaled)
+            lengths[start : start + step] = np.sqrt(squares)
+        return lengths
+
+    @cached_property
+    def _spans(self) -> np.ndarray:
+        """Bounds of the distances from the first point, in units of the scales."""
+        squares = np.einsum("ij,ij->i", self._coordinates, self._coordinates)
+        return np.sqrt(squares) * (1 + _NORMAL_ERROR)
 
     def differing_features(self, member, others) -> np.ndarray:
         """Return the features in which a point differs from all others."""
@@ -266,18 +429,20 @@ class HyperplanesThrough:
         self._reflectors: tuple | None = None
         rank = 0
         if len(differences):
-            self._reflectors, _, _ = linalg.qr(differences.T, pivoting=True, mode="raw")
+            self._reflectors = _pivoted_qr(differences.T)
             sizes = np.abs(np.diag(self._reflectors[0]))
             tolerance = max(differences.shape) * np.finfo(float).eps * sizes[0]
             rank = int(np.count_nonzero(sizes > tolerance))
         self._rank = rank
 
+    @property
+    def n_choices(self) -> int:
+        """Dimension of the space of all normal vectors."""
+        return self._dimension - self._rank
+
     def draw(self, rng):
         """Yield random coefficients of normal vectors."""
-        n_choices = self._dimension - self._rank
-        for _ in range(_N_DIRECTIONS if n_choices > 1 else 1):
-            coefficients = rng.standard_normal(n_choices)
-            yield coefficients / np.linalg.norm(coefficients)
+        return draw_coefficients(self.n_choices, rng)
 
     def normal(self, coefficients) -> np.ndarray:
         """Return a normal vector."""
@@ -302,6 +467,24 @@ class HyperplanesThrough:
         basis[:, : reflectors.shape[1]] = reflectors
         basis = _with_room(linalg.lapack.dorgqr, basis, factors)
         return basis[:, self._rank :]
+
+
+def draw_coefficients(n_choices: int, rng):
+    """Yield random unit vectors, some if there is a choice and one otherwise."""
+    for _ in range(_N_DIRECTIONS if n_choices > 1 else 1):
+        coefficients = rng.standard_normal(n_choices)
+        yield coefficients / np.linalg.norm(coefficients)
+
+
+def _pivoted_qr(matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Return the reflectors and their factors of Q R with column pivoting.
+
+    The matrix is in Fortran's order, and is overwritten.
+    """
+    decompose = linalg.lapack.dgeqp3
+    *_, room, _ = decompose(matrix, lwork=-1, overwrite_a=True)
+    found, _, factors, _, _ = decompose(matrix, lwork=int(room[0]), overwrite_a=True)
+    return found, factors
 
 
 def _with_room(function, *arguments) -> np.ndarray:

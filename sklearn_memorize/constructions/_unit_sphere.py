@@ -30,6 +30,9 @@ _MOST_EXPONENT = 900
 _LARGEST = 2.0**400
 # Weights in single precision span this many powers of two, around one.
 _WEIGHT_RANGE = 240
+# Their products with features of coarser units than this are far above the smallest
+# number of double precision.
+_COARSE_ENOUGH = -780
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,10 @@ class SphereStream:
         coarsest = int(sphere.exponents[sphere.varies].max(initial=-_MOST_EXPONENT))
         # Single precision holds so many powers of two; the finer units come short.
         finer = np.minimum(coarsest - sphere.exponents, _WEIGHT_RANGE)
-        self._weight_exponents = finer - _WEIGHT_RANGE // 2
-        self._bias_exponent = coarsest - _WEIGHT_RANGE // 2
+        room = _WEIGHT_RANGE - int(finer[sphere.varies].max(initial=0))
+        lift = min(max(_COARSE_ENOUGH - coarsest, 0), room) - _WEIGHT_RANGE // 2
+        self._weight_exponents = finer + lift
+        self._bias_exponent = coarsest + lift
         self._reach = max_bias * sphere.length
         largest = max(
             float(np.abs(_dense(X[block]) / 2 - sphere.center / 2).max())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["even_step", "one_blas_thread", "run_in_threads"]
+__all__ = ["Workers", "even_step", "one_blas_thread", "run_in_threads"]
 
 
 def even_step(n_items: int, most: int, n_threads: int) -> int:
@@ -32,6 +32,30 @@ def run_in_threads(work: Callable, items: Iterable, n_threads: int) -> list:
     # Pieces take milliseconds, and joblib looks for results every ten of them.
     with one_blas_thread(), ThreadPoolExecutor(n_threads) as executor:
         return list(executor.map(work, items))
+
+
+class Workers:
+    """Threads that work ahead on what may be asked for, within a `with` statement.
+
+    With one thread nothing is done until it is asked for.
+    """
+
+    def __init__(self, n_threads: int):
+        self.n_threads = n_threads
+        self._executor = ThreadPoolExecutor(n_threads) if n_threads > 1 else None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+
+    def later(self, work: Callable, *arguments) -> Callable[[], Any]:
+        """Return a function that returns `work(*arguments)`, which is done once."""
+        if self._executor is not None:
+            return self._executor.submit(work, *arguments).result
+        return cache(partial(work, *arguments))
 
 
 @contextmanager

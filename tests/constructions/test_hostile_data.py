@@ -90,6 +90,16 @@ def test_the_layers_as_they_are_stored_recall_them_too(name, data):
     assert (textbook_labels(network, X) == y).all()
 
 
+@pytest.mark.parametrize("size", [1e-280, 1e-300, 1e-315])
+def test_samples_that_all_but_coincide_are_recalled_by_deep_thresholds(size):
+    X, y = tiny_beside_a_constant(size)
+    start = time.perf_counter()
+    classifier = new("DeepThresholdClassifier").fit(X, y)
+    assert time.perf_counter() - start < 20
+    assert (classifier.predict(X) == y).all()
+    assert (textbook_labels(classifier.network_, X) == y).all()
+
+
 @pytest.mark.parametrize("n_features", [1, 3, 10])
 @pytest.mark.parametrize("offset, spread", OFFSETS)
 def test_residual_blocks_recall_samples_wherever_they_are(offset, spread, n_features):

@@ -62,13 +62,18 @@ PARAMETERS = {
         "n_layers": st.sampled_from([3, 5, 9, 60, 200, 1000]),
     },
     "NarrowClassifier": {"n_projections": st.sampled_from([1, 10])},
-    "SlabClassifier": {"degenerate": st.sampled_from(["split", "split", "raise"])},
+    "SlabClassifier": {
+        "degenerate": st.sampled_from(["split", "split", "raise"]),
+        "n_jobs": st.sampled_from([None, None, 2]),
+    },
     "SlabRegressor": {
         "degenerate": st.sampled_from(["split", "split", "raise"]),
         "n_projections": st.sampled_from([1, 10]),
+        "n_jobs": st.sampled_from([None, None, 2]),
     },
     "ResidualMemorizingClassifier": {
-        "degenerate": st.sampled_from(["split", "split", "raise"])
+        "degenerate": st.sampled_from(["split", "split", "raise"]),
+        "n_jobs": st.sampled_from([None, None, 2]),
     },
     "RandomReLUClassifier": {
         "n_hyperplanes": st.sampled_from(["auto", "auto", "auto", 1, 40]),
@@ -82,6 +87,7 @@ PARAMETERS = {
     "MemorizingRegressor": {
         "n_hyperplanes": st.sampled_from([1, 20, 500]),
         "n_projections": st.sampled_from([1, 10]),
+        "n_jobs": st.sampled_from([None, None, 2]),
     },
     "InterpolatingNeighborsClassifier": {
         "weights": st.sampled_from(["singular", "singular", "hilbert"]),

@@ -121,7 +121,8 @@ class DeepThresholdClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier):
     code of a training sample are sure to share its label.
 
     **Cost.** With m hyperplanes `fit` takes O(N m d + N log N) operations and O(N m)
-    bytes beside the samples; a prediction O(m d + sqrt(N)).
+    bytes beside the samples; a prediction O(m d + log N): a word is looked up by
+    binary search, as the units of the table would.
 
     References
     ----------

@@ -111,10 +111,14 @@ def table_layers(table, wires, n_inputs):
     `wires` holds one wire for each bit of the word, from a layer of `n_inputs` units.
     Returns four dense layers of integer weights.
     """
+    return _layers_of_table(table, _wire_matrix(wires, n_inputs))
+
+
+def _layers_of_table(table, bits):
+    """Return the four layers; row b of `bits` sums units to bit b of the word."""
     t, y = table.values, table.bits
     n_blocks, n_positions, n_outputs = y.shape
     n_a, n_b = n_blocks - 1, n_positions - 1
-    bits = _wire_matrix(wires, n_inputs)
     n_bits = len(bits)
     place = np.int64(1) << np.arange(n_bits, dtype=np.int64)
     # A_k = [s - t_{k,0} + 1 > 0] for k >= 1 (A_0 is always 1); the bits of s pass.
@@ -150,6 +154,72 @@ def table_layers(table, wires, n_inputs):
         Layer(c_weights, c_biases, "threshold"),
         Layer(output_weights, np.zeros(n_outputs, dtype=np.int64), "threshold"),
     ]
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What four layers of `table_layers` compute, by binary search instead of units.
+
+    Values in rows, and from row to row, must not fall, so that the units A and B that
+    are on come before those that are off.
+    """
+
+    table: LookupTable
+    bits: np.ndarray  # (n_bits, n_inputs)
+
+    def forward(self, units) -> np.ndarray:
+        """Return the output bits, (n_samples, n_outputs), of units that are 0 or 1."""
+        t = self.table.values
+        n_blocks, n_positions = t.shape
+        sums = units @ self.bits.T.astype(np.float64)
+        place = 2.0 ** np.arange(len(self.bits))
+        # A_1, A_2, ... compare the sums; B_1, B_2, ... the bits that were passed on.
+        block = np.searchsorted(t[1:, 0], sums @ place, side="right")
+        n_below = np.searchsorted(t.ravel(), (sums > 0) @ place, side="right")
+        first = block * n_positions
+        position = np.clip(n_below - 1 - first, 0, n_positions - 1)
+        entries = self.table.bits.reshape(n_blocks * n_positions, -1)
+        return entries[first + position].astype(np.float64)
+
+
+def lookup_of(layers) -> Lookup | None:
+    """Return what four layers look up, if `table_layers` might have built them.
+
+    It is read from their weights and biases. None for other layers.
+    """
+    if len(layers) != 4 or any(
+        sparse.issparse(layer.weights) or layer.weights.dtype.kind != "i"
+        for layer in layers
+    ):
+        return None
+    a, b, c, output = layers
+    n_outputs = output.n_neurons
+    n_positions, rest = divmod(c.n_neurons, n_outputs)
+    n_b = n_positions - 1
+    n_a = b.n_neurons - n_b
+    if rest or n_b < 0 or not 0 <= n_a <= a.n_neurons:
+        return None
+    t = np.zeros((n_a + 1, n_positions), dtype=np.int64)
+    t[1:, 0] = 1 - a.biases[:n_a]
+    t[0, 1:] = 1 - b.biases[:n_b]
+    t[1:, 1:] = t[0, 1:] - np.cumsum(b.weights[:n_b, :n_a].T, axis=0)
+    y = np.zeros((n_a + 1, n_positions, n_outputs), dtype=np.int64)
+    y[0] = c.biases.reshape(n_outputs, n_positions).T + 1
+    y[0, 0] -= 1
+    differences = c.weights[:, n_b:].reshape(n_outputs, n_positions, n_a)
+    y[1:] = y[0] + np.cumsum(differences.transpose(2, 1, 0), axis=0)
+    found = Lookup(LookupTable(t, y), a.weights[n_a:])
+    rebuilt = _layers_of_table(found.table, found.bits)
+    known = all(map(_same_layer, layers, rebuilt)) and ((y == 0) | (y == 1)).all()
+    return found if known and (np.diff(t.ravel()) >= 0).all() else None
+
+
+def _same_layer(layer: Layer, other: Layer) -> bool:
+    return (
+        layer.activation == other.activation
+        and np.array_equal(layer.weights, other.weights)
+        and np.array_equal(layer.biases, other.biases)
+    )
 
 
 def decoding_layer(n_classes, n_outputs) -> Layer:

@@ -8,12 +8,15 @@ from ...kernels._memory import blocks_of_rows
 from ...network import Layer, Network
 from ...network._storage import require
 from ..random_hyperplanes._radii import radii_by_flips
+from ._gates import lookup_of
 
 
 class DeepThresholdNetwork(Network):
     """A `HyperplaneLayer`, and a `LayeredNetwork` of integer weights that reads it.
 
-    All that follows the signs is exact in double precision.
+    All that follows the signs is exact in double precision. Where the circuit ends in
+    a table, its words are looked up by binary search: the units of the table would add
+    up as many numbers for each sample as it has entries.
     """
 
     def __init__(self, hyperplanes, circuit):
@@ -21,6 +24,14 @@ class DeepThresholdNetwork(Network):
         require(agree, "the circuit must read all hyperplanes")
         self.hyperplanes = hyperplanes
         self.circuit = circuit
+        layers = circuit.layers
+        n_decoding = int(layers[-1].activation == "identity")
+        n_gates = max(0, len(layers) - 4 - n_decoding)
+        self._gates, self._decoding = (
+            layers[:n_gates],
+            layers[len(layers) - n_decoding :],
+        )
+        self._lookup = lookup_of(layers[n_gates : len(layers) - n_decoding])
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -35,7 +46,16 @@ class DeepThresholdNetwork(Network):
         """Evaluate the network with exact signs; see `Network.forward`."""
         blocks = blocks_of_rows(X.shape[0], max(self.circuit.widths))
         signs = (self.hyperplanes.signs(X[block]) * 1.0 for block in blocks)
-        return np.concatenate([self.circuit.forward(rows) for rows in signs])
+        return np.concatenate([self._outputs(rows) for rows in signs])
+
+    def _outputs(self, signs) -> np.ndarray:
+        """Evaluate the circuit."""
+        if self._lookup is None:
+            return self.circuit.forward(signs)
+        outputs = signs
+        for layer in (*self._gates, self._lookup, *self._decoding):
+            outputs = layer.forward(outputs)
+        return outputs
 
     def certified_radii(self, X, labels, metric: str) -> np.ndarray:
         """Return the distance of each row to the nearest hyperplane, rounded down."""

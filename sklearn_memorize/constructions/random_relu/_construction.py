@@ -10,6 +10,8 @@ then replaced by one of maximum margin.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
 
@@ -152,33 +154,57 @@ def _margins(features, solution, signs) -> np.ndarray:
     return values.min(axis=0) / np.maximum(norms, SMALL)
 
 
-def separate(features, X, labels, n_outputs, maximum_margin, max_iter, n_threads=1):
+class Separation(NamedTuple):
+    """What came of the search for a separator."""
+
+    network: RandomReLUNetwork  # of the best linear functions found
+    # Samples at which some output has not the right sign by more than the rounding
+    # error of any evaluation: none where the network memorizes.
+    missed: np.ndarray
+    n_iter: int  # steps of the search
+    outputs: np.ndarray | None  # of the network at the samples, if they were needed
+
+
+def separate(
+    features,
+    X,
+    labels,
+    n_outputs,
+    maximum_margin,
+    max_iter,
+    n_threads=1,
+    gives_up=False,
+) -> Separation:
     """Look for a linear separator of the features of the samples X.
 
     There is one output for each class, or one in all for two. With `maximum_margin` the
     separator that is found within `max_iter` iterations is replaced by one of maximum
-    margin. Threads share the classes, and the samples.
-
-    Returns the network of the best linear functions found; the samples at which some
-    output has not the right sign by more than the rounding error of any evaluation,
-    none where the network memorizes; and how many steps the search took.
+    margin, else by one that predicts better. The search ends early where it `gives_up`.
+    Threads share the classes, and the samples.
     """
     positive = np.arange(n_outputs) if n_outputs > 1 else np.ones(1, dtype=np.intp)
     signs = np.where(labels[:, np.newaxis] == positive, 1.0, -1.0)
-    *solution, n_iter = squared_hinge(features, signs, max_iter, n_threads)
+    search = squared_hinge(
+        features,
+        signs,
+        max_iter,
+        n_threads,
+        gives_up=gives_up,
+        again=not maximum_margin,
+    )
+    solution = search.coefficients, search.intercepts
     separated = (_margins(features, solution, signs) > 0).all()
     if separated and maximum_margin:
         solution = largest_margin(features, signs, solution, n_threads)
     network = features.network(*solution)
-    if separated:
-        outputs = network.forward(X, n_threads)
-    else:
-        coefficients, intercepts = solution
-        outputs = features.values @ coefficients + intercepts
-    right = signs * outputs > features.errors(network)
+    outputs = network.forward(X, n_threads) if separated else None
+    rough = features.values @ solution[0] + solution[1] if outputs is None else outputs
+    right = signs * rough > features.errors(network)
     if not separated and features.n_hyperplanes + 1 >= features.n_samples:
         solved = features.network(*interpolant(features, signs))
-        solves = signs * solved.forward(X, n_threads) > features.errors(solved)
+        solved_outputs = solved.forward(X, n_threads)
+        solves = signs * solved_outputs > features.errors(solved)
         if solves.all():
-            network, right = solved, solves
-    return network, np.flatnonzero(~right.all(axis=1)), n_iter
+            network, right, outputs = solved, solves, solved_outputs
+    missed = np.flatnonzero(~right.all(axis=1))
+    return Separation(network, missed, search.n_iter, outputs)

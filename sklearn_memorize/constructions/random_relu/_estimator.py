@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
 from ..._estimator._messages import INSTEAD, listed
 from ..._estimator._parameters import threads_for
+from ..._estimator._probabilities import class_numbers
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError, InterpolationWarning
@@ -17,7 +19,13 @@ from ...kernels._memory import check_room
 from ...kernels._threads import one_blas_thread
 from .._unit_sphere import UnitSphere
 from ..random_hyperplanes._drawing import HyperplaneStream, enclosing_ball
-from ._construction import anchored, check_room_for_features, features_of, separate
+from ._construction import (
+    Separation,
+    anchored,
+    check_room_for_features,
+    features_of,
+    separate,
+)
 
 # Each attempt is that much wider than the one before.
 _GROWTH = 2**0.5
@@ -52,9 +60,13 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         the origin.
     maximum_margin : bool, default=True
         Whether the separator that ended the search is replaced by one of maximum
-        margin in the space of the standardized features.
+        margin in the space of the standardized features. Otherwise another one is
+        looked for, in up to five times the steps, that predicts better; not where
+        labels seem to mean nothing.
     max_iter : int, default=1000
-        Iterations of the search for a separator at each width.
+        Iterations of the search for a separator at each width. With
+        `n_hyperplanes="auto"` a width is given up earlier if a class stays far from
+        all that would separate it.
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical samples with different labels: memorize the label
         of largest total weight, or raise a `ValueError`.
@@ -77,7 +89,8 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
     n_hyperplanes_ : int
         Number of neurons of the hidden layer.
     n_iter_ : int
-        Number of steps of the search for a separator at that width.
+        Number of steps of the search for a separator at that width, and for a better
+        one.
     interpolates_ : bool
         Whether every training sample is recalled, as certified by `fit`.
     n_conflicts_ : int
@@ -117,13 +130,13 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
 
     **Test data.** The theorem promises separation of whole regions around the samples,
     but nothing about test accuracy. In practice a layer that is wider than necessary
-    does better (`min_hyperplanes`): it is a random-feature support vector machine. The
-    maximum margin may well do worse than the separator that ended the search.
+    does better (`min_hyperplanes`): it is a random-feature support vector machine.
 
     **Cost.** For n features of N samples in d dimensions and k outputs: O(N n (d + n))
-    operations, O(k N n) for each of some dozens of steps of the search, and O(k n^3)
-    for each of about as many towards the maximum margin; widths grow by a factor, so
-    that the last one takes most of the time. The features take 8 N n bytes. A
+    operations, O(k N n) for each of some dozens of steps of a search, and
+    O(k (N n + n^3)) for each of about as many towards the maximum margin, whose number
+    grows slowly with N; widths grow by a factor, so that the last one takes most of the
+    time. The features take 8 N n bytes, and as many again while the margin grows. A
     prediction takes O(n d + k n) operations.
 
     References
@@ -186,32 +199,37 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
     def _build(self, training: TrainingSet, progress: Progress):
         X = training.points()
         ball = enclosing_ball(X, np.arange(training.n_samples), self.center)
+        fitted: dict = {"radius_": ball.radius, "n_hyperplanes_": 0, "n_iter_": 0}
         if training.n_classes == 1:
-            network, width, n_iter = constant_network(X.shape[1]), 0, 0
-        else:
-            (seed,) = draw_seeds(self.random_state, 1)
-            # With several threads sums come in another order, and their number would
-            # show in the network.
-            with one_blas_thread():
-                network, n_iter = self._network(training, X, ball, seed)
-            width = network.widths[0]
-        return {
-            "network_": training.embedded(network),
-            "radius_": ball.radius,
-            "n_hyperplanes_": width,
-            "n_iter_": n_iter,
-        }, None
+            return fitted | {"network_": constant_network(X.shape[1])}, None
+        (seed,) = draw_seeds(self.random_state, 1)
+        # With several threads sums come in another order, and their number would show
+        # in the network.
+        with one_blas_thread():
+            found = self._separation(training, X, ball, seed)
+        fitted["network_"] = training.embedded(found.network)
+        fitted["n_hyperplanes_"] = found.network.widths[0]
+        fitted["n_iter_"] = found.n_iter
+        # Outputs of the network itself are those that `predict` computes.
+        return fitted, found.outputs if training.columns is None else None
 
-    def _network(self, training, X, ball, seed):
+    def _certify(self, training: TrainingSet, evidence: Any = None) -> None:
+        if evidence is None:
+            super()._certify(training)
+            return
+        scores = evidence[:, 0] if evidence.shape[1] == 1 else evidence
+        missed = class_numbers(scores) != training.labels
+        self._record_certificate(training, int(missed.sum()))
+
+    def _separation(self, training, X, ball, seed) -> Separation:
         """Widen the layer until the classes are separated.
 
         N features of N distinct samples do in exact arithmetic. Where several times as
         many do not, the scales of the data are in the way of double precision, and
         hyperplanes through the samples are tried in units of each feature's own.
         """
-        missed = np.empty(0, dtype=np.intp)
         for features in self._features(X, ball, seed):
-            network, missed, n_iter = separate(
+            found = separate(
                 features,
                 X,
                 training.labels,
@@ -219,18 +237,19 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
                 self.maximum_margin,
                 self.max_iter,
                 threads_for(self.n_jobs),
+                gives_up=self.n_hyperplanes == "auto",
             )
-            if len(missed) == 0 or self.n_hyperplanes != "auto":
-                return network, n_iter
+            if len(found.missed) == 0 or self.n_hyperplanes != "auto":
+                return found
         raise InterpolationError(
-            f"training samples {listed(training.rows[missed])} are not on their side "
-            f"of a linear separator of {features.n_hyperplanes:,} random ReLU features "
-            f"(max_hyperplanes={self.max_hyperplanes:,}), beyond rounding errors. The "
-            "theorem assumes a distance between the classes, and grows the layer as "
-            "it shrinks; as many features as samples do in exact arithmetic, but not "
-            "in double precision where samples of different classes nearly coincide "
-            "beside their distance from the origin. Remove near-duplicates, subtract "
-            "offsets, or increase max_hyperplanes or max_iter. "
+            f"training samples {listed(training.rows[found.missed])} are not on their "
+            f"side of a linear separator of {features.n_hyperplanes:,} random ReLU "
+            f"features (max_hyperplanes={self.max_hyperplanes:,}), beyond rounding "
+            "errors. The theorem assumes a distance between the classes, and grows the "
+            "layer as it shrinks; as many features as samples do in exact arithmetic, "
+            "but not in double precision where samples of different classes nearly "
+            "coincide beside their distance from the origin. Remove near-duplicates, "
+            "subtract offsets, or increase max_hyperplanes or max_iter. "
             f"{INSTEAD}"
         )
 

@@ -7,7 +7,7 @@ the covariance of the features they take few.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg, optimize
@@ -21,12 +21,19 @@ _DECAY = 1e-6
 _MARGIN = 0.5
 # A decrease of the loss that counts as standstill.
 _STANDSTILL = 1e-4
+# An output is given up if its loss fell by less than this share in so many steps, and
+# all that separates is that many times as far as the search has come.
+_STUCK, _HOPELESS = 0.01, ((10, 1.0), (20, 0.5))
 # Losses of this many values of features are summed together, whatever the threads: how
 # sums are rounded depends on it.
 _SUMMED_TOGETHER = 1 << 18
 # What is added to the variances, which are one: more than that is nearly no change of
 # coordinates, less of it finds separators sooner, and of smaller margins.
 _RIDGE = 1.0
+# More of it finds separators that predict better, in two to five times the steps. That
+# does not pay where labels mean nothing: it is tried if the loss came down to such a
+# share in the first quarter of the search.
+_LARGE_RIDGE, _MOST_TIMES, _EASY = 100.0, 5, 0.15
 # The weight decays, by sample, by which the widest margin is approached, the steps of
 # Newton's method for each, and the relative gain in margin that counts.
 _DECAYS = 10.0 ** -np.arange(3, 14)
@@ -36,26 +43,32 @@ _GAIN = 1e-4
 SMALL = 1e-300
 
 
-class _Separated(Exception):
-    """Ends the search."""
+def _covariance(values):
+    """Return the covariance of standardized features.
+
+    None where there are fewer samples than features, or features that are not finite.
+    """
+    n_samples, n_features = values.shape
+    if n_features > n_samples:
+        return None
+    covariance = values.T @ values
+    covariance /= n_samples
+    return covariance if np.isfinite(covariance).all() else None
 
 
 class _Whitening:
     """Coordinates u of coefficients v = L^-T u, in which u^T u is the variance of f.
 
-    L L^T is the covariance of the features, whose variances are one. Where there are
-    fewer samples than features, or features that are not finite, u = v.
+    L L^T is the covariance of the features, whose variances are one, with a ridge on
+    its diagonal. Without a covariance u = v.
     """
 
-    def __init__(self, values):
+    def __init__(self, covariance, ridge):
         self._root = None
-        n_samples, n_features = values.shape
-        if n_features <= n_samples:
-            covariance = values.T @ values
-            covariance /= n_samples
-            covariance[np.diag_indices(n_features)] += _RIDGE
-            if np.isfinite(covariance).all():
-                self._root = linalg.cholesky(covariance, lower=True, overwrite_a=True)
+        if covariance is not None:
+            ridged = covariance.copy()
+            ridged[np.diag_indices(len(ridged))] += ridge
+            self._root = linalg.cholesky(ridged, lower=True, overwrite_a=True)
 
     def coefficients(self, coordinates):
         """Return L^-T u."""
@@ -74,62 +87,136 @@ class _Whitening:
 
 
 def _hinges(values, signs, coefficients, intercepts):
-    """Return the least s f, the sum of max(0, 1 - s f)^2, and its gradients."""
+    """Return the least s f of each output, max(0, 1 - s f)^2, summed, and by output.
+
+    And the gradients of the sum.
+    """
     margins = values @ coefficients
     margins += intercepts
     margins *= signs
     short = np.maximum(1.0 - margins, 0.0)
     slope = -2.0 * short * signs
-    return margins.min(), np.sum(short * short), values.T @ slope, slope.sum(axis=0)
+    squares = short * short
+    least, losses = margins.min(axis=0), squares.sum(axis=0)
+    return least, np.sum(squares), losses, values.T @ slope, slope.sum(axis=0)
 
 
-def squared_hinge(features, signs, max_iter, n_threads: int = 1):
+class _Ended(Exception):
+    """Ends the search: everything is on its side, or never will be."""
+
+
+class Search(NamedTuple):
+    """Linear functions, whether they separate, and how many losses that took."""
+
+    coefficients: np.ndarray  # (n_hyperplanes, n_outputs)
+    intercepts: np.ndarray  # (n_outputs,)
+    separates: bool
+    n_iter: int
+
+
+class _Descent:
+    """The loss of linear functions, and what was met on the way down.
+
+    Threads share the samples, in blocks that do not depend on them.
+    """
+
+    def __init__(self, values, signs, whitening, gives_up, n_threads):
+        self._values, self._signs, self._whitening = values, signs, whitening
+        self._gives_up, self._n_threads = gives_up, n_threads
+        self._blocks = blocks_of_rows(*values.shape, _SUMMED_TOGETHER)
+        self._n_iter, self._lowest = 0, list[np.ndarray]()
+        self._best, self._separator = 0.0, None
+
+    def search(self, max_iter: int) -> Search:
+        """Minimize the loss until everything is on its side."""
+        options = {"ftol": _STANDSTILL, "gtol": 0.0, "maxcor": 20}
+        options |= {"maxiter": max_iter, "maxfun": 2 * max_iter}
+        start = np.zeros((self._values.shape[1] + 1) * self._signs.shape[1])
+        try:
+            solution = optimize.minimize(
+                self._loss, start, jac=True, method="L-BFGS-B", options=options
+            ).x
+        except _Ended as end:
+            (solution,) = end.args
+        separates = self._separator is not None
+        functions = self._functions(self._separator if separates else solution)
+        return Search(*functions, separates=separates, n_iter=self._n_iter)
+
+    def early_loss(self) -> float:
+        """Return the loss after a quarter of the steps, as a share of that at zero."""
+        losses = self._lowest[min(self._n_iter // 4, len(self._lowest) - 1)]
+        return float(losses.sum()) / self._signs.size
+
+    def _functions(self, solution) -> tuple[np.ndarray, np.ndarray]:
+        matrix = solution.reshape(-1, self._signs.shape[1])
+        return self._whitening.coefficients(matrix[1:]), matrix[0]
+
+    def _loss(self, solution):
+        self._n_iter += 1
+        coefficients, intercepts = found = self._functions(solution)
+        parts = run_in_threads(
+            lambda block: _hinges(self._values[block], self._signs[block], *found),
+            self._blocks,
+            self._n_threads,
+        )
+        least, loss, losses, by_coefficients, by_intercepts = zip(*parts, strict=True)
+        least, losses = np.min(least, axis=0), sum(losses)
+        slopes = sum(by_coefficients) + 2 * _DECAY * coefficients
+        slope = sum(by_intercepts) + 2 * _DECAY * intercepts
+        gradient = np.vstack([slope, self._whitening.gradient(slopes)])
+        self._end_with_a_separator(solution, least)
+        self._end_without_hope(solution, least, losses, gradient)
+        decay = np.sum(coefficients**2) + np.sum(intercepts**2)
+        return sum(loss) + _DECAY * decay, gradient.ravel()
+
+    def _end_with_a_separator(self, solution, least):
+        if least.min() > self._best:
+            self._best, self._separator = least.min(), solution.copy()
+            if self._best >= _MARGIN:
+                raise _Ended(self._separator)
+
+    def _end_without_hope(self, solution, least, losses, gradient):
+        """End where an output is stuck, and far from all that separates.
+
+        The loss L is convex, and 0 at (multiples of) a separator u*. Therefore
+        0 >= L(u) + g . (u* - u), and u* is no nearer to u than L(u) / |g|.
+        """
+        lowest = np.minimum(losses, self._lowest[-1]) if self._lowest else losses
+        self._lowest.append(lowest)
+        if not self._gives_up:
+            return
+        come = np.linalg.norm(solution.reshape(gradient.shape), axis=0)
+        reached = come * np.linalg.norm(gradient, axis=0)
+        for n_steps, times in _HOPELESS:
+            if len(self._lowest) > n_steps:
+                stuck = lowest > (1 - _STUCK) * self._lowest[-1 - n_steps]
+                if (stuck & (losses > times * reached) & (least <= 0)).any():
+                    raise _Ended(solution.copy())
+
+
+def squared_hinge(
+    features, signs, max_iter, n_threads: int = 1, *, gives_up=False, again=False
+) -> Search:
     """Minimize sum max(0, 1 - s f)^2 until everything is on its side.
 
-    Returns coefficients and intercepts of linear functions that separate, if any were
-    met, else of the last ones; and how many times the loss was evaluated. Threads share
-    the samples, in blocks that do not depend on them.
+    Returns linear functions that separate, if any were met, else the last ones. Where
+    it `gives_up`, the search ends as soon as an output seems out of reach. A separator
+    is looked for `again` in coordinates in which it predicts better.
     """
-    n_outputs = signs.shape[1]
-    values, whitening = features.values, _Whitening(features.values)
-    blocks = blocks_of_rows(len(values), features.n_hyperplanes, _SUMMED_TOGETHER)
-    n_iter, best, separator = 0, 0.0, None
+    covariance = _covariance(features.values)
 
-    def functions(solution):
-        matrix = solution.reshape(-1, n_outputs)
-        return whitening.coefficients(matrix[1:]), matrix[0]
+    def descent(ridge, gives_up):
+        whitening = _Whitening(covariance, ridge)
+        return _Descent(features.values, signs, whitening, gives_up, n_threads)
 
-    def loss(solution):
-        nonlocal n_iter, best, separator
-        n_iter += 1
-        coefficients, intercepts = found = functions(solution)
-        parts = run_in_threads(
-            lambda block: _hinges(values[block], signs[block], *found),
-            blocks,
-            n_threads,
-        )
-        least, losses, by_coefficients, by_intercepts = zip(*parts, strict=True)
-        if min(least) > best:
-            best, separator = min(least), solution.copy()
-            if best >= _MARGIN:
-                raise _Separated
-        slopes = sum(by_coefficients) + 2 * _DECAY * coefficients
-        gradient = np.vstack(
-            [sum(by_intercepts) + 2 * _DECAY * intercepts, whitening.gradient(slopes)]
-        )
-        decay = np.sum(coefficients**2) + np.sum(intercepts**2)
-        return sum(losses) + _DECAY * decay, gradient.ravel()
-
-    options = {"maxiter": max_iter, "maxfun": 2 * max_iter, "maxcor": 20}
-    options |= {"ftol": _STANDSTILL, "gtol": 0.0}
-    solution = np.zeros((features.n_hyperplanes + 1) * n_outputs)
-    with suppress(_Separated):
-        solution = optimize.minimize(
-            loss, solution, jac=True, method="L-BFGS-B", options=options
-        ).x
-    if separator is not None:
-        solution = separator
-    return *functions(solution), n_iter
+    first = descent(_RIDGE, gives_up)
+    found = first.search(max_iter)
+    n_left = min(max_iter - found.n_iter, _MOST_TIMES * found.n_iter)
+    if not (again and found.separates and n_left > 0) or first.early_loss() > _EASY:
+        return found
+    other = descent(_LARGE_RIDGE, True).search(n_left)
+    n_iter = found.n_iter + other.n_iter
+    return (other if other.separates else found)._replace(n_iter=n_iter)
 
 
 def interpolant(features, signs):
@@ -142,32 +229,42 @@ def interpolant(features, signs):
 def largest_margin(features, signs, separators, n_threads: int = 1):
     """Return functions of the largest margin, or those that separate if not found.
 
-    Threads share the outputs.
+    Threads share the outputs. Of several classes the one of the largest output is
+    predicted, and outputs are comparable where the functions are of about unit length:
+    they are multiplied by powers of two, which is exact.
     """
+    values = features.values
     problems = zip(signs.T, separators[0].T, separators[1], strict=True)
+    all_samples = _Centered.of(values)  # with which each output begins
     found = run_in_threads(
-        lambda problem: _widened(features.values, *problem), problems, n_threads
+        lambda problem: _widened(values, all_samples, *problem), problems, n_threads
     )
-    coefficients, intercepts = zip(*found, strict=True)
-    return np.column_stack(coefficients), np.array(intercepts)
+    coefficients, intercepts = map(np.array, zip(*found, strict=True))
+    _, exponents = np.frexp(np.linalg.norm(coefficients, axis=1))
+    return np.ldexp(coefficients, -exponents[:, np.newaxis]).T, np.ldexp(
+        intercepts, -exponents
+    )
 
 
-def _widened(values, signs, coefficients, intercept):
+def _widened(values, all_samples, signs, coefficients, intercept):
     """Minimize decay |v|^2 + sum max(0, 1 - s f)^2 for ever smaller decays.
 
     The limit is the hyperplane of the largest margin. The best one on the way counts,
     in the middle between the two sides.
     """
-    outputs = values @ coefficients + intercept
-    widest, middle = _margin(outputs, signs, coefficients)
+    positive, negative = signs > 0, signs < 0
+    margins = signs * (values @ coefficients + intercept)
+    widest, middle = _margin(margins, positive, negative, coefficients)
     best = coefficients, intercept - middle
     coefficients, intercept = np.zeros(values.shape[1]), 0.0
-    outputs, margin = np.zeros(len(signs)), 0.0
+    margins, margin = np.zeros(len(signs)), 0.0
+    systems = _Systems(values, all_samples)
     for decay in len(signs) * _DECAYS:
-        coefficients, intercept, outputs = _minimum(
-            values, signs, decay, coefficients, intercept, outputs
+        coefficients, intercept = _minimum(
+            values, signs, systems, decay, coefficients, intercept, margins
         )
-        before, (margin, middle) = margin, _margin(outputs, signs, coefficients)
+        before = margin
+        margin, middle = _margin(margins, positive, negative, coefficients)
         if margin > widest:
             best, widest = (coefficients, intercept - middle), margin
         if 0 < margin <= before * (1 + _GAIN):
@@ -175,63 +272,102 @@ def _widened(values, signs, coefficients, intercept):
     return best
 
 
-def _minimum(values, signs, decay, coefficients, intercept, outputs):
-    """Minimize by Newton's method, which ends when the samples short of 1 are known."""
+def _minimum(values, signs, systems, decay, coefficients, intercept, margins):
+    """Minimize by Newton's method, which ends when the samples short of 1 are known.
+
+    The margins s f are overwritten by those of the minimum.
+    """
     before = None
     for _ in range(_MOST_STEPS):
-        short = signs * outputs < 1
+        short = margins < 1
         if before is not None and np.array_equal(short, before):
             break
         before = short
-        target = _least_squares(values[short], signs[short], decay)
-        target_outputs = values @ target[0] + target[1]
-        step = _line_search(
-            decay, coefficients, target[0], signs * outputs, signs * target_outputs
-        )
+        target = systems.of(short).least_squares(signs[short], decay)
+        gains = values @ target[0]
+        gains += target[1]
+        gains *= signs
+        gains -= margins
+        step = _line_search(decay, coefficients, target[0], margins, gains)
         coefficients = coefficients + step * (target[0] - coefficients)
         intercept = intercept + step * (target[1] - intercept)
-        outputs = outputs + step * (target_outputs - outputs)
-    return coefficients, intercept, outputs
+        gains *= step
+        margins += gains
+    return coefficients, intercept
 
 
-def _least_squares(values, signs, decay):
-    """Minimize decay |v|^2 + |Phi v + c - s|^2."""
-    mean, middle = values.mean(axis=0), signs.mean()
-    centered, right = values - mean, signs - middle
-    n_samples, n_features = values.shape
-    if n_samples < n_features:
-        gram = centered @ centered.T
-        gram[np.diag_indices(n_samples)] += decay
-        coefficients = centered.T @ linalg.solve(gram, right, assume_a="pos")
-    else:
-        gram = centered.T @ centered
-        gram[np.diag_indices(n_features)] += decay
-        coefficients = linalg.solve(gram, centered.T @ right, assume_a="pos")
-    return coefficients, middle - mean @ coefficients
+class _Centered(NamedTuple):
+    """Features Phi less their mean, and the products of whichever are fewer."""
+
+    mean: np.ndarray  # (n_features,)
+    centered: np.ndarray  # (n_samples, n_features)
+    gram: np.ndarray  # of the samples, if they are fewer, else of the features
+
+    @classmethod
+    def of(cls, values) -> _Centered:
+        """Center features, of shape (n_samples, n_features)."""
+        mean = values.mean(axis=0)
+        centered = values - mean
+        fewer = len(values) < values.shape[1]
+        gram = centered @ centered.T if fewer else centered.T @ centered
+        return cls(mean, centered, gram)
+
+    def least_squares(self, signs, decay):
+        """Minimize decay |v|^2 + |Phi v + c - s|^2."""
+        middle = signs.mean()
+        right = signs - middle
+        gram = self.gram.copy()
+        gram[np.diag_indices(len(gram))] += decay
+        if len(self.centered) < len(self.mean):
+            solved = linalg.solve(gram, right, assume_a="pos")
+            coefficients = self.centered.T @ solved
+        else:
+            coefficients = linalg.solve(gram, self.centered.T @ right, assume_a="pos")
+        return coefficients, middle - self.mean @ coefficients
 
 
-def _line_search(decay, start, end, margins, margins_at_end):
+class _Systems:
+    """The centered features of some samples; the last ones are asked for again."""
+
+    def __init__(self, values, all_samples: _Centered):
+        self._values = values
+        self._chosen, self._system = np.ones(len(values), dtype=bool), all_samples
+
+    def of(self, chosen) -> _Centered:
+        """Return those of the chosen samples."""
+        if not np.array_equal(chosen, self._chosen):
+            self._chosen = chosen
+            self._system = _Centered.of(self._values[chosen])
+        return self._system
+
+
+def _line_search(decay, start, end, margins, gains):
     """Return where on the way from start to end, t = 0 and 1, the loss is least.
 
-    Its derivative increases; it is linear between places where a margin is 1.
+    Its derivative increases; it is linear between places where a margin is 1. The
+    margins at t are m + t g.
     """
-    gains = margins_at_end - margins
     way = end - start
+    missing = 1.0 - margins
 
-    def slope(t):
-        short = np.maximum(1.0 - margins - t * gains, 0.0)
+    def slope(t, short):
+        np.maximum(short, 0.0, out=short)
         return decay * (way @ (start + t * way)) - short @ gains
 
-    if slope(1.0) <= 0:
+    if slope(1.0, missing - gains) <= 0:
         return 1.0
-    if slope(0.0) >= 0:  # a minimum, up to rounding
+    if slope(0.0, missing.copy()) >= 0:  # a minimum, up to rounding
         return 0.0
-    return float(optimize.brentq(slope, 0.0, 1.0, xtol=1e-9))
+
+    def between(t):
+        return slope(t, missing - t * gains)
+
+    return float(optimize.brentq(between, 0.0, 1.0, xtol=1e-9))
 
 
-def _margin(outputs, signs, coefficients) -> tuple[float, float]:
+def _margin(margins, positive, negative, coefficients) -> tuple[float, float]:
     """Return half the way between the two sides, and their middle."""
-    lowest = outputs[signs > 0].min(initial=np.inf)
-    highest = outputs[signs < 0].max(initial=-np.inf)
+    lowest = margins.min(where=positive, initial=np.inf)
+    highest = -margins.min(where=negative, initial=np.inf)
     length = max(float(np.linalg.norm(coefficients)), SMALL)
     return (lowest - highest) / (2 * length), (lowest + highest) / 2

@@ -11,24 +11,28 @@ places where they are by then, pushed or not, with all that rounding can do to t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from ...exceptions import InterpolationError
+from ...kernels._threads import Workers
+from .._beside import LEAST_FEATURES, beside
 from .._general_position import (
     AffineHull,
     DegenerateGroupError,
     clearance,
+    draw_coefficients,
     largest_class,
 )
 from ._network import Hats, ResidualNetwork, Steps
 
 # Groups that are drawn for one block; the one with the widest slopes is taken.
 _N_GROUPS = 4
-# Of fewer features products with one vector are as fast as with several.
-_LEAST_FEATURES = 32
+# Decompositions of so many rows take so long that their rank is worth a guess.
+_LEAST_GUESSED = 100
 # Steep slopes let rounding errors grow from block to block, until nothing more can be
 # told apart. Other groups, drawn from the start, have other slopes; then no slope that
 # is narrower than this share of the extent of all points is taken around several.
@@ -57,7 +61,7 @@ def hidden_node_bound(n_samples, n_features, n_classes) -> float:
     return 4 * n_samples / n_features + 6 * n_classes
 
 
-def build_residual_network(X, labels, n_classes: int, *, split: bool, rng):
+def build_residual_network(X, labels, n_classes: int, *, split: bool, rng, n_threads=1):
     """Build residual blocks that memorize the labels.
 
     X holds distinct points in double precision, of shape (n_samples, n_features). The
@@ -77,10 +81,11 @@ def build_residual_network(X, labels, n_classes: int, *, split: bool, rng):
     narrowest = 0.0
     for n_left in reversed(range(_N_ATTEMPTS if split else 1)):
         try:
-            points = _PushedPoints(X)
-            network, groups = _network_of(
-                points, labels, order, pivot, split, narrowest, rng
-            )
+            points = _PushedPoints(X, n_threads)
+            with Workers(n_threads) as workers:
+                network, groups = _network_of(
+                    points, labels, order, pivot, split, narrowest, rng, workers
+                )
             break
         except (DegenerateGroupError, InterpolationError):
             if n_left == 0:
@@ -94,13 +99,15 @@ def build_residual_network(X, labels, n_classes: int, *, split: bool, rng):
 
 
 def _network_of(
-    points, labels, order, pivot, split, narrowest, rng
+    points, labels, order, pivot, split, narrowest, rng, workers
 ) -> tuple[ResidualNetwork, list]:
     """Return a network, and the groups of its blocks, as the generator has them."""
     low, high = points.places.min(), points.places.max()
     # Classes next to each other are at least a range apart.
     spacing = 2.0 ** (np.frexp(high - low)[1] + 1)
-    hats, groups = _find_hats(points, labels, order, spacing, split, narrowest, rng)
+    hats, groups = _find_hats(
+        points, labels, order, spacing, split, narrowest, rng, workers
+    )
     steps = Steps(_edges(points, low, high, spacing, len(order)), order)
     return ResidualNetwork(hats, points.axis, points.scale, steps, pivot), groups
 
@@ -123,8 +130,8 @@ def _pivot(X) -> np.ndarray | None:
 class _PushedPoints:
     """Where the points, given in double precision, are after the blocks so far."""
 
-    def __init__(self, X):
-        self.hull = AffineHull(X)
+    def __init__(self, X, n_threads: int = 1):
+        self.hull = AffineHull(X, n_threads)
         self.axis = _widest_feature(X)
         self.scale = float(self.hull.axis(self.axis)[self.axis])
         self.places = X[:, self.axis] * self.scale
@@ -133,41 +140,43 @@ class _PushedPoints:
         self.drift = np.zeros(len(X))
         self._moved = False
 
-    def positions(self, normal):
+    def positions(self, normal, rows=None):
         """Return <a, h> for all points, how far it may be off, and by rounding alone.
 
         What the second value has more than the third comes from h, and is the same
-        for all nodes of a block.
+        for all nodes of a block. With `rows`, of the points at these positions.
         """
-        values, rounding = self.hull.projections(normal)
+        values, rounding = self.hull.projections(normal, rows)
         if not self._moved:
             return values, rounding, rounding
+        which = slice(None) if rows is None else rows
+        pushed, drift = self.pushed[which], self.drift[which]
         leverage = normal[self.axis] / self.scale
-        sizes = np.abs(self.places) + np.abs(self.pushed)
-        rounding = rounding + _EPSILON * np.abs(leverage) * sizes * (self.pushed > 0)
-        errors = rounding + np.abs(leverage) * self.drift
-        return values + self.pushed * leverage, errors, rounding
+        sizes = np.abs(self.places[which]) + np.abs(pushed)
+        rounding = rounding + _EPSILON * np.abs(leverage) * sizes * (pushed > 0)
+        errors = rounding + np.abs(leverage) * drift
+        return values + pushed * leverage, errors, rounding
 
-    def rough_positions(self, normals):
-        """Yield the positions for each normal, and how far `positions` may be off them.
+    def intervals(self, rows, normals) -> tuple[np.ndarray, np.ndarray]:
+        """Return ends of intervals that hold the positions, (n_normals, n_rows).
 
-        That is no less than the errors which `positions` tells.
+        They hold all that these may be off. The normals, in columns, are rough ones.
         """
-        products, sizes = self.hull.rough_projections(normals)
-        reach = np.abs(self.places) + np.abs(self.pushed)
-        for values, errors, normal in zip(products.T, sizes.T, normals.T, strict=True):
-            leverage = normal[self.axis] / self.scale
-            off = self.hull.normal_error / self.scale
-            largest = np.abs(leverage) + off
+        values, errors = self.hull.rough_projections(normals, rows)
+        if self._moved:
+            leverages = (normals[self.axis] / self.scale)[:, np.newaxis]
+            pushed = self.pushed[rows]
+            reach = np.abs(self.places[rows]) + np.abs(pushed)
+            off = self.hull.normal_error
+            largest = np.abs(leverages) + off
             moved = 4 * _EPSILON * (np.abs(values) + largest * reach)
-            moved += largest * self.drift + off * reach
-            yield values + self.pushed * leverage, errors + moved
+            errors = errors + moved + largest * self.drift[rows] + off * reach
+            values += pushed * leverages
+        return values - 2 * errors, values + 2 * errors
 
-    def unmoved(self, group) -> np.ndarray:
-        """Return the points beside a group that have not been pushed."""
-        at_rest = self.pushed == 0
-        at_rest[group] = False
-        return np.flatnonzero(at_rest)
+    def unmoved(self) -> np.ndarray:
+        """Return the points that have not been pushed."""
+        return np.flatnonzero(self.pushed == 0)
 
     def push(self, hat, length) -> None:
         """Apply a block."""
@@ -201,8 +210,7 @@ class _Hat:
     @property
     def slope_width(self) -> float:
         """Width of the narrower one of the two slopes."""
-        foot, shoulder, other_shoulder, other_foot = self.corners
-        return min(shoulder - foot, other_foot - other_shoulder)
+        return _narrower(self.corners)
 
 
 def _widest_feature(X) -> int:
@@ -213,14 +221,19 @@ def _widest_feature(X) -> int:
     return int(np.argmax(high / magnitude - low / magnitude))
 
 
-def _find_hats(points, labels, order, spacing, split, narrowest, rng):
+def _find_hats(points, labels, order, spacing, split, narrowest, rng, workers):
     """Push the points of each class but the first in `order` to their places."""
     hats, pushes = [], []
     for level, label in enumerate(order[1:], start=1):
         left, size = np.flatnonzero(labels == label), points.hull.dimension
+        some = None
         while len(left):
+            if some is None and split and points.hull.n_features >= LEAST_FEATURES:
+                some = points.hull.some_of(points.unmoved())
             try:
-                hat = _best_hat(points, left, size, narrowest, split, rng)
+                hat = _best_hat(
+                    points, left, size, narrowest, split, rng, some, workers
+                )
             except DegenerateGroupError as problem:
                 n_members = len(problem.members)
                 if not split or n_members == 1:
@@ -231,12 +244,27 @@ def _find_hats(points, labels, order, spacing, split, narrowest, rng):
                 # What is needed no more are arrays as long as the data.
                 hats.append((hat.normal, hat.corners, hat.members))
                 pushes.append(level * spacing)
-                left, size = np.setdiff1d(left, hat.members), points.hull.dimension
+                left = left[points.pushed[left] == 0]
+                size, some = points.hull.dimension, None
     normals, corners, groups = zip(*hats, strict=True)
     return Hats(np.array(normals), np.array(corners), np.array(pushes)), list(groups)
 
 
-def _best_hat(points, left, size, narrowest, split, rng) -> _Hat:
+@dataclass(frozen=True)
+class _Candidate:
+    """A hyperplane through a group, by what makes its normal vector.
+
+    `width` is no less than the width of the narrower one of both slopes around it.
+    `rows` are the positions of the points that have to be looked at.
+    """
+
+    width: float
+    group: np.ndarray
+    normal: Callable[[], np.ndarray]
+    rows: np.ndarray
+
+
+def _best_hat(points, left, size, narrowest, split, rng, some, workers) -> _Hat:
     """Return the hat of the widest slopes, of those around several groups.
 
     If another point comes too close to each of the hyperplanes, this is a
@@ -246,87 +274,144 @@ def _best_hat(points, left, size, narrowest, split, rng) -> _Hat:
     size = min(size, len(left))
     # Which points are in the way is of interest only where no smaller group is tried.
     quickly = split and size > 1
-    candidates, failure = [], DegenerateGroupError(left[:size], left[:0])
-    for group, planes, coefficients in _candidates(points, left, size, rng):
-        widths = _upper_widths(points, group, planes, coefficients, quickly)
-        candidates += [
-            (width, group, partial(planes.normal, some))
-            for width, some in zip(widths, coefficients, strict=True)
+    candidates = _candidates(
+        points, left, size, rng, some if quickly else None, workers
+    )
+    best, chosen, failure = (0.0, 0), None, DegenerateGroupError(left[:size], left[:0])
+    # The first one of the widest slopes. Most bounds leave just one to look at.
+    for number in np.argsort([-one.width for one in candidates], kind="stable"):
+        candidate = candidates[number]
+        if chosen and candidate.width < best[0]:
+            break
+        normal = candidate.normal()
+        corners, too_close, positions = _corners(points, candidate, normal)
+        if len(too_close):
+            failure = DegenerateGroupError(candidate.group, too_close)
+        elif chosen is None or (_narrower(corners), -number) > best:
+            best = _narrower(corners), -number
+            chosen = candidate.group, normal, corners, positions
+    if chosen is None:
+        if not quickly:
+            last = candidates[-1]
+            _, too_close, _ = _corners(points, last, last.normal())
+            failure = DegenerateGroupError(last.group, too_close)
+        raise failure
+    group, normal, corners, (values, errors, rounding) = chosen
+    if len(values) < points.hull.n_points:
+        values, errors, rounding = points.positions(normal)
+    hat = _Hat(group, normal, values, errors, rounding, corners)
+    if len(group) > 1 and hat.slope_width < narrowest * np.ptp(hat.values):
+        raise DegenerateGroupError(group, group)
+    return hat
+
+
+def _corners(points, candidate, normal) -> tuple[tuple, np.ndarray, tuple]:
+    """Return the corners of a hat, the points that come too close, and positions.
+
+    The latter are those of all points, or of the few that were looked at.
+    """
+    group = candidate.group
+    is_other = np.ones(points.hull.n_points, dtype=bool)
+    is_other[group] = False
+    others = candidate.rows[is_other[candidate.rows]]
+    positions, members, others, rows = points.hull.located(
+        points.positions, normal, group, others
+    )
+    values, errors, _ = positions
+    *corners, too_close = clearance(values, errors, members, others)
+    return tuple(corners), rows[too_close], positions
+
+
+def _narrower(corners) -> float:
+    """Return the width of the narrower one of two slopes."""
+    foot, shoulder, other_shoulder, other_foot = corners
+    return min(shoulder - foot, other_foot - other_shoulder)
+
+
+def _candidates(points, left, size, rng, some, workers) -> list[_Candidate]:
+    """Return hyperplanes through random groups, with what lies beside them.
+
+    `some` are points by which hyperplanes are refused at first, if any are.
+    """
+    hull = points.hull
+    drawn = _groups(hull, left, size, rng, some, workers)
+    everyone = np.arange(hull.n_points)
+    if hull.n_features < LEAST_FEATURES:
+        candidates = [
+            _Candidate(np.inf, group, normal, everyone)
+            for group, normals, _ in drawn
+            for normal in normals
+        ]
+    else:
+        open_ = [(*these, rough()) for *these, rough in drawn]
+        open_ = [these for these in open_ if these[-1] is not None]
+        found = beside(
+            points.intervals,
+            [(group, columns) for group, _, columns in open_],
+            everyone,
+            hull.n_features,
+            workers.n_threads,
+        )
+        hyperplanes = [
+            (group, normal) for group, normals, _ in open_ for normal in normals
+        ]
+        candidates = [
+            _Candidate(near.width, *hyperplane, near.rows)
+            for hyperplane, near in zip(hyperplanes, found, strict=True)
         ]
     if size == 1:
-        others = np.delete(np.arange(len(points.pushed)), group[0])
+        (group, *_), *_ = drawn
+        features = hull.differing_features(group[0], np.delete(everyone, group[0]))
         candidates += [
-            (np.inf, group, partial(points.hull.axis, feature))
-            for feature in points.hull.differing_features(group[0], others)
+            _Candidate(np.inf, group, partial(hull.axis, feature), everyone)
+            for feature in features
         ]
-    best, place = None, len(candidates)
-    # The first one of the widest slopes. Most bounds leave just one to look at.
-    for number in np.argsort([-width for width, *_ in candidates], kind="stable"):
-        width, group, normal = candidates[number]
-        if width == 0 or (best is not None and width < best.slope_width):
-            break
-        hat, too_close = _hat_around(points, group, normal())
-        if hat is None:
-            failure = DegenerateGroupError(group, too_close)
-        elif best is None or (hat.slope_width, -number) > (best.slope_width, -place):
-            best, place = hat, number
-    if best is None:
-        if not quickly:
-            _, group, normal = candidates[-1]
-            _, too_close = _hat_around(points, group, normal())
-            failure = DegenerateGroupError(group, too_close)
-        raise failure
-    if len(best.members) > 1 and best.slope_width < narrowest * np.ptp(best.values):
-        raise DegenerateGroupError(best.members, best.members)
-    return best
+    return candidates
 
 
-def _hat_around(points, group, normal) -> tuple[_Hat | None, np.ndarray]:
-    """Return the hat, or None and the points that come too close."""
-    others = np.delete(np.arange(len(points.pushed)), group)
-    values, errors, rounding = points.positions(normal)
-    *corners, too_close = clearance(values, errors, group, others)
-    if len(too_close):
-        return None, too_close
-    return _Hat(group, normal, values, errors, rounding, tuple(corners)), too_close
+def _groups(hull, left, size, rng, some, workers) -> list[tuple]:
+    """Draw groups, and hyperplanes through each of them.
 
-
-def _candidates(points, left, size, rng):
-    """Yield groups, the hyperplanes through them, and coefficients of some of these."""
-    for _ in range(_N_GROUPS if len(left) > size else 1):
-        group = left if len(left) <= size else rng.choice(left, size, replace=False)
-        planes = points.hull.through(group)
-        yield group, planes, list(planes.draw(rng))
-
-
-def _upper_widths(points, group, planes, coefficients, quickly) -> list[float]:
-    """Bound the slopes of hats from above; 0 where others come too close for certain.
-
-    All products are one, which is fast; they are no farther from those of
-    `_PushedPoints.positions` than the errors that this tells.
+    Returns for each group what makes the normal vectors, and rough ones, as
+    `_rough_normals` does. How many numbers are drawn for a group depends on its rank.
+    Threads work on several groups at once, where these ranks are guessed; what was
+    drawn after a wrong guess is drawn again.
     """
-    if points.hull.n_features < _LEAST_FEATURES:
-        return [np.inf] * len(coefficients)
-    normals = planes.rough_normals(coefficients)
-    if quickly and points.hull.meets(normals, group, points.unmoved(group)).all():
-        return [0.0] * len(coefficients)
-    is_other = np.ones(len(points.pushed), dtype=bool)
-    is_other[group] = False
-    widths = []
-    for values, errors in points.rough_positions(normals):
-        of_group = values[group]
-        # Exact values are within `errors`, and so are what they may be off.
-        low = (of_group - 2 * errors[group]).min()
-        high = (of_group + 2 * errors[group]).max()
-        left = is_other & (values + 2 * errors < low)
-        right = is_other & (values - 2 * errors > high)
-        foot = (values - errors).max(where=left, initial=-np.inf)
-        other_foot = (values + errors).min(where=right, initial=np.inf)
-        shoulder = (of_group + errors[group]).min()
-        other_shoulder = (of_group - errors[group]).max()
-        width = min(shoulder - foot, other_foot - other_shoulder)
-        widths.append(float(width) if np.isfinite(width) else np.inf)
-    return widths
+    n_groups = _N_GROUPS if len(left) > size else 1
+    drawn: list[tuple] = []
+    is_guessed = workers.n_threads > 1 and min(size, hull.dimension) >= _LEAST_GUESSED
+    while len(drawn) < n_groups:
+        ahead = []
+        for _ in range(n_groups - len(drawn) if is_guessed else 1):
+            group = left if len(left) <= size else rng.choice(left, size, replace=False)
+            state = rng.bit_generator.state
+            planes = workers.later(hull.through, group)
+            guess = hull.likely_choices(group) if is_guessed else planes().n_choices
+            coefficients = list(draw_coefficients(guess, rng))
+            arguments = hull, group, planes, some
+            rough = workers.later(_rough_normals, *arguments, coefficients)
+            ahead.append((group, state, planes, coefficients, rough))
+        for group, state, planes, coefficients, rough in ahead:
+            is_right = planes().n_choices == len(coefficients[0])
+            if not is_right:
+                rng.bit_generator.state = state
+                coefficients = list(planes().draw(rng))
+                rough = workers.later(
+                    _rough_normals, hull, group, planes, some, coefficients
+                )
+            normals = [partial(planes().normal, these) for these in coefficients]
+            drawn.append((group, normals, rough))
+            if not is_right:
+                break
+    return drawn
+
+
+def _rough_normals(hull, group, planes, some, coefficients) -> np.ndarray | None:
+    """Return rough normal vectors in columns, or None if others come too close."""
+    normals = planes().rough_normals(coefficients)
+    if some is not None and hull.meets(normals, group, some).all():
+        return None
+    return normals
 
 
 def _edges(points, low, high, spacing, n_classes):

@@ -29,6 +29,9 @@ class ResidualMemorizingClassifier(GeneralPositionClassifier):
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical samples with different labels: memorize the label
         of largest total weight, or raise a `ValueError`.
+    n_jobs : int or None, default=None
+        Number of threads for `fit` and for prediction. The result does not depend on
+        it.
     random_state : int, RandomState instance or None, default=None
         Forms the groups, and chooses the hyperplane through a group of fewer than d.
 
@@ -93,7 +96,8 @@ class ResidualMemorizingClassifier(GeneralPositionClassifier):
     **Cost.** For N samples in general position `fit` takes O(N d^2) operations for
     their affine hull and for the hyperplanes through four groups a block, of which
     there are about N / d, and O(N d) for each to look at the samples beside it, O(N^2)
-    in all; it takes 40 N d bytes. A prediction takes O(N) operations.
+    in all, as every hyperplane has a normal vector of its own; it takes 35 N d bytes. A
+    prediction takes O(N) operations.
 
     References
     ----------

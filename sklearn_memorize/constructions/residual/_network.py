@@ -20,6 +20,7 @@ import numpy as np
 from scipy import sparse
 
 from ...kernels._memory import blocks_of_rows
+from ...kernels._threads import run_in_threads
 from ...network import Layer, Network
 from ...network._layer import freeze, frozen
 from ...network._storage import require, require_shape, storable
@@ -27,6 +28,8 @@ from .._directions import project
 
 # Differences from the pivot are cut off here.
 _LARGEST = float(np.finfo(np.float64).max)
+# Rows are worked on in blocks of about this many values.
+_BLOCK_VALUES = 1 << 20
 
 
 @storable
@@ -260,12 +263,16 @@ class ResidualNetwork(Network):
         layers.append(Layer(reader.weights @ state, reader.biases, "relu"))
         return (*layers, outputs)
 
-    def forward(self, X) -> np.ndarray:
+    def forward(self, X, n_threads: int = 1) -> np.ndarray:
         """Evaluate the network, each sum in a fixed order; see `Network.forward`."""
-        blocks = blocks_of_rows(X.shape[0], self.n_blocks + self.n_inputs)
+        n_values = self.n_blocks + self.n_inputs
+        blocks = blocks_of_rows(X.shape[0], n_values, _BLOCK_VALUES)
+        parts = run_in_threads(lambda block: self._outputs(X[block]), blocks, n_threads)
+        return np.concatenate(parts)
+
+    def _outputs(self, rows) -> np.ndarray:
         with np.errstate(over="ignore"):
-            outputs = [self._steps.forward(self._pushed(X[block])) for block in blocks]
-        return np.concatenate(outputs)
+            return self._steps.forward(self._pushed(rows))
 
     def _pushed(self, rows) -> np.ndarray:
         """Return the positions of rows along the feature after all pushes."""

@@ -6,13 +6,18 @@ import numpy as np
 
 from ..._estimator._callbacks import Progress
 from ..._estimator._messages import INSTEAD, listed
+from ..._estimator._parameters import threads_for
 from ..._estimator._radius import CertifiedRadiusMixin
 from ..._estimator._regressor import BaseMemorizingRegressor
 from ..._estimator._sklearn import Interval, StrOptions, draw_seeds
 from ..._estimator._training_set import TrainingSet
 from ...exceptions import InterpolationError
 from ...kernels._threads import one_blas_thread
-from .._general_position import DegenerateGroupError, GeneralPositionClassifier
+from .._general_position import (
+    DegenerateGroupError,
+    GeneralPositionClassifier,
+    n_values_to_build,
+)
 from ._construction import build_slab_network
 from ._ramps import build_ramp_network
 
@@ -37,6 +42,9 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical samples with different labels: memorize the label
         of largest total weight, or raise a `ValueError`.
+    n_jobs : int or None, default=None
+        Number of threads for `fit` and for prediction. The result does not depend on
+        it.
     random_state : int, RandomState instance or None, default=None
         Forms the groups, and chooses the hyperplane through a group of fewer than d.
 
@@ -101,10 +109,12 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
 
     The samples are held in dense double precision during `fit`.
 
-    **Cost.** For N samples in general position `fit` takes O(N d^2) operations for
-    their affine hull and for the hyperplanes, of which there are about N / d, and
-    O(N d) for each to look for samples beside it, O(N^2) in all; it takes 40 N d bytes.
-    A prediction takes O(N) operations.
+    **Cost.** For N samples in general position there are about N / d hyperplanes. `fit`
+    takes O(N d^2) operations to find them, and O(N d) for each of them to look for
+    samples beside it: O(N^2) in all, one multiplication for each pair of samples. The
+    theorem itself asks for that: every slab has a normal vector of its own, and no
+    index tells in many dimensions which samples are near a hyperplane. It takes
+    35 N d bytes. A prediction takes O(N) operations.
 
     References
     ----------
@@ -167,6 +177,9 @@ class SlabRegressor(BaseMemorizingRegressor):
     conflicts : {"mean", "raise"}, default="mean"
         What to do about identical samples with different targets: memorize their mean
         by weight, or raise a `ValueError`.
+    n_jobs : int or None, default=None
+        Number of threads for `fit` and for prediction. The result does not depend on
+        it.
     random_state : int, RandomState instance or None, default=None
         Forms the groups, and chooses the hyperplane through a group of fewer than d.
 
@@ -226,6 +239,12 @@ class SlabRegressor(BaseMemorizingRegressor):
 
     The samples are held in dense double precision during `fit`.
 
+    **Cost.** For N samples in general position `fit` takes O(N d^2) operations for
+    their affine hull, for the hyperplanes and for the affine functions, of which there
+    are about N / d each, and O(N d) for each of them to look at all samples, O(N^2) in
+    all; it takes 35 N d bytes, and 100 N for the layers. A prediction takes O(N)
+    operations.
+
     References
     ----------
     .. [1] S. Bubeck, R. Eldan, Y. T. Lee, D. Mikulincer, "Network size and weights size
@@ -247,6 +266,7 @@ class SlabRegressor(BaseMemorizingRegressor):
         "degenerate": [StrOptions({"split", "raise"})],
         "n_projections": [Interval(Integral, 1, None, closed="left")],
         "conflicts": [StrOptions({"mean", "raise"})],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
@@ -256,20 +276,21 @@ class SlabRegressor(BaseMemorizingRegressor):
         degenerate="split",
         n_projections=10,
         conflicts="mean",
+        n_jobs=None,
         random_state=None,
     ):
         self.degenerate = degenerate
         self.n_projections = n_projections
         self.conflicts = conflicts
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     def _bytes_to_build(self, training: TrainingSet) -> int:
         # As for the classifier; and the layers, of six units a slab, and what they are
         # made from, if samples are in general position.
-        smaller = min(training.n_samples, training.n_features)
         k = training.labels.shape[1]
         n_layers = (4 + 3 * k) * (training.n_samples + training.n_features)
-        return 8 * (5 * training.n_values + 4 * smaller**2 + n_layers)
+        return 8 * (n_values_to_build(training) + n_layers)
 
     def _build(self, training: TrainingSet, progress: Progress):
         (seed,) = draw_seeds(self.random_state, 1)
@@ -282,6 +303,7 @@ class SlabRegressor(BaseMemorizingRegressor):
                     split=self.degenerate == "split",
                     rng=np.random.default_rng(seed),
                     n_projections=self.n_projections,
+                    n_threads=threads_for(self.n_jobs),
                 )
         except DegenerateGroupError as problem:
             raise self._not_in_general_position(training.rows, problem) from None
@@ -293,6 +315,9 @@ class SlabRegressor(BaseMemorizingRegressor):
             "groups_": [training.rows[group] for group in groups],
             "n_split_": len(groups) - -(-n_members // max(1, dimension)),
         }, None
+
+    def _outputs(self, X) -> np.ndarray:
+        return self.network_.forward(X, threads_for(self.n_jobs))
 
     @staticmethod
     def _not_in_general_position(rows, problem) -> InterpolationError:

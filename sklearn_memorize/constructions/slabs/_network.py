@@ -8,6 +8,7 @@ from scipy import sparse
 from ... import kernels
 from ..._estimator._probabilities import row_sums
 from ...kernels._memory import blocks_of_rows
+from ...kernels._threads import run_in_threads
 from ...network import Layer, LayeredNetwork
 from ...network._layer import freeze, frozen
 from ...network._storage import require, require_shape, storable
@@ -57,6 +58,8 @@ class SlabNetwork(LayeredNetwork):
         biases = (np.arange(n_classes) == default) * 1
         if n_classes == 2:
             member, biases = member[1:], biases[1:]
+        # Sums of so small integers are exact in single precision.
+        self._member = member.T.astype(np.float32)
         weights = np.vstack([self._normals, self._normals])
         super().__init__(
             [
@@ -71,10 +74,13 @@ class SlabNetwork(LayeredNetwork):
         slabs = [Slab(a, float(low), float(up), nobody) for a, low, up in bounds]
         return {"slabs": slabs, **self._rest}
 
-    def forward(self, X) -> np.ndarray:
+    def forward(self, X, n_threads: int = 1) -> np.ndarray:
         """Evaluate the network, each sum in a fixed order; see `Network.forward`."""
-        blocks = blocks_of_rows(X.shape[0], max(self._normals.shape))
-        return np.concatenate([self._class_units(X[block]) for block in blocks])
+        blocks = blocks_of_rows(X.shape[0], max(self._normals.shape), _BLOCK_VALUES)
+        parts = run_in_threads(
+            lambda block: self._class_units(X[block]), blocks, n_threads
+        )
+        return np.concatenate(parts)
 
     def certified_radii(self, X, labels, metric: str) -> np.ndarray:
         """Return the distance of each row to the nearest border of a slab.
@@ -113,8 +119,10 @@ class SlabNetwork(LayeredNetwork):
         rows = rows.toarray() if sparse.issparse(rows) else rows
         with np.errstate(over="ignore", invalid="ignore"):  # far from all samples
             values = kernels.ordered_product(rows, self._normals)
-        units = np.hstack([values > self._lower, values > self._upper]) * 1.0
-        return self._layers[1].forward(units)
+        above, beyond = values > self._lower, values > self._upper
+        inside = (above.view(np.int8) - beyond.view(np.int8)).astype(np.float32)
+        potential = inside @ self._member + self._layers[1].biases
+        return (potential > 0).astype(np.float64)
 
 
 @storable
@@ -239,12 +247,13 @@ class RampNetwork(LayeredNetwork):
         """Number of input features."""
         return self._n_inputs
 
-    def forward(self, X) -> np.ndarray:
+    def forward(self, X, n_threads: int = 1) -> np.ndarray:
         """Evaluate the network, each sum in a fixed order; see `Network.forward`."""
         n_values = max(1, self._slopes.shape[0] * (self._slopes.shape[1] + 1))
         n_values = max(n_values, self._n_inputs)
         blocks = blocks_of_rows(X.shape[0], n_values, _BLOCK_VALUES)
-        return np.concatenate([self._targets(X[block]) for block in blocks])
+        parts = run_in_threads(lambda block: self._targets(X[block]), blocks, n_threads)
+        return np.concatenate(parts)
 
     def _targets(self, rows) -> np.ndarray:
         n_rows = rows.shape[0]

@@ -26,10 +26,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...exceptions import InterpolationError
+from ...kernels._threads import Workers
 from .._directions import spread_out
 from .._general_position import AffineHull, DegenerateGroupError
 from .._layers import exponents_of, missed_by_layers
-from ._construction import normals, thresholds
+from ._construction import GroupsAhead, Strangers, normals, smaller, thresholds
 from ._network import Ramp, RampNetwork, Tips
 
 # The affine function of a group may miss its targets by this part of their range.
@@ -51,7 +52,9 @@ class _Group:
     narrowest: float
 
 
-def build_ramp_network(X, targets, *, split: bool, rng, n_projections: int):
+def build_ramp_network(
+    X, targets, *, split: bool, rng, n_projections: int, n_threads: int = 1
+):
     """Build the network of the distinct points X and targets (n_samples, n_outputs).
 
     With `split`, a group is made smaller, by an eighth at a time, where a hyperplane
@@ -60,12 +63,14 @@ def build_ramp_network(X, targets, *, split: bool, rng, n_projections: int):
     Returns the network, the positions of the points of each ramp, the dimension d of
     the affine hull, and the targets that need no ramp: those that most points have.
     """
-    hull, exponents = AffineHull(X), exponents_of(targets)
+    hull, exponents = AffineHull(X, n_threads), exponents_of(targets)
     scaled = np.ldexp(targets, -exponents)
     default = _default(scaled)
     members = np.flatnonzero((targets != targets[default]).any(axis=1))
     heights = scaled - scaled[default]
-    groups = _find_groups(hull, members, heights, split, rng)
+    strangers = Strangers(hull, np.arange(len(X)), split, n_threads)
+    with Workers(n_threads) as workers:
+        groups = _find_groups(members, heights, strangers, rng, workers)
     direction, positions = spread_out(X, rng, n_projections)
     order = _members(groups)
     slabs = np.repeat(np.arange(len(groups)), [len(group.members) for group in groups])
@@ -88,29 +93,31 @@ def _default(targets: np.ndarray) -> int:
     return int(first[np.lexsort((away, -counts))[0]])
 
 
-def _find_groups(hull, members, heights, split: bool, rng) -> list[_Group]:
+def _find_groups(members, heights, strangers, rng, workers) -> list[_Group]:
     """Cover the members by slabs with ramps; no slab holds any other point."""
-    left, size = rng.permutation(members), hull.dimension
-    groups = []
-    while len(left):
-        group = left[:size]
+    hull = strangers.hull
+    left, dimension = rng.permutation(members), hull.dimension
+    start, size = 0, dimension
+    planes = GroupsAhead(hull.through, left, dimension, workers)
+    groups: list[_Group] = []
+    while start < len(left):
+        group = left[start : start + size]
         try:
-            groups.append(_ramp_around(hull, group, heights, split, rng))
+            slopes = _slopes(hull, group, heights)
+            through = planes.at(start, size)
+            groups.append(_ramp_around(group, slopes, through, heights, strangers, rng))
         except DegenerateGroupError:
-            if not split or len(group) == 1:
+            if not strangers.split or len(group) == 1:
                 raise
-            size = len(group) - -(-len(group) // 8)
+            size = smaller(len(group))
         else:
-            left, size = left[size:], hull.dimension
-    assert split or len(groups) == -(-len(members) // max(1, hull.dimension))
+            start, size = start + size, dimension
+    assert strangers.split or len(groups) == -(-len(members) // max(1, dimension))
     return groups
 
 
-def _ramp_around(hull: AffineHull, members, heights, split: bool, rng) -> _Group:
-    """Build the ramp that takes the heights of a group, or raise."""
-    is_other = np.ones(len(heights), dtype=bool)
-    is_other[members] = False
-    others = np.flatnonzero(is_other)
+def _slopes(hull: AffineHull, members, heights):
+    """Return slopes, constants and values of affine functions of a group, or raise."""
     with np.errstate(over="ignore", invalid="ignore"):  # slopes that miss all
         slopes = hull.slopes(members, heights[members])
         values = hull.values(slopes)
@@ -121,7 +128,18 @@ def _ramp_around(hull: AffineHull, members, heights, split: bool, rng) -> _Group
     too_close = members[~(missed <= _TOLERANCE)]
     if len(too_close):
         raise DegenerateGroupError(members, too_close)
-    for normal in normals(hull, members, others, split, rng):
+    return slopes, constants, values
+
+
+def _ramp_around(members, affine, planes, heights, strangers, rng) -> _Group:
+    """Build the ramp that takes the heights of a group, or raise."""
+    hull = strangers.hull
+    slopes, constants, values = affine
+    is_other = np.ones(len(heights), dtype=bool)
+    is_other[members] = False
+    others = np.flatnonzero(is_other)
+    too_close = members[:0]
+    for normal in normals(members, planes, strangers, rng):
         positions, errors = hull.projections(normal)
         lower, upper, too_close = thresholds(positions, errors, members, others)
         if len(too_close):

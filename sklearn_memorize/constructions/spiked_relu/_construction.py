@@ -42,7 +42,13 @@ _BLOCK_VALUES = 1 << 20
 
 
 def build_spiked_network(
-    X, targets: np.ndarray, rng, *, n_hyperplanes: int, n_projections: int
+    X,
+    targets: np.ndarray,
+    rng,
+    *,
+    n_hyperplanes: int,
+    n_projections: int,
+    n_threads: int = 1,
 ) -> tuple[SpikedNetwork, float, float]:
     """Build the network of the distinct rows X and targets (n_samples, n_outputs).
 
@@ -53,12 +59,12 @@ def build_spiked_network(
     exponents = exponents_of(targets)
     scaled = np.ldexp(targets, -exponents)
     with one_blas_thread():  # whose number would show in the last digits
-        units = hidden_units(X, directions, biases)
+        units = hidden_units(X, directions, biases, n_threads)
         coefficients, intercepts, ridge, score = fit_ridge(units, scaled)
     part = SmoothPart(directions, biases, coefficients, intercepts)
     direction, positions = spread_out(X, rng, n_projections)
     order = np.argsort(positions)
-    smooth = np.maximum(part.values(X), scaled.min(axis=0))
+    smooth = np.maximum(part.sums(units), scaled.min(axis=0))
     spikes = Spikes(
         direction,
         positions[order],

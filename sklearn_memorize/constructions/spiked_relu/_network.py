@@ -9,11 +9,11 @@ import numpy as np
 from scipy import sparse
 
 from ... import kernels
-from ...kernels._memory import blocks_of_rows
+from ...kernels._threads import even_step, run_in_threads
 from ...network import Layer, Network
 from ...network._layer import freeze
 from ...network._storage import require, require_shape, storable
-from .._directions import project
+from .._directions import project, project_on_few
 from .._layers import exponents_of
 
 # Rows are worked on in blocks of about this many values.
@@ -45,19 +45,43 @@ class SmoothPart:
         n_outputs = len(self.intercepts)
         require_shape("coefficients", self.coefficients, n_outputs, n_hyperplanes)
 
-    def values(self, X) -> np.ndarray:
+    def values(self, X, n_threads: int = 1) -> np.ndarray:
         """Return g, (n_samples, n_outputs); each sum is taken in a fixed order."""
         found = np.empty((X.shape[0], len(self.intercepts)))
-        for block in blocks_of_rows(X.shape[0], len(self.directions), _BLOCK_VALUES):
+
+        def fill(block) -> None:
             units = hidden_units(X[block], self.directions, self.biases)
-            found[block] = kernels.ordered_product(units, self.coefficients)
-        return found + self.intercepts
+            found[block] = self.sums(units)
+
+        blocks = _shared_blocks(X.shape[0], len(self.directions), n_threads)
+        run_in_threads(fill, blocks, n_threads)
+        return found
+
+    def sums(self, units: np.ndarray) -> np.ndarray:
+        """Return g from what `hidden_units` says."""
+        return kernels.ordered_product(units, self.coefficients) + self.intercepts
 
 
-def hidden_units(X, directions: np.ndarray, biases: np.ndarray) -> np.ndarray:
+def hidden_units(
+    X, directions: np.ndarray, biases: np.ndarray, n_threads: int = 1
+) -> np.ndarray:
     """Return max(<w_j, x> + bias_j, 0), (n_samples, n_hyperplanes)."""
-    with np.errstate(over="ignore"):
-        return np.clip(project(X, directions) + biases, 0.0, _LARGEST)
+    units = np.empty((X.shape[0], len(directions)))
+
+    def fill(block) -> None:
+        with np.errstate(over="ignore"):
+            potential = project_on_few(X[block], directions) + biases
+            np.clip(potential, 0.0, _LARGEST, out=units[block])
+
+    blocks = _shared_blocks(X.shape[0], len(directions), n_threads)
+    run_in_threads(fill, blocks, n_threads)
+    return units
+
+
+def _shared_blocks(n_rows: int, n_values: int, n_threads: int) -> list[slice]:
+    """Cut rows into blocks of about a million values that threads share evenly."""
+    step = even_step(n_rows, _BLOCK_VALUES // max(1, n_values), n_threads)
+    return [slice(start, start + step) for start in range(0, n_rows, step)]
 
 
 @storable
@@ -164,10 +188,10 @@ class SpikedNetwork(Network):
         """The spikes."""
         return self._spikes
 
-    def forward(self, X) -> np.ndarray:
+    def forward(self, X, n_threads: int = 1) -> np.ndarray:
         """Evaluate the network; see `Network.forward`."""
         spikes = self._spikes
-        smooth = self.smooth_values(X)
+        smooth = self.smooth_values(X, n_threads)
         positions = project(X, spikes.direction[np.newaxis])[:, 0]
         number, hat = spikes.nearest(positions)
         value = smooth + hat[:, np.newaxis] * spikes.heights[number]
@@ -178,9 +202,9 @@ class SpikedNetwork(Network):
         is_exact = at_tip & (smooth == spikes.smooth[number])
         return np.where(is_exact, spikes.targets[number], np.clip(value, low, high))
 
-    def smooth_values(self, X) -> np.ndarray:
+    def smooth_values(self, X, n_threads: int = 1) -> np.ndarray:
         """Return g', in units of 2**exponents, (n_samples, n_outputs)."""
-        return np.maximum(self._part.values(X), self._spikes.low)
+        return np.maximum(self._part.values(X, n_threads), self._spikes.low)
 
     @property
     def n_inputs(self) -> int:

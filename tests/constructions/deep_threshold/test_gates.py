@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from sklearn_memorize.constructions.deep_threshold._gates import (
     decoding_layer,
+    lookup_of,
     lookup_table,
     parity_layers,
     table_layers,
 )
-from sklearn_memorize.network import LayeredNetwork
+from sklearn_memorize.network import Layer, LayeredNetwork
 
 
 @given(seed=st.integers(0, 10**6), n_bits=st.integers(1, 40), n_words=st.integers(1, 7))
@@ -46,6 +47,39 @@ def test_table_returns_the_label_of_the_last_word_not_above(
     found = outputs.astype(np.int64) @ (1 << np.arange(n_outputs))
     position = np.maximum(np.searchsorted(words, asked, side="right") - 1, 0)
     assert (found == labels[position]).all()
+    assert (lookup_of(layers).forward(bits) == outputs).all()
+
+
+@given(seed=st.integers(0, 10**6), n_words=st.integers(1, 40))
+def test_a_table_is_looked_up_as_its_layers_do_for_any_wires(seed, n_words):
+    rng = np.random.default_rng(seed)
+    words = np.unique(rng.integers(1 << 6, size=n_words))
+    table = lookup_table(words, rng.integers(4, size=len(words)), 6, 2)
+    wires = [
+        [(unit, int(rng.integers(-2, 3))) for unit in rng.permutation(9)[:2]]
+        for _ in range(6)
+    ]
+    layers = table_layers(table, wires, 9)
+    units = rng.integers(2, size=(50, 9)).astype(np.float64)
+    expected = LayeredNetwork(layers).forward(units)
+    assert (lookup_of(layers).forward(units) == expected).all()
+
+
+def test_other_layers_are_no_table():
+    table = lookup_table(np.arange(12), np.arange(12) % 4, 4, 2)
+    layers = table_layers(table, [[(bit, 1)] for bit in range(4)], 4)
+    assert lookup_of(layers) is not None
+    assert lookup_of(layers[:3]) is None
+    for number, layer in enumerate(layers):
+        for name in ("weights", "biases"):
+            for position in np.ndindex(getattr(layer, name).shape):
+                parts = {"weights": layer.weights.copy(), "biases": layer.biases.copy()}
+                parts[name][position] += 1
+                changed = list(layers)
+                changed[number] = Layer(**parts, activation="threshold")
+                found, bits = lookup_of(changed), np.indices((2,) * 4).reshape(4, -1).T
+                expected = LayeredNetwork(changed).forward(bits * 1.0)
+                assert found is None or (found.forward(bits * 1.0) == expected).all()
 
 
 def test_parities_of_five_bits_take_three_levels_of_gates():

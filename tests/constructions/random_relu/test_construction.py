@@ -20,6 +20,7 @@ from sklearn_memorize.constructions.random_relu._construction import (
     separate,
 )
 from sklearn_memorize.constructions.random_relu._separators import (
+    Search,
     largest_margin,
     squared_hinge,
 )
@@ -105,27 +106,28 @@ def test_the_largest_margin_of_few_points_is_known():
 def test_what_the_search_misses_is_solved_if_there_are_enough_features(
     monkeypatch, n_hyperplanes, separated
 ):
-    def misses(features, signs, max_iter, n_threads):
-        n = features.n_hyperplanes
-        return np.zeros((n, signs.shape[1])), np.zeros(signs.shape[1]), 7
+    def misses(features, signs, max_iter, *args, **options):
+        n_outputs = signs.shape[1]
+        coefficients = np.zeros((features.n_hyperplanes, n_outputs))
+        return Search(coefficients, np.zeros(n_outputs), False, 7)
 
     monkeypatch.setattr(random_relu, "squared_hinge", misses)
     samples, features = some_features(20, n_hyperplanes, n_features=15)
     labels = np.arange(20) % 3
-    network, missed, n_iter = separate(features, samples, labels, 3, False, 100)
-    assert (len(missed) == 0, n_iter) == (separated, 7)
-    recalled = network.forward(samples).argmax(axis=1) == labels
+    found = separate(features, samples, labels, 3, False, 100)
+    assert (len(found.missed) == 0, found.n_iter) == (separated, 7)
+    recalled = found.network.forward(samples).argmax(axis=1) == labels
     assert recalled.all() == separated
 
 
 def test_outputs_within_the_rounding_error_do_not_count_as_separated():
     samples, features = some_features()
     labels = (one_against_rest(features)[:, 0] > 0).astype(int)
-    *_, missed, _ = separate(features, samples, labels, 1, False, 500)
-    assert len(missed) == 0
+    found = separate(features, samples, labels, 1, False, 500)
+    assert len(found.missed) == 0
     features.errors = lambda network: np.full((40, 1), 1e9)
-    *_, missed, _ = separate(features, samples, labels, 1, False, 500)
-    assert len(missed) == 40
+    found = separate(features, samples, labels, 1, False, 500)
+    assert len(found.missed) == 40
 
 
 def test_bound_of_rounding_errors_holds():
@@ -160,7 +162,7 @@ def test_bounds_of_rounding_errors_grow_with_the_samples_where_biases_are_zero()
 def test_no_solver_of_support_vectors_finds_a_larger_margin(n_samples, n_hyperplanes):
     samples, features = some_features(n_samples, n_hyperplanes, n_features=8)
     signs = one_against_rest(features)
-    *start, _ = squared_hinge(features, signs, 500)
+    *start, _, _ = squared_hinge(features, signs, 500)
     found = largest_margin(features, signs, start, n_threads=2)
     margins = random_relu._margins(features, found, signs)
     assert (margins >= random_relu._margins(features, start, signs)).all()
@@ -168,6 +170,18 @@ def test_no_solver_of_support_vectors_finds_a_larger_margin(n_samples, n_hyperpl
         machine = SVC(kernel="linear", C=1e9, tol=1e-6).fit(features.values, column)
         known = 1 / np.linalg.norm(machine.coef_)
         assert margin >= 0.999 * known
+
+
+def test_functions_of_the_largest_margin_are_of_about_unit_length():
+    _, features = some_features(60, 200, n_features=8)
+    signs = one_against_rest(features)
+    # An output of few samples on one side has another margin than the other one.
+    signs[:, 1] = np.where(np.arange(60) < 2, 1.0, -1.0)
+    *start, _, _ = squared_hinge(features, signs, 500)
+    for scale in (1.0, 1e-3, 1e9):
+        scaled = tuple(scale * part for part in start)
+        lengths = np.linalg.norm(largest_margin(features, signs, scaled)[0], axis=0)
+        assert (lengths >= 0.5).all() and (lengths < 1).all()
 
 
 def test_features_grow_by_those_of_more_hyperplanes():
@@ -191,3 +205,68 @@ def test_the_search_does_not_depend_on_the_number_of_threads(monkeypatch):
     one, two = (squared_hinge(features, signs, 100, n) for n in (1, 2))
     for found, same in zip(one, two, strict=True):
         np.testing.assert_array_equal(found, same)
+
+
+def test_outputs_are_those_of_the_network_where_the_samples_are_separated():
+    samples, features = some_features()
+    labels = (one_against_rest(features)[:, 0] > 0).astype(int)
+    for maximum_margin in (False, True):
+        found = separate(features, samples, labels, 1, maximum_margin, 500)
+        np.testing.assert_array_equal(found.outputs, found.network.forward(samples))
+
+
+def test_the_search_gives_up_what_is_not_separable_and_nothing_else():
+    _, features = some_features(300, 30, n_features=6)
+    signs = one_against_rest(features)
+    patient, other = (
+        squared_hinge(features, signs, 1000, gives_up=gives_up)
+        for gives_up in (False, True)
+    )
+    assert patient.separates and other.n_iter == patient.n_iter
+    np.testing.assert_array_equal(other.coefficients, patient.coefficients)
+    signs[:, 1] = np.random.default_rng(0).choice([-1.0, 1.0], 300)
+    patient, other = (
+        squared_hinge(features, signs, 1000, gives_up=gives_up)
+        for gives_up in (False, True)
+    )
+    assert not patient.separates and not other.separates
+    assert other.n_iter < patient.n_iter
+
+
+def test_the_loss_bounds_the_distance_to_every_separator():
+    # |u* - u| >= L(u) / |g|, on which giving up rests.
+    _, features = some_features(60, 30)
+    signs = one_against_rest(features)[:, :1]
+    found = squared_hinge(features, signs, 1000)
+    outputs = signs * (features.values @ found.coefficients + found.intercepts)
+    separator = np.append(found.coefficients, found.intercepts) / outputs.min()
+    rng = np.random.default_rng(0)
+    for size in (0.1, 1.0, 10.0):
+        here = size * rng.standard_normal(31)
+        _, _, loss, by_coefficients, by_intercepts = _separators._hinges(
+            features.values, signs, here[:-1, np.newaxis], here[-1:]
+        )
+        gradient = np.append(by_coefficients, by_intercepts)
+        distance = np.linalg.norm(separator - here)
+        assert 0 < loss[0] / np.linalg.norm(gradient) <= distance
+
+
+def test_a_second_search_finds_another_separator_of_labels_that_mean_something():
+    rng = np.random.default_rng(0)
+    samples, features = some_features(400, 60, n_features=6)
+    labels = (samples @ rng.standard_normal((6, 3))).argmax(axis=1)
+    signs = np.where(labels[:, np.newaxis] == np.arange(3), 1.0, -1.0)
+    first, second = (squared_hinge(features, signs, 1000, again=x) for x in (0, 1))
+    assert first.separates and second.separates
+    assert first.n_iter < second.n_iter <= 7 * first.n_iter
+    assert (first.coefficients != second.coefficients).any()
+    outputs = features.values @ second.coefficients + second.intercepts
+    assert (signs * outputs > 0).all()
+
+
+def test_there_is_no_second_search_where_labels_mean_nothing():
+    _, features = some_features(200, 150, n_features=6)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (200, 2))
+    first, second = (squared_hinge(features, signs, 1000, again=x) for x in (0, 1))
+    assert first.separates and first.n_iter == second.n_iter
+    np.testing.assert_array_equal(first.coefficients, second.coefficients)
