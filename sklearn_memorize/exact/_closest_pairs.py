@@ -1,11 +1,20 @@
 """The closest pair of points with different labels, exactly."""
 
+from itertools import chain
+
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from ..kernels._memory import blocks_of_rows
 from ..kernels._reference import two_sum
-from ._distances import PointSet, RoughPoints, Scaling, squared_distances
+from ._distances import (
+    PointSet,
+    RoughPoints,
+    Scaling,
+    squared_distances,
+    squared_distances_of_pairs,
+)
+from ._screen import Screen
 
 # Blocks hold about this many distances, or this many coordinates.
 _BLOCK_DISTANCES = 1 << 23
@@ -14,7 +23,7 @@ _BLOCK_VALUES = 1 << 21
 # many of those that seem nearest to another label with all points.
 _N_LANDMARKS = 256
 _BLOCK_LANDMARKS = 1 << 18
-_LEAST_TO_COMPARE = 4096
+_LEAST_TO_COMPARE = 1024
 _N_ASKED = 256
 # `squared_distances` is more accurate than this.
 _TOLERANCE = 1e-7
@@ -86,6 +95,56 @@ def closest_pair(
     labels = labels[kept]
     found = _ClosestPair(everything.points)
     groups = _label_groups(labels)
+    if not _search_by_bounds(everything, groups, found, track):
+        _search_by_neighbors(everything, groups, found, n_jobs, track)
+    with np.errstate(over="ignore"):  # a distance may be no number
+        distance = float(np.ldexp(found.distance, scaling.exponent))
+    if found.pair is None:
+        return distance, None
+    first, second = kept[list(found.pair)].tolist()
+    return distance, (first, second)
+
+
+def _search_by_bounds(everything: PointSet, groups, found, track) -> bool:
+    """Offer all pairs that may be the closest, found by bounds of their distances.
+
+    Returns False where bounds are of no use.
+    """
+    if len(groups) == 1 or len(everything) < _LEAST_TO_COMPARE:
+        return False
+    order = np.concatenate(groups)
+    starts = np.cumsum([0, *map(len, groups)])
+    places = np.argsort(order)
+    screen = Screen(everything.centered[order])
+    if not screen.is_narrow:
+        return False
+    limit, parts = np.inf, []
+    some = [(group, members[:_N_ASKED]) for group, members in enumerate(groups[:-1])]
+    for group, members in chain(some, track(_query_blocks(groups))):
+        first = starts[group + 1]
+        for block in blocks_of_rows(len(members), len(order) - first, _BLOCK_VALUES):
+            some = members[block]
+            low = screen.lower_bounds_among(places[some], slice(first, None))
+            if limit == np.inf:
+                row, column = np.arange(len(some)), low.argmin(axis=1)
+            else:
+                row, column = np.nonzero(low <= limit)
+            if len(row) > max(_LEAST_TO_COMPARE, low.size // 64):
+                return False
+            row, column = some[row], order[first + column]
+            squared = squared_distances_of_pairs(everything, row, everything, column)
+            parts.append((row, column, squared))
+            # Squares below the normal range have lost digits.
+            nearest = float(squared.min(initial=np.inf))
+            limit = min(limit, nearest * (1 + _TOLERANCE) + 2.0**-1000)
+    rows, columns, squares = map(np.concatenate, zip(*parts, strict=True))
+    may = squares <= limit
+    found.offer(rows[may], columns[may])
+    return True
+
+
+def _search_by_neighbors(everything, groups, found, n_jobs, track) -> None:
+    """Offer all pairs that may be the closest, found by rounded distances."""
     rough = RoughPoints(everything)
     squared, rounding = None, 2 * rough.error
     if rough.are_usable:
@@ -96,12 +155,6 @@ def closest_pair(
     for group, members in enumerate(groups[:-1]):
         doubtful = members[squared[members] <= found.squared + rounding]
         _search_exhaustively(everything, doubtful, groups[group + 1 :], found)
-    with np.errstate(over="ignore"):  # a distance may be no number
-        distance = float(np.ldexp(found.distance, scaling.exponent))
-    if found.pair is None:
-        return distance, None
-    first, second = kept[list(found.pair)].tolist()
-    return distance, (first, second)
 
 
 def _near_another_label(everything: PointSet, labels) -> np.ndarray:

@@ -13,6 +13,8 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from .. import kernels
+from ..kernels._memory import blocks_of_rows
 from ..kernels._threads import one_blas_thread
 
 # A pair whose squared distance is below this part of |x|^2 + |y|^2 is computed from its
@@ -25,9 +27,11 @@ _LARGEST = 2.0**400
 # From this many features on, products in single precision are much faster ...
 FEATURES_FOR_SINGLE = 128
 # ... and of points of no smaller radius than this they do not underflow.
-_LEAST_RADIUS = 2.0**-30
+LEAST_RADIUS = 2.0**-30
 # Products over fewer features than this are too quick to share among threads.
 _FEATURES_TO_SHARE = 256
+# Single precision holds integers of so many bits.
+_BITS_OF_SINGLE = 24
 # Differences of near pairs are formed in blocks of about this many values.
 _BLOCK_VALUES = 1 << 21
 
@@ -111,6 +115,15 @@ class PointSet:
             rest -= parts[-1]
         return exponents, parts
 
+    @cached_property
+    def single_slices(self) -> tuple[np.ndarray, list[np.ndarray]] | None:
+        """The same in single precision, if it holds all integers of a slice."""
+        bits, _ = slicing(self.points.shape[1])
+        if bits > _BITS_OF_SINGLE:
+            return None
+        exponents, parts = self.slices
+        return exponents, [part.astype(np.float32) for part in parts]
+
     def take(self, index) -> "PointSet":
         """Return some of the points, with what has been prepared for them."""
         chosen = PointSet(self.points[index], self.scaling)
@@ -176,6 +189,46 @@ def squared_distances(left: PointSet, right: PointSet) -> np.ndarray:
     return distances
 
 
+def squared_distances_of_pairs(
+    left: PointSet, rows: np.ndarray, right: PointSet, columns: np.ndarray
+) -> np.ndarray:
+    """Return the `squared_distances` of some pairs only, which are given by index."""
+    distances = _products_of_pairs(left, rows, right, columns)
+    distances *= -2.0
+    norms = left.squared_norms[rows] + right.squared_norms[columns]
+    distances += norms
+    norms *= NEAR
+    near = np.flatnonzero(distances <= norms)
+    for block in blocks_of_rows(len(near), left.points.shape[1], _BLOCK_VALUES):
+        some = near[block]
+        difference = left.points[rows[some]] - right.points[columns[some]]
+        distances[some] = np.square(difference, out=difference).sum(axis=1)
+    return distances
+
+
+def _products_of_pairs(left: PointSet, rows, right: PointSet, columns) -> np.ndarray:
+    bits, n_slices = slicing(left.points.shape[1])
+    exponents, left_parts = left.slices
+    total = np.zeros(len(rows))
+    singles = right.single_slices
+    right_exponents, right_parts = singles or right.slices
+    for level in reversed(range(n_slices)):  # as in `_add_products`
+        for s, part in enumerate(left_parts):
+            if 0 <= level - s < len(right_parts):
+                other = right_parts[level - s]
+                if singles is None:
+                    exact = np.empty(len(rows))
+                    for block in blocks_of_rows(len(rows), part.shape[1]):
+                        pairs = part[rows[block]], other[columns[block]]
+                        exact[block] = np.multiply(*pairs).sum(axis=1)
+                else:
+                    exact, _ = kernels.pair_sums(part, rows, other, columns)
+                exact *= 2.0 ** (-bits * (level + 2))
+                total += exact
+    np.ldexp(total, exponents[rows], out=total)
+    return np.ldexp(total, right_exponents[columns], out=total)
+
+
 class RoughPoints:
     """Points in single precision, for squared distances with errors that are bounded.
 
@@ -192,7 +245,7 @@ class RoughPoints:
         eps = np.finfo(np.float32).eps
         unit = (0.275 * n_features + 8) * eps + ACCURACY
         self.error = float(unit * np.square(2 * radius))
-        self.are_usable = n_features >= FEATURES_FOR_SINGLE and radius > _LEAST_RADIUS
+        self.are_usable = n_features >= FEATURES_FOR_SINGLE and radius > LEAST_RADIUS
 
     def squared_distances(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Return the rough distances of points that are given by index."""

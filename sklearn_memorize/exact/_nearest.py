@@ -17,6 +17,7 @@ from scipy.spatial.distance import cdist
 
 from .. import kernels
 from ..kernels._memory import blocks_of_rows
+from ..kernels._threads import even_step, one_blas_thread, run_in_threads
 from ._distances import FEATURES_FOR_SINGLE
 from ._pairs import (
     DISTANCE_ERROR,
@@ -27,6 +28,7 @@ from ._pairs import (
     smallest,
     starts_of,
 )
+from ._screen import Screen
 
 # Tables of rows and points hold about this many numbers.
 _BLOCK_TABLE = 1 << 24
@@ -35,6 +37,8 @@ _BLOCK_TABLE = 1 << 24
 _LEAST = -900
 # Sums of sizes below 2**_NEAR_OVERFLOW, of two numbers each, do not overflow.
 _NEAR_OVERFLOW = 1000
+# Pairs are looked at one by one if they are fewer than this part of all.
+_PART_OF_PAIRS = 16
 _LARGEST = float(np.finfo(np.float64).max) / 4
 
 
@@ -68,19 +72,50 @@ class NearestPoints(ABC):
     def values(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the closeness of pairs of a row and a point, a function of the two."""
 
-    def _blocks(self, n_rows: int) -> list[slice]:
-        return blocks_of_rows(n_rows, len(self.points), _BLOCK_TABLE)
+    def _blocks(self, n_rows: int, n_threads: int = 1) -> list[slice]:
+        step = _BLOCK_TABLE // n_threads // len(self.points)
+        return blocks_of_rows(n_rows, 1, even_step(n_rows, step, n_threads))
 
-    def nearest_labels(self, X) -> np.ndarray:
-        """Return the label of the nearest point; of equally near ones the smallest."""
-        found = np.empty(X.shape[0], dtype=np.intp)
-        for block in self._blocks(X.shape[0]):
+    def _prepare(self) -> None:  # noqa: B027
+        """Compute what threads share."""
+
+    def _may_be_nearest(self, rows, label=None, other=None):
+        """Pair each row with the points of which one is the nearest.
+
+        These are points of one label, or of all but an `other` one, if that is given.
+        """
+        table, errors = self._closeness(rows)
+        return _largest(self._hide(table, -np.inf, label, other), errors)
+
+    def _hide(self, table, value, label, other) -> np.ndarray:
+        """Put a value in the place of points that do not count."""
+        if label is not None:
+            table[:, : self.starts[label]] = value
+            table[:, self.starts[label + 1] :] = value
+        if other is not None:
+            table[:, self.starts[other] : self.starts[other + 1]] = value
+        return table
+
+    def nearest_labels(self, X, n_threads: int = 1) -> np.ndarray:
+        """Return the label of the nearest point; of equally near ones the smallest.
+
+        Threads share the rows.
+        """
+
+        def labels(block):
             rows = dense_rows(X[block])
-            found[block] = self._labels(rows, *self._closeness(rows))
-        return found
+            return self._labels(rows, *self._may_be_nearest(rows))
 
-    def _labels(self, rows, table, errors) -> np.ndarray:
-        row, column = _largest(table, errors)
+        found = self._in_threads(labels, self._blocks(X.shape[0], n_threads), n_threads)
+        return np.concatenate([np.empty(0, dtype=np.intp), *found])
+
+    def _in_threads(self, work, blocks, n_threads: int) -> list:
+        if blocks:
+            self._prepare()
+        with one_blas_thread():
+            return run_in_threads(work, blocks, n_threads)
+
+    def _labels(self, rows, row, column) -> np.ndarray:
         starts = starts_of(row)
         stops = np.append(starts[1:], len(row))
         found = self.labels[column[starts]]
@@ -92,13 +127,15 @@ class NearestPoints(ABC):
             found[doubtful] = self.labels[column[first]]
         return found
 
-    def label_values(self, X) -> np.ndarray:
+    def label_values(self, X, n_threads: int = 1) -> np.ndarray:
         """Return the largest of `values` of each label, (n_rows, n_labels).
 
         The nearest label has the largest one, strictly so where it is not the first.
+        Threads share the rows.
         """
         scores = np.empty((X.shape[0], len(self.starts) - 1))
-        for block in self._blocks(X.shape[0]):
+
+        def fill(block):
             rows = dense_rows(X[block])
             table, errors = self._closeness(rows)
             for label, (start, stop) in enumerate(pairwise(self.starts)):
@@ -106,7 +143,9 @@ class NearestPoints(ABC):
                 values = self.values(rows[row], column + start)
                 largest = np.maximum.reduceat(values, starts_of(row))
                 scores[block, label] = np.clip(largest, -_LARGEST, _LARGEST)
-            _lead(scores[block], self._labels(rows, table, errors))
+            _lead(scores[block], self._labels(rows, *_largest(table, errors)))
+
+        self._in_threads(fill, self._blocks(X.shape[0], n_threads), n_threads)
         return scores
 
     @abstractmethod
@@ -117,41 +156,48 @@ class NearestPoints(ABC):
         double.
         """
 
-    def nearest_others(self, X, labels) -> tuple[PairDistances, np.ndarray]:
+    def nearest_others(
+        self, X, labels, n_threads: int = 1
+    ) -> tuple[PairDistances, np.ndarray]:
         """Return the distance to the nearest point of any other label than those given.
 
         There are at least two labels. Returns the distances, and which point it is; of
-        largest differences that round to the same number it may be any one.
+        largest differences that round to the same number it may be any one. Threads
+        share the rows.
         """
-        return self._by_label(X, labels, self._other_of_block)
 
-    def nearest_own(self, X, labels) -> tuple[PairDistances, np.ndarray]:
+        def search(rows, label):
+            return self._nearest(rows, *self._may_be_nearest(rows, other=label))
+
+        return self._by_label(X, labels, search, n_threads)
+
+    def nearest_own(
+        self, X, labels, n_threads: int = 1
+    ) -> tuple[PairDistances, np.ndarray]:
         """Return the distance to the nearest point of the given label, and which."""
-        return self._by_label(X, labels, self._own_of_block)
 
-    def _by_label(self, X, labels, search):
+        def search(rows, label):
+            return self._nearest(rows, *self._may_be_nearest(rows, label=label))
+
+        return self._by_label(X, labels, search, n_threads)
+
+    def _by_label(self, X, labels, search, n_threads: int):
         """Search blocks of rows of one label, and put the findings in order."""
-        parts, places = [], []
-        for label in np.unique(labels):
-            members = np.flatnonzero(labels == label)
-            for block in self._blocks(len(members)):
-                places.append(members[block])
-                parts.append(search(dense_rows(X[members[block]]), label))
-        back = np.argsort(np.concatenate(places))
+        blocks = [
+            (label, members[block])
+            for label in np.unique(labels)
+            for members in [np.flatnonzero(labels == label)]
+            for block in self._blocks(len(members), n_threads)
+        ]
+        parts = self._in_threads(
+            lambda some: search(dense_rows(X[some[1]]), some[0]), blocks, n_threads
+        )
+        back = np.argsort(np.concatenate([members for _, members in blocks]))
         joined = [np.concatenate(part)[back] for part in zip(*parts, strict=True)]
         return PairDistances(*joined[:3]), *joined[3:]
 
-    def _other_of_block(self, rows, label):
-        table, errors = self._closeness(rows)
-        return self._nearest_in(rows, self._without(table, label), errors)
-
-    def _without(self, table, label) -> np.ndarray:
-        table[:, self.starts[label] : self.starts[label + 1]] = -np.inf
-        return table
-
-    def _nearest_in(self, rows, table, errors):
-        """Return high, low, exponent and number of the nearest point in the table."""
-        row, column = _largest(table, errors)
+    def _nearest(self, rows, row, column):
+        """Return high, low, exponent and number of the nearest of some points."""
         pairs = self.metric.measure(rows, row, self.points, column)
         best = smallest(pairs, row)
         found = pairs.take(best)
@@ -171,13 +217,6 @@ class NearestPoints(ABC):
             near = self.metric.rounded(own) * (1 + 2 * DISTANCE_ERROR)
             half = np.nextafter(far / 2 - near / 2, 0.0)
         return np.maximum(np.nan_to_num(half, nan=0.0, posinf=0.0), 0.0)
-
-    def _own_of_block(self, rows, label):
-        table, errors = self._closeness(rows)
-        own = np.full_like(table, -np.inf)
-        inside = slice(self.starts[label], self.starts[label + 1])
-        own[:, inside] = table[:, inside]
-        return self._nearest_in(rows, own, errors)
 
 
 class EuclideanPoints(NearestPoints):
@@ -208,6 +247,55 @@ class EuclideanPoints(NearestPoints):
         radius = float(np.sqrt(2 * self.half_squares.max()))
         points = self.centered.astype(self._dtype)
         return points, self.half_squares.astype(self._dtype), radius
+
+    @cached_property
+    def _screen(self) -> Screen | None:
+        """Bounds of squared distances, if they take far less time than distances."""
+        if self.spread < _LEAST or self._dtype != np.float32:
+            return None
+        screen = Screen(self.centered)
+        return screen if screen.is_narrow else None
+
+    def _prepare(self):
+        _ = self._screen, self._targets
+
+    def _may_be_nearest(self, rows, label=None, other=None):
+        found = None
+        if self._screen is not None:
+            with np.errstate(under="ignore"):
+                found = self._bounded(*self._scaled(rows), label, other)
+        return super()._may_be_nearest(rows, label, other) if found is None else found
+
+    def _bounded(self, scaled, shifts, label, other):
+        """Do what `_may_be_nearest` does by bounds; return None if they are too wide.
+
+        Then closeness is computed for few pairs, in which the points alone are rounded.
+        """
+        screen = self._screen
+        if not ((shifts == 0).all() and screen.are_near(scaled).all()):
+            return None
+        low = self._hide(screen.lower_bounds(scaled), np.inf, label, other)
+        rows, first = np.arange(len(scaled)), low.argmin(axis=1)
+        norms = np.square(scaled).sum(axis=1)
+        closeness, errors = self._closeness_of_pairs(scaled, norms, rows, first)
+        limits = norms - 2 * (closeness - errors)
+        limits = np.nextafter(limits.astype(low.dtype), low.dtype.type(np.inf))
+        row, column = np.nonzero(low <= limits[:, np.newaxis])
+        if len(row) > low.size // _PART_OF_PAIRS:
+            return None
+        closeness, errors = self._closeness_of_pairs(scaled, norms, row, column)
+        starts = starts_of(row)
+        best = np.maximum.reduceat(closeness - 2 * errors, starts)
+        near = closeness >= np.repeat(best, np.diff(np.append(starts, len(row))))
+        return row[near], column[near]
+
+    def _closeness_of_pairs(self, scaled, norms, row, column):
+        """Return the closeness of some pairs, and its error."""
+        points, _, radius = self._targets
+        closeness, _ = kernels.pair_sums(scaled, row, points, column)
+        closeness -= self.half_squares[column]
+        unit = 0.6 * float(np.finfo(self._dtype).eps) + points.shape[1] * 2.0**-51
+        return closeness, unit * (np.sqrt(norms[row]) * radius + radius**2)
 
     def _scaled(self, rows) -> tuple[np.ndarray, np.ndarray]:
         """Return rows as the points are, but divided by 2**n so as to be at most 2."""
@@ -398,14 +486,16 @@ class ChebyshevPoints(NearestPoints):
         np.minimum(table, _LARGEST, out=table)
         return np.negative(table, out=table), np.zeros(len(rows))
 
-    def _nearest_in(self, rows, table, errors):
+    def _may_be_nearest(self, rows, label=None, other=None):
+        if label is None and other is None:
+            return super()._may_be_nearest(rows)
         # Many distances are equal if features have few values. One is measured, which
         # rounds to the same number as the nearest; all of them where they were cut off.
+        table = self._hide(self._closeness(rows)[0], -np.inf, label, other)
         each, column = np.arange(len(rows)), table.argmax(axis=1)
         if (table[each, column] <= -_LARGEST).any():
-            return super()._nearest_in(rows, table, errors)
-        found = self.metric.measure(rows, each, self.points, column)
-        return found.high, found.low, found.exponent, column
+            return super()._may_be_nearest(rows, label, other)
+        return each, column
 
     def are_within(self, rows, reaches):
         return -self._closeness(self.points[rows])[0] <= reaches

@@ -94,6 +94,29 @@ def pair_sums(
     return sums, magnitudes
 
 
+def hinge_sums(
+    distances: np.ndarray,
+    rows: np.ndarray,
+    factors: np.ndarray,
+    cells: np.ndarray,
+    positions: np.ndarray,
+    slacks: np.ndarray,
+    constants: tuple[float, float, float],
+) -> np.ndarray:
+    sums = np.empty(len(rows))
+    _c.hinge_sums(
+        _in_order(distances, np.float32),
+        _in_order(rows, np.int64),
+        _in_order(factors, np.float32),
+        _in_order(cells, np.int64),
+        _in_order(positions, np.int64),
+        _in_order(slacks, np.float32),
+        *constants,
+        sums,
+    )
+    return sums
+
+
 def compensated_sums(
     X: np.ndarray,
     rows: np.ndarray,

@@ -24,6 +24,7 @@ __all__ = [
     "first_apart",
     "gini_gains",
     "hash_coefficients",
+    "hinge_sums",
     "integer_sums",
     "largest_margins_of_sums",
     "margin_sums",
@@ -423,6 +424,33 @@ def pair_sums(
         sums[pairs] = terms.sum(axis=1)
         magnitudes[pairs] = np.abs(terms).sum(axis=1)
     return sums, magnitudes
+
+
+def hinge_sums(
+    distances: np.ndarray,
+    rows: np.ndarray,
+    factors: np.ndarray,
+    cells: np.ndarray,
+    positions: np.ndarray,
+    slacks: np.ndarray,
+    constants: tuple[float, float, float],
+) -> np.ndarray:
+    """Return sums of positive parts, for pairs of rows of distances d and factors v.
+
+    sum_{j: v_j > 0} max(0, h + v_j (x_j + s + |x_j| (r v_j + e))), x_j = d_i - d_j.
+
+    Here i is the position of the pair, s its slack, and r, e, h are the constants. All
+    but the sums are in single precision; the order of summation is left open.
+    """
+    relative, least, half = map(np.float32, constants)
+    sums = np.empty(len(rows))
+    for pairs in _row_blocks(len(rows), distances.shape[1], _PRODUCTS_AT_ONCE):
+        d, v = distances[rows[pairs]], factors[cells[pairs]]
+        x = np.take_along_axis(d, positions[pairs, np.newaxis], axis=1) - d
+        x += np.abs(x) * (v * relative + least) + slacks[pairs, np.newaxis]
+        terms = np.where(v > 0, np.maximum(x * v + half, 0), 0)
+        sums[pairs] = terms.sum(axis=1, dtype=np.float64)
+    return sums
 
 
 def compensated_sums(

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from sklearn_memorize.exact._distances import PointSet, Scaling, squared_distances
+from sklearn_memorize.exact._distances import (
+    PointSet,
+    Scaling,
+    squared_distances,
+    squared_distances_of_pairs,
+)
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 33, 400])
@@ -26,3 +31,19 @@ def test_squared_distances_are_reproducible_and_accurate_up_close(n_features, sc
         for row in range(0, 120, 7):
             alone = squared_distances(everything.take([row]), everything)
             np.testing.assert_array_equal(alone[0], distances[row])
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 7, 33, 400])
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+def test_distances_of_pairs_are_those_of_all_to_the_last_bit(n_features, offset):
+    rng = np.random.default_rng(n_features)
+    points = rng.standard_normal((70, n_features)) + offset
+    points[35:] = points[:35] + 1e-9 * rng.standard_normal((35, n_features))
+    scaling = Scaling.of(points)
+    left = PointSet(scaling.scaled(rng.permutation(points)), scaling)
+    right = PointSet(scaling.scaled(points), scaling)
+    rows, columns = rng.integers(0, 70, (2, 500))
+    found = squared_distances_of_pairs(left, rows, right, columns)
+    expected = squared_distances(left, right)[rows, columns]
+    np.testing.assert_array_equal(found, expected)
+    assert len(squared_distances_of_pairs(left, rows[:0], right, columns[:0])) == 0

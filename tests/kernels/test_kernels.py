@@ -236,6 +236,23 @@ def test_sums_of_pairs_are_right_up_to_rounding(backend, n_features):
         np.testing.assert_allclose(magnitudes, np.abs(terms).sum(axis=1), rtol=1e-14)
 
 
+@pytest.mark.parametrize("n_columns", [1, 8, 33, 5000])
+def test_sums_of_positive_parts_are_right_up_to_rounding(backend, n_columns):
+    rng = np.random.default_rng(n_columns)
+    d = rng.random((20, n_columns), dtype=np.float32)
+    v = rng.random((30, n_columns), dtype=np.float32)
+    v[rng.random(v.shape) < 0.2] = 0
+    rows, cells = rng.integers(0, 20, 99), rng.integers(0, 30, 99)
+    positions = rng.integers(0, n_columns, 99)
+    slacks = rng.standard_normal(99).astype(np.float32) / 100
+    x = d[rows, positions].astype(float)[:, np.newaxis] - d[rows]
+    x += slacks[:, np.newaxis] + np.abs(x) * (0.001 * v[cells] + 0.002)
+    terms = np.maximum(0.25 + x * v[cells], 0) * (v[cells] > 0)
+    pairs = d, rows, v, cells, positions, slacks, (0.001, 0.002, 0.25)
+    for sums in both(backend, "hinge_sums", *pairs):
+        np.testing.assert_allclose(sums, terms.sum(axis=1), rtol=2e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("n_features", [1, 8, 21])
 def test_compensated_sums_have_digits_that_doubles_do_not(backend, n_features):
     rng = np.random.default_rng(n_features)

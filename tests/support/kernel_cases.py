@@ -412,12 +412,29 @@ def differences_of_pairs(rng):
     return lambda: kernels.differences_of_pairs(left, pairs[0], right, pairs[1])
 
 
+def hinge_sums(rng):
+    # Small integers, and factors that are powers of two: sums are exact, in any order.
+    n_rows, n_columns = _shape(rng)
+    n_columns = max(n_columns, 1)
+    distances = rng.integers(0, 9, (n_rows, n_columns)).astype(np.float32)
+    factors = rng.choice([0.0, 0.5, 1.0, 2.0], (7, n_columns)).astype(np.float32)
+    n_pairs = 20 if n_rows else 0
+    rows = rng.integers(0, max(n_rows, 1), n_pairs)
+    cells, positions = rng.integers(0, (7, n_columns), (n_pairs, 2)).T
+    slacks = rng.integers(-3, 4, n_pairs).astype(np.float32)
+    constants = (0.25, 0.5, 0.125)
+    return lambda: kernels.hinge_sums(
+        distances, rows, factors, cells, positions, slacks, constants
+    )
+
+
 CASES = (
     arranged,
     ceilings_of_rows,
     compensated_sums,
     covers,
     differences_of_pairs,
+    hinge_sums,
     integer_sums,
     largest_differences,
     largest_margins_of_sums,

@@ -31,10 +31,14 @@ PARAMETERS = {
         "n_votes": st.sampled_from(["auto", 1, 5, 10**6]),
         "n_jobs": st.sampled_from([None, None, 2]),
     },
-    "NearbySetClassifier": {"cover_radius": st.sampled_from([0, 0.1, 1 / 3.1])},
+    "NearbySetClassifier": {
+        "cover_radius": st.sampled_from([0, 0.1, 1 / 3.1]),
+        "n_jobs": st.sampled_from([None, 2]),
+    },
     "RobustMemorizingClassifier": {
         "robustness": st.sampled_from([1e-9, 0.1, 0.5, 0.9, 1 - 2.0**-53]),
         "metric": st.sampled_from(["euclidean", "chebyshev"]),
+        "n_jobs": st.sampled_from([None, 2]),
     },
     "DeepThresholdClassifier": {
         "n_hyperplanes": st.sampled_from(["auto", "auto", "auto", 1, 64, 100]),
@@ -89,11 +93,13 @@ PARAMETERS = {
         "weights": st.sampled_from(["singular", "singular", "hilbert"]),
         "n_neighbors": st.sampled_from(["auto", "auto", 1, 3, 10**9]),
         "exponent": st.sampled_from(["auto", 1e-300, 0.5, 2, 1e300]),
+        "n_jobs": st.sampled_from([None, 2]),
     },
     "InterpolatingNeighborsRegressor": {
         "weights": st.sampled_from(["singular", "singular", "hilbert"]),
         "n_neighbors": st.sampled_from(["auto", "auto", 1, 3, 10**9]),
         "exponent": st.sampled_from(["auto", 1e-300, 0.5, 2, 1e300]),
+        "n_jobs": st.sampled_from([None, 2]),
     },
     "RandomThresholdTransformer": {
         "n_hyperplanes": st.sampled_from([1, 64, 70]),

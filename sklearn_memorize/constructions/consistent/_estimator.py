@@ -9,6 +9,7 @@ from scipy import sparse
 
 from ..._estimator._base import BaseMemorizingClassifier
 from ..._estimator._callbacks import Progress
+from ..._estimator._parameters import threads_for
 from ..._estimator._probabilities import LEAST_EXPONENT, shares
 from ..._estimator._radius import CertifiedRadiusMixin
 from ..._estimator._regressor import BaseMemorizingRegressor
@@ -28,6 +29,7 @@ _SHARED_CONSTRAINTS: dict = {
         StrOptions({"auto"}),
     ],
     "exponent": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+    "n_jobs": [Integral, None],
 }
 
 
@@ -108,6 +110,9 @@ class InterpolatingNeighborsClassifier(CertifiedRadiusMixin, BaseMemorizingClass
     conflicts : {"majority", "raise"}, default="majority"
         What to do about identical samples with different labels: memorize the label
         of largest total weight, or raise a `ValueError`.
+    n_jobs : int or None, default=None
+        Number of threads that share the rows in prediction. The result does not depend
+        on it.
 
     Attributes
     ----------
@@ -173,7 +178,8 @@ class InterpolatingNeighborsClassifier(CertifiedRadiusMixin, BaseMemorizingClass
 
     The samples are held in dense double precision, without columns that do not vary
     where these are most of more than 4,096. Up to 15 features neighbours are found by
-    scikit-learn's `NearestNeighbors` (a k-d tree), beyond by looking at all samples.
+    scikit-learn's `NearestNeighbors` (a k-d tree), beyond by bounds of the distances to
+    all samples, of which only the least are computed.
 
     References
     ----------
@@ -216,11 +222,13 @@ class InterpolatingNeighborsClassifier(CertifiedRadiusMixin, BaseMemorizingClass
         n_neighbors="auto",
         exponent="auto",
         conflicts="majority",
+        n_jobs=None,
     ):
         self.weights = weights
         self.n_neighbors = n_neighbors
         self.exponent = exponent
         self.conflicts = conflicts
+        self.n_jobs = n_jobs
 
     def _bytes_to_build(self, training: TrainingSet) -> int:
         return _bytes_of_copies(training)
@@ -228,6 +236,9 @@ class InterpolatingNeighborsClassifier(CertifiedRadiusMixin, BaseMemorizingClass
     def _build(self, training: TrainingSet, progress: Progress):
         labels = training.labels.astype(np.intp)
         return _built(self, training, Labels(labels, training.n_classes)), None
+
+    def _outputs(self, X) -> np.ndarray:
+        return self.interpolant_.forward(X, threads_for(self.n_jobs))
 
     def predict_proba(self, X):
         """Return the share of each class in the weights of the neighbours.
@@ -282,6 +293,9 @@ class InterpolatingNeighborsRegressor(BaseMemorizingRegressor):
     conflicts : {"mean", "raise"}, default="mean"
         What to do about identical samples with different targets: memorize their mean
         by weight, or raise a `ValueError`.
+    n_jobs : int or None, default=None
+        Number of threads that share the rows in prediction. The result does not depend
+        on it.
 
     Attributes
     ----------
@@ -355,14 +369,19 @@ class InterpolatingNeighborsRegressor(BaseMemorizingRegressor):
         n_neighbors="auto",
         exponent="auto",
         conflicts="mean",
+        n_jobs=None,
     ):
         self.weights = weights
         self.n_neighbors = n_neighbors
         self.exponent = exponent
         self.conflicts = conflicts
+        self.n_jobs = n_jobs
 
     def _bytes_to_build(self, training: TrainingSet) -> int:
         return _bytes_of_copies(training)
 
     def _build(self, training: TrainingSet, progress: Progress):
         return _built(self, training, Targets(training.labels)), None
+
+    def _outputs(self, X) -> np.ndarray:
+        return self.interpolant_.forward(X, threads_for(self.n_jobs))

@@ -25,6 +25,7 @@ from ..._estimator._probabilities import exponential, logarithm, row_sums
 from ..._estimator._training_set import row_hashes
 from ...kernels import standard_arithmetic
 from ...kernels._memory import blocks_of_rows
+from ...kernels._threads import even_step, one_blas_thread, run_in_threads
 from ...network._layer import freeze
 from ...network._storage import require, require_shape, storable
 from ._neighbors import LEAST, Nearest
@@ -158,11 +159,22 @@ class Interpolant:
     def _n_outputs(self) -> int:
         return self.known.n_outputs
 
-    def forward(self, X) -> np.ndarray:
-        """Return the interpolant at some rows, (n_rows, n_outputs)."""
+    def forward(self, X, n_threads: int = 1) -> np.ndarray:
+        """Return the interpolant at some rows, (n_rows, n_outputs).
+
+        Threads share the rows.
+        """
         outputs = np.empty((X.shape[0], self._n_outputs))
-        for block in blocks_of_rows(X.shape[0], self.points.shape[1], _BLOCK_VALUES):
-            self._fill(outputs[block], self._read(X[block]))
+        if len(outputs) > 0:
+            _ = self._by_hash, self._nearest
+        step = _BLOCK_VALUES // max(1, self.points.shape[1])
+        step = even_step(len(outputs), step, n_threads)
+        with one_blas_thread():
+            run_in_threads(
+                lambda block: self._fill(outputs[block], self._read(X[block])),
+                blocks_of_rows(len(outputs), 1, step),
+                n_threads,
+            )
         return outputs
 
     @standard_arithmetic
@@ -199,6 +211,8 @@ class Interpolant:
         same = self._point_that_equals(rows)
         is_known = same >= 0
         outputs[is_known] = self.known.at(same[is_known])
+        if is_known.all():
+            return
         for some, squared, places in self._nearest.to(rows, np.flatnonzero(~is_known)):
             outputs[some] = self.known.means(self._weights(squared), places)
 

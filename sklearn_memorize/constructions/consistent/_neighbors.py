@@ -3,26 +3,36 @@
 In few dimensions scikit-learn's tree finds candidates. Its distances are right up to a
 few units of rounding, so that it is known which points can be nearer than a candidate:
 where that leaves a doubt, or where distances are equal, more candidates are asked for.
-In many dimensions a tree is no faster than looking at all points, and products of
-integers do that, which no batch and no thread can change.
+In many dimensions a tree is no faster than looking at all points. There all distances
+are bounded from below; see `Screen`. Only those to the points that may be among the
+nearest are computed, by products of integers, which no batch and no thread can change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from ..._estimator._probabilities import row_sums
-from ...exact._distances import PointSet, Scaling, squared_distances
+from ...exact._distances import (
+    PointSet,
+    Scaling,
+    squared_distances,
+    squared_distances_of_pairs,
+)
+from ...exact._screen import Screen
 from ...kernels._memory import blocks_of_rows
 
 # Of more features than this a tree looks at nearly all points.
 _MOST_FEATURES_OF_A_TREE = 15
 # Asked for beyond the neighbours, so that few rows are asked for again.
 _MORE_CANDIDATES = 4
+# Of more candidates than this part of all points, all are looked at.
+_MOST_CANDIDATES = 1 / 8
 # The tree adds up squares of differences one after the other; distances below _EXACT
 # may have lost digits where squares underflow.
 _UNITS = 8 * np.finfo(np.float64).eps
@@ -33,6 +43,8 @@ LEAST = 2.0**-1000
 _FAR = 2.0**300
 # Rows are worked on in blocks of about this many distances or coordinates.
 _BLOCK_VALUES = 1 << 21
+
+_preparing = Lock()
 
 _Found = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]
 
@@ -47,12 +59,23 @@ class Nearest:
         few = points.shape[1] <= _MOST_FEATURES_OF_A_TREE
         self._has_tree = few and n_neighbors < len(points)
 
+    def _prepare(self) -> None:
+        """Compute what threads share, in one of them."""
+        with _preparing:
+            if self._has_tree:
+                _ = self._tree
+                return
+            _ = self._points.slices, self._points.squared_norms
+            if self._n_neighbors < len(self._points):
+                _ = self._screen, self._points.single_slices
+
     def to(self, rows: np.ndarray, which: np.ndarray) -> _Found:
         """Yield some of the rows, squared distances, and places of their neighbours.
 
         The rows are those of the numbers `which`. Of as many neighbours as there are
         points, the places are None: distances are in the order of the points.
         """
+        self._prepare()
         n_points, n_features = self._points.points.shape
         n_candidates = (self._n_neighbors + _MORE_CANDIDATES) * n_features
         n_values = n_candidates if self._has_tree else n_points
@@ -61,14 +84,46 @@ class Nearest:
             scaled = self._scaling.scaled(rows[some])
             if self._has_tree:
                 yield some, *self._by_tree(scaled)
+            elif self._n_neighbors == n_points:
+                yield some, self._to_all(PointSet(scaled, self._scaling)), None
             else:
-                squared = squared_distances(
-                    PointSet(scaled, self._scaling), self._points
-                )
-                if self._n_neighbors == n_points:
-                    yield some, squared, None
-                else:
-                    yield some, *smallest(squared, self._n_neighbors)
+                yield some, *self._by_bounds(PointSet(scaled, self._scaling))
+
+    def _to_all(self, rows: PointSet) -> np.ndarray:
+        return squared_distances(rows, self._points)
+
+    @cached_property
+    def _screen(self) -> Screen:
+        return Screen(self._points.centered)
+
+    def _by_bounds(self, rows: PointSet) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the distances to those points that may be among the nearest."""
+        n_points, k = len(self._points), self._n_neighbors
+        n_first = min(2 * k, n_points)
+        screen = self._screen
+        if not (screen.is_usable and screen.are_near(rows.centered).all()):
+            return smallest(self._to_all(rows), k)
+        low = screen.lower_bounds(rows.centered)
+        first = np.argpartition(low, n_first - 1, axis=1)[:, :n_first]
+        row = np.repeat(np.arange(len(rows)), n_first)
+        squared = squared_distances_of_pairs(rows, row, self._points, first.ravel())
+        most = np.partition(squared.reshape(-1, n_first), k - 1, axis=1)[:, k - 1]
+        limits = np.nextafter(most.astype(low.dtype), low.dtype.type(np.inf))
+        candidates = low <= limits[:, np.newaxis]
+        if np.count_nonzero(candidates) > _MOST_CANDIDATES * candidates.size:
+            return smallest(self._to_all(rows), k)
+        # Those that have been measured need not be measured again.
+        np.put_along_axis(candidates, first, False, axis=1)
+        more, places = np.nonzero(candidates)
+        row, places = np.append(row, more), np.append(first.ravel(), places)
+        others = squared_distances_of_pairs(
+            rows, more, self._points, places[len(squared) :]
+        )
+        squared = np.append(squared, others)
+        order = np.lexsort((places, squared, row))
+        starts = np.searchsorted(row[order], np.arange(len(rows)))
+        nearest = order[starts[:, np.newaxis] + np.arange(k)]
+        return squared[nearest], places[nearest]
 
     def to_all(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield some of the rows, by number, and their squared distances to all points.

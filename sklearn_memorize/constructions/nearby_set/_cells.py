@@ -19,6 +19,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from scipy import sparse
 
 from ...exact._distances import PointSet, Scaling, squared_distances
 from ...kernels._memory import blocks_of_rows
@@ -26,6 +27,7 @@ from ...kernels._threads import even_step, run_in_threads
 from ...network._layer import frozen
 from ...network._storage import require_shape
 from ._decision import BLOCK_BYTES, RoughCells, decide
+from ._glance import Glance
 
 MARGIN = 1 / 3.1  # a
 SLOPE = 1 / (1 - 2 * MARGIN)  # kappa
@@ -33,6 +35,8 @@ SLOPE = 1 / (1 - 2 * MARGIN)  # kappa
 # Rows are evaluated together up to this many values a table, and at most this many.
 _BLOCK_VALUES = 1 << 24
 _BLOCK_ROWS = 2048
+# Many rows ask for the same cells where the scores of all classes are wanted.
+_BLOCK_SCORES = 1 << 25
 # The cells of this many centers are evaluated together.
 _BLOCK_CELLS = 128
 # How many of the centers nearest to a point are asked first whether a cell is out.
@@ -58,52 +62,66 @@ class Cells:
         The scores are of shape (n_samples, n_classes). With `best_only` the largest of
         each row is enough, and others may be minus infinity. Threads share the rows.
         """
-        starts = np.searchsorted(self.labels, np.arange(self.n_classes + 1))
-        groups = [slice(*pair) for pair in pairwise(starts)]
-        if best_only:
-            groups = [slice(0, len(self.points))]
-        n_values = max(len(self.points), _BLOCK_VALUES // _BLOCK_ROWS)
-
-        def scores_of(block):
-            rows = PointSet(self.scaling.scaled(X[block]), self.scaling)
-            return self._block_scores(rows, groups)
-
+        most = _BLOCK_VALUES if best_only else _BLOCK_SCORES
         if X.shape[0]:
             self._prepare()
         scores = run_in_threads(
-            scores_of,
-            _shared_blocks(X.shape[0], n_values, _BLOCK_VALUES, n_threads),
+            lambda block: self._block_scores(self._rows(X[block]), best_only),
+            _shared_blocks(X.shape[0], self._n_values, most, n_threads),
             n_threads,
         )
         return np.concatenate([np.empty((0, self.n_classes)), *scores])
 
+    @property
+    def _n_values(self) -> int:
+        """How many values of a table a row takes."""
+        return max(len(self.points), _BLOCK_VALUES // _BLOCK_ROWS)
+
     def _prepare(self) -> None:
         """Compute what threads share."""
-        _ = self.points.slices, self.points.squared_norms, self._affine_bounds
+        _ = self.points.slices, self.points.squared_norms, self._rough
 
     def best_classes(self, X, n_threads: int = 1) -> np.ndarray:
         """Return the class of the largest of `scores`, computed for few cells only.
 
         Threads share the rows.
         """
-        rough = self._rough
+        X = sparse.csr_array(X) if sparse.issparse(X) else X
+        if not self._glance.is_useful:
+            return self._decided_in_threads(X, n_threads)
+        blocks = self._glance.blocks(X.shape[0])
+        parts = run_in_threads(
+            lambda block: self._glance.classes(self._rows(X[block])), blocks, n_threads
+        )
+        classes = np.concatenate([np.empty(0, dtype=np.intp), *parts])
+        left = np.flatnonzero(classes < 0)
+        left = np.concatenate([left[k::n_threads] for k in range(n_threads)])
+        classes[left] = self._decided_in_threads(X[left], n_threads)
+        return classes
+
+    def _rows(self, X) -> PointSet:
+        return PointSet(self.scaling.scaled(X), self.scaling)
+
+    def _decided_in_threads(self, X, n_threads: int) -> np.ndarray:
         # The row as it came, centered and rounded; and its nearest centers.
+        rough = self._rough
         n_bytes = rough.dtype.itemsize * len(rough) + 32 * X.shape[1] + 2048
         blocks = _shared_blocks(X.shape[0], n_bytes, BLOCK_BYTES, n_threads)
         classes = run_in_threads(
-            lambda block: self._best_of_block(rough, X[block]), blocks, n_threads
+            lambda block: self._decided(rough, self._rows(X[block])), blocks, n_threads
         )
         return np.concatenate([np.empty(0, dtype=np.intp), *classes])
 
-    def _best_of_block(self, rough: RoughCells, X) -> np.ndarray:
-        rows = PointSet(self.scaling.scaled(X), self.scaling)
+    def _decided(self, rough: RoughCells, rows: PointSet) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
             classes, hopeless, doubtful, cells = decide(rough, rows)
         places, first = np.unique(doubtful, return_inverse=True)
         some = PointSet(rows.points[places], self.scaling)
         classes[places] = self._best_among(some, first, cells)
-        best = self.scores(X[hopeless], best_only=True).argmax(axis=1)
-        classes[hopeless] = best
+        for block in blocks_of_rows(len(hopeless), self._n_values, _BLOCK_VALUES):
+            some = PointSet(rows.points[hopeless[block]], self.scaling)
+            scores = self._block_scores(some, best_only=True)
+            classes[hopeless[block]] = scores.argmax(axis=1)
         return classes
 
     def _best_among(self, rows: PointSet, pair_rows, cells) -> np.ndarray:
@@ -119,7 +137,28 @@ class Cells:
     def _rough(self) -> RoughCells:
         return RoughCells(self.points, self.labels, MARGIN, SLOPE)
 
-    def _block_scores(self, rows: PointSet, groups: list[slice]) -> np.ndarray:
+    @cached_property
+    def _glance(self) -> Glance:
+        return Glance(self.points, self._rough)
+
+    def _block_scores(self, rows: PointSet, best_only: bool) -> np.ndarray:
+        if best_only or self._rough.dtype != np.float32:
+            return self._scores_by_affine_bounds(rows, best_only)
+        distances = squared_distances(rows, self.points)
+        with np.errstate(over="ignore", invalid="ignore"):
+            told, row, cells = self._rough.of_all_labels(self._rough.rows(rows))
+            values = self._values(distances, row, cells)
+        scores = self._collect(len(rows), row, cells, values)
+        if not told.all():
+            others = PointSet(rows.points[~told], self.scaling)
+            scores[~told] = self._scores_by_affine_bounds(others, best_only)
+        return scores
+
+    def _scores_by_affine_bounds(self, rows: PointSet, best_only: bool) -> np.ndarray:
+        starts = np.searchsorted(self.labels, np.arange(self.n_classes + 1))
+        groups = [slice(*pair) for pair in pairwise(starts)]
+        if best_only:
+            groups = [slice(0, len(self.points))]
         distances = squared_distances(rows, self.points)
         seen = _Evaluated(distances.shape, groups)
         with np.errstate(over="ignore", invalid="ignore"):

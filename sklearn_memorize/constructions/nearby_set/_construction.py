@@ -20,7 +20,14 @@ import numpy as np
 
 from ..._estimator._messages import INSTEAD
 from ...exact._closest_pairs import closest_pair
-from ...exact._distances import PointSet, RoughPoints, Scaling, squared_distances
+from ...exact._distances import (
+    PointSet,
+    RoughPoints,
+    Scaling,
+    squared_distances,
+    squared_distances_of_pairs,
+)
+from ...exact._screen import Screen
 from ...exceptions import InterpolationError
 from ._network import NearbySetNetwork
 
@@ -28,6 +35,8 @@ from ._network import NearbySetNetwork
 _SMALLEST_DISTANCE = 2.0**-400
 # Candidates for centers are compared in blocks of this many.
 _BLOCK_CENTERS = 128
+# Pairs are looked at one by one if they are fewer than this part of all.
+_PART_OF_PAIRS = 64
 
 
 def build_nearby_set_network(points, labels, cover_radius: float, rows):
@@ -74,21 +83,26 @@ class _Reached:
 
     def __init__(self, points: PointSet):
         self._points = points
-        self._rough = RoughPoints(points)
+        self._screen = Screen(points.centered)
+        self._rough = None if self._screen.is_narrow else RoughPoints(points)
 
     def __call__(self, left: np.ndarray, right: np.ndarray, reach) -> np.ndarray:
         """Return whether `squared_distances` of points is at most `reach`."""
-        if not self._rough.are_usable:
+        if self._rough is None:
+            near = self._screen.lower_bounds_among(left, right) <= reach
+        elif self._rough.are_usable:
+            near = self._rough.squared_distances(left, right) <= (
+                reach + self._rough.error
+            )
+        else:
             return self._exactly(left, right, reach)
-        near = self._rough.squared_distances(left, right) <= reach + self._rough.error
-        # Few pairs are as near as that.
-        rows, columns = (
-            np.flatnonzero(near.any(axis=1)),
-            np.flatnonzero(near.any(axis=0)),
-        )
-        if len(rows) and len(columns):
-            which = np.ix_(rows, columns)
-            near[which] = self._exactly(left[rows], right[columns], reach)
+        row, column = np.nonzero(near)
+        if len(row) <= near.size // _PART_OF_PAIRS:
+            pairs = self._points, left[row], self._points, right[column]
+            near[row, column] = squared_distances_of_pairs(*pairs) <= reach
+            return near
+        rows, columns = np.unique(row), np.unique(column)
+        near[np.ix_(rows, columns)] = self._exactly(left[rows], right[columns], reach)
         return near
 
     def _exactly(self, left, right, reach) -> np.ndarray:

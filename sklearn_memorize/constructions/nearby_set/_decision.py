@@ -20,10 +20,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from ... import kernels
 from ...exact._distances import ACCURACY, FEATURES_FOR_SINGLE, PointSet
 from ...kernels._memory import blocks_of_rows
 
@@ -76,7 +78,7 @@ class RoughCells:
         self.margin = margin
         self.half = 0.5 - margin  # the least p_ij - a of a nearer center j
         self.positive = 1.0 / slope  # a cell is positive if S is less
-        self._starts = np.searchsorted(labels, np.arange(labels[-1] + 2))
+        self.starts = np.searchsorted(labels, np.arange(labels[-1] + 2))
         # Features in which all centers agree add the same to all distances.
         differ = np.ptp(points.centered, axis=0) > 0
         self._used, self._fixed = np.flatnonzero(differ), np.flatnonzero(~differ)
@@ -99,6 +101,27 @@ class RoughCells:
         unit = (0.275 * n_features + 8) * self._eps + ACCURACY
         return unit * np.square(radius + self._radius)
 
+    def squared_distances_of_pairs(self, rows: PointSet, row, center) -> np.ndarray:
+        """Return the squared distances of some pairs of a row and a center.
+
+        Nothing but the centers has been rounded; see `error_of_pairs`.
+        """
+        used, norms = self._used_part(rows)
+        products, _ = kernels.pair_sums(used, row, self._points, center)
+        return (norms[row] + self._norms[center]) - 2 * products
+
+    def error_of_pairs(self, rows: PointSet) -> np.ndarray:
+        """Bound the error of `squared_distances_of_pairs` for each row."""
+        n_features = len(self._used) + len(self._fixed)
+        unit = 0.3 * self._eps + (n_features + 16) * 2.0**-51 + ACCURACY
+        return unit * np.square(np.sqrt(rows.squared_norms) + self._radius)
+
+    def _used_part(self, rows: PointSet) -> tuple[np.ndarray, np.ndarray]:
+        """Return features in which centers differ, and squared norms of all."""
+        used = rows.centered[:, self._used]
+        fixed = rows.centered[:, self._fixed] - self._fixed_values
+        return used, np.square(used).sum(axis=1) + np.square(fixed).sum(axis=1)
+
     def _rough(self, points, norms, centers: Any = slice(None)) -> np.ndarray:
         distances = points @ self._points[centers].T
         distances *= -2.0
@@ -108,11 +131,7 @@ class RoughCells:
 
     def rows(self, rows: PointSet) -> _Rows:
         """Return rows with distances and nearest centers; nothing is decided yet."""
-        used = rows.centered[:, self._used]
-        norms = np.square(used).sum(axis=1)
-        norms += np.square(rows.centered[:, self._fixed] - self._fixed_values).sum(
-            axis=1
-        )
+        used, norms = self._used_part(rows)
         distances = self._rough(used.astype(self.dtype), norms)
         return _Rows(
             distances,
@@ -203,22 +222,60 @@ class RoughCells:
 
     def _ranked(self, row: _Rows, other_labels: bool) -> np.ndarray:
         """Return the cells with few nearer centers of other labels before a row."""
-        distances = row.distances.astype(float)
+        order = np.argsort(row.distances)
+        distances = row.distances[order].astype(float)
         sure = distances - 2 * row.errors
-        counts = np.searchsorted(np.sort(distances), sure, side="right")
+        counts = np.searchsorted(distances, sure, side="right")
         # Not even all nearer centers of its own label would make these contenders.
-        largest = np.diff(self._starts).max()
-        may = np.flatnonzero(self.half * (counts - largest) <= row.limits)
-        for label in np.unique(self.labels[may]):
-            own = slice(self._starts[label], self._starts[label + 1])
-            inside = slice(*np.searchsorted(may, [own.start, own.stop]))
-            of_label = np.sort(distances[own])
-            some = may[inside]
-            counts[some] -= np.searchsorted(of_label, sure[some], side="right")
-        wanted = self.half * counts[may] <= row.limits
+        largest = np.diff(self.starts).max()
+        n_may = np.searchsorted(self.half * (counts - largest), row.limits, "right")
+        labels = self.labels[order]
+        for label in np.unique(labels[:n_may]):
+            own = np.flatnonzero(labels == label)
+            some = own[: np.searchsorted(own, n_may)]
+            counts[some] -= np.searchsorted(distances[own], sure[some], side="right")
+        wanted = self.half * counts[:n_may] <= row.limits
         if other_labels:
-            wanted &= self.labels[may] != row.best
-        return may[wanted]
+            wanted &= labels[:n_may] != row.best
+        return np.sort(order[:n_may][wanted])
+
+    def of_all_labels(self, rows: _Rows):
+        """Pair rows with all cells that may be positive, or the best of their label.
+
+        Returns which rows these are, the others being left out, and the pairs.
+        """
+        n_rows, n_labels = len(rows.best), len(self.starts) - 1
+        centers = np.stack(
+            [
+                start + rows.distances[:, start:stop].argmin(axis=1)
+                for start, stop in pairwise(self.starts)
+            ],
+            axis=1,
+        )
+        row = np.repeat(np.arange(n_rows), n_labels)
+        upper = self.sums(rows, row, centers.ravel(), upward=True)
+        limits = np.maximum(upper, self.positive).reshape(n_rows, n_labels)
+        limits *= 1 + 1e-6
+        told = self.is_usable(rows) & np.isfinite(limits).all(axis=1)
+        found = [
+            self._ranked_of_all(rows.take(k), limits[k]) for k in np.flatnonzero(told)
+        ]
+        row = np.repeat(np.flatnonzero(told), [len(cells) for cells in found])
+        cells = np.concatenate([np.empty(0, dtype=np.intp), *found])
+        lower = self.sums(rows, row, cells, upward=False)
+        may = lower <= limits[row, self.labels[cells]]
+        return told, row[may], cells[may]
+
+    def _ranked_of_all(self, row: _Rows, limits) -> np.ndarray:
+        """Return the cells with few nearer centers of other labels before a row."""
+        order = np.argsort(row.distances)
+        distances = row.distances[order].astype(float)
+        counts = np.searchsorted(distances, distances - 2 * row.errors, side="right")
+        labels = self.labels[order]
+        by_label = np.argsort(labels, kind="stable")
+        # So many centers of its own label stand before each.
+        counts[by_label] -= np.arange(len(self)) - self.starts[labels[by_label]]
+        return order[self.half * counts <= limits[labels]]
 
     def reaching(self, rows: _Rows, row, cells) -> tuple[np.ndarray, np.ndarray]:
         """Return the pairs of a row and a cell whose S may be as low as the limit."""
@@ -236,17 +293,45 @@ class RoughCells:
         sums = np.empty(len(cells))
         order = np.argsort(cells, kind="stable")
         wanted, starts = np.unique(cells[order], return_index=True)
-        places = np.split(order, starts[1:])
+        ends = np.append(starts[1:], len(order))
         for block in blocks_of_rows(len(wanted), 1, _BLOCK_CELLS):
-            inverses, relative = self._half_inverses(wanted[block], upward)
-            for cell, at, inverse, error in zip(
-                wanted[block], places[block], inverses, relative, strict=True
-            ):
-                for start in range(0, len(at), _BLOCK_SUMMED):
-                    some = at[start : start + _BLOCK_SUMMED]
-                    sums[some] = self._sum(
-                        rows, row[some], cell, inverse, error, upward
-                    )
+            inverses, _ = self._half_inverses(wanted[block], upward)
+            places = order[starts[block][0] : ends[block][-1]]
+            numbers = np.searchsorted(wanted[block], cells[places])
+            sums[places] = self._sums(
+                rows, row[places], cells[places], inverses, numbers, upward
+            )
+        return sums
+
+    def _sums(self, rows, row, cells, inverses, numbers, upward) -> np.ndarray:
+        # p_ij(x) - a = 1/2 - a + (|x - x_i|^2 - |x - x_j|^2) / (2 d_ij^2)
+        sign = 1 if upward else -1
+        eps = self._eps
+        slacks = sign * 8 / 3 * rows.errors[row]
+        # What is added to |x - x_i|^2 - |x - x_j|^2, as in `_lower`.
+        constants = (
+            sign * 8 / 3 * self._own_error,
+            sign * 8 * eps,
+            self.half + sign * 4 * eps,
+        )
+        sums: np.ndarray
+        if self.dtype == np.float32:
+            sums = kernels.hinge_sums(
+                rows.distances, row, inverses, numbers, cells, slacks, constants
+            )
+        else:
+            sums = np.empty(len(row))
+            for block in blocks_of_rows(len(row), len(self), _BLOCK_SUMMED * len(self)):
+                sums[block] = _hinge_sums(
+                    rows.distances[row[block]],
+                    inverses[numbers[block]],
+                    cells[block],
+                    slacks[block],
+                    constants,
+                )
+        sums *= 1.0 + sign * 512.0 * eps
+        if upward:
+            sums[np.isinf(inverses).any(axis=1)[numbers]] = np.inf
         return sums
 
     def near_sums(self, rows: _Rows, row, cells, n_near: int) -> np.ndarray:
@@ -261,14 +346,31 @@ class RoughCells:
             if len(near) < n_near:
                 near = np.argpartition(distances, n_near)[:n_near]
             inverses, relative = self._half_inverses(some, False, near)
-            differences = distances[some, np.newaxis] - distances[near]
-            error = self.dtype.type(8 / 3 * rows.errors[number])
-            differences -= np.abs(differences) * relative + error
-            differences *= inverses
-            differences += self.dtype.type(self.half - 4 * self._eps)
-            terms = np.where(inverses > 0, np.maximum(differences, 0.0), 0.0)
-            sums[at] = terms.sum(axis=1) * (1.0 - 256.0 * self._eps)
+            error = rows.errors[number]
+            sums[at] = self._lower(
+                distances[some], distances[near], error, inverses, relative
+            )
         return sums
+
+    def sums_among(self, centers, distances, error, ranks) -> np.ndarray:
+        """Bound S of some of the centers near a row, by the terms of all of them.
+
+        `distances` are those of the centers, wrong by no more than `error`.
+        """
+        inverses, relative = self._half_inverses(centers[ranks], False, centers)
+        distances = distances.astype(self.dtype)
+        error = error + self._eps * distances[-1]
+        return self._lower(distances[ranks], distances, error, inverses, relative)
+
+    def _lower(self, own, others, error, inverses, relative) -> np.ndarray:
+        """Bound S of cells from below by the terms of some centers."""
+        differences = own[:, np.newaxis] - others
+        error = self.dtype.type(8 / 3 * error)
+        differences -= np.abs(differences) * relative + error
+        differences *= inverses
+        differences += self.dtype.type(self.half - 4 * self._eps)
+        terms = np.where(inverses > 0, np.maximum(differences, 0.0), 0.0)
+        return terms.sum(axis=1) * (1.0 - 256.0 * self._eps)
 
     def _half_inverses(self, cells, upward, centers: Any = slice(None)):
         """Return 1 / (2 d_ij^2), and a bound of its relative error, for some j.
@@ -284,32 +386,22 @@ class RoughCells:
         inverses[too_near] = np.inf if upward else 0.0
         if isinstance(centers, slice):
             for k, label in enumerate(self.labels[cells]):
-                inverses[k, self._starts[label] : self._starts[label + 1]] = 0.0
+                inverses[k, self.starts[label] : self.starts[label + 1]] = 0.0
         else:
             inverses[self.labels[cells, np.newaxis] == self.labels[centers]] = 0.0
         return inverses, relative
 
-    def _sum(self, rows, row, cell, inverse, relative, upward) -> np.ndarray:
-        # p_ij(x) - a = 1/2 - a + (|x - x_i|^2 - |x - x_j|^2) / (2 d_ij^2)
-        if upward and np.isinf(inverse.max()):
-            return np.full(len(row), np.inf)
-        sign = 1 if upward else -1
-        near = rows.distances[row]
-        difference = near[:, [cell]] - near
-        errors = np.abs(difference)
-        errors *= relative
-        errors += (8 / 3 * rows.errors[row]).astype(self.dtype)[:, np.newaxis]
-        errors *= sign
-        difference += errors
-        difference *= inverse
-        eps = self._eps
-        difference += self.dtype.type(self.half + sign * 4 * eps)
-        np.maximum(difference, 0.0, out=difference)
-        if not upward:
-            difference[:, inverse == 0.0] = 0.0
-        own = self.labels[cell]
-        difference[:, self._starts[own] : self._starts[own + 1]] = 0.0
-        return difference.sum(axis=1) * (1.0 + sign * 256.0 * eps)
+
+def _hinge_sums(distances, factors, positions, slacks, constants) -> np.ndarray:
+    """Do what `kernels.hinge_sums` does, in double precision."""
+    relative, least, half = constants
+    terms = np.take_along_axis(distances, positions[:, np.newaxis], axis=1) - distances
+    terms += np.abs(terms) * (factors * relative + least) + slacks[:, np.newaxis]
+    terms *= factors
+    terms += half
+    np.maximum(terms, 0.0, out=terms)
+    terms[factors == 0.0] = 0.0
+    return terms.sum(axis=1)
 
 
 def decide(rough: RoughCells, points: PointSet):

@@ -82,9 +82,11 @@ class NearbySetClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier):
     The network has at most K^2 hyperplanes, hence O(N^2 d) parameters; no hyperplane is
     stored. Fitting takes O(N^2 d) operations and O(N d) bytes beside tables of bounded
     size. Predicting takes O(K d) operations a row for the distances to the centers, of
-    which there are K, in single precision from 128 features on, and as much again for
-    each of the cells that may decide: mostly that of the nearest center, by bounds.
-    `decision_function` looks at several cells of each class.
+    which there are K, and as much again for each of the cells that may decide: mostly
+    that of the nearest center. From 128 features on, distances are bounded in single
+    precision; where the samples vary in few directions more than in others, by as many
+    numbers for each center, and only few are computed. `decision_function` looks at
+    several cells of each class.
 
     Outside of all cells the network is 0. There the class of the largest cell value
     before its ReLU is predicted, so that every input has a defined answer;
@@ -136,7 +138,7 @@ class NearbySetClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier):
         if training.n_features < FEATURES_FOR_SINGLE:
             return 4 * (10 + 6 * n_slices) * training.n_values + 2 * n_tabled
         # Most distances are looked through in single precision, a block at a time.
-        return 4 * (7 * n_slices - 3) * training.n_values + n_tabled
+        return 4 * (5 * n_slices + 3) * training.n_values + n_tabled
 
     def _build(self, training: TrainingSet, progress: Progress):
         # A zero that a sparse matrix leaves out has no sign.

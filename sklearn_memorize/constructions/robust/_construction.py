@@ -21,6 +21,7 @@ import numpy as np
 
 from ...exact._nearest import nearest_points
 from ...exact._pairs import METRICS
+from ...kernels._threads import one_blas_thread, run_in_threads
 from ._network import NearestCenterNetwork
 
 # Candidates for centers are compared in blocks of this many.
@@ -30,15 +31,19 @@ _SLACK = 1e-8
 
 
 def build_robust_network(
-    points: np.ndarray, labels: np.ndarray, robustness: float, metric: str
+    points: np.ndarray,
+    labels: np.ndarray,
+    robustness: float,
+    metric: str,
+    n_threads: int = 1,
 ) -> tuple[NearestCenterNetwork, np.ndarray, np.ndarray]:
     """Choose centers out of the points, which are distinct and sorted by label.
 
-    Returns the network, the positions of the centers, and the distance of each point to
-    the nearest one of another label.
+    Threads share the points. Returns the network, the positions of the centers, and the
+    distance of each point to the nearest one of another label.
     """
     everything = nearest_points(points, labels, metric)
-    others, _ = everything.nearest_others(points, labels)
+    others, _ = everything.nearest_others(points, labels, n_threads)
     with np.errstate(over="ignore"):
         distances = METRICS[metric].rounded(others)
     # What has no distance in double precision is infinitely far, and is no center's.
@@ -46,12 +51,13 @@ def build_robust_network(
     distances[~finite] = np.inf
     factor = (1 - robustness) * (1 - _SLACK)
     reaches = factor * np.where(finite, distances, 0.0)
-    centers = np.concatenate(
-        [
-            members[cover_by_reaches(points[members], reaches[members], metric)]
-            for members in map(np.flatnonzero, labels == np.unique(labels)[:, None])
-        ]
-    )
+
+    def cover(members):
+        return members[cover_by_reaches(points[members], reaches[members], metric)]
+
+    classes = np.split(np.arange(len(labels)), np.flatnonzero(np.diff(labels)) + 1)
+    with one_blas_thread():
+        centers = np.concatenate(run_in_threads(cover, classes, n_threads))
     network = NearestCenterNetwork(points[centers], labels[centers], metric)
     return network, centers, distances
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 
 from ..._estimator._base import BaseMemorizingClassifier, constant_network
 from ..._estimator._callbacks import Progress
+from ..._estimator._parameters import threads_for
 from ..._estimator._radius import CertifiedRadiusMixin
 from ..._estimator._sklearn import Interval, StrOptions
 from ..._estimator._training_set import TrainingSet
@@ -39,6 +40,9 @@ class RobustMemorizingClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier)
     conflicts : {"majority", "raise"}, default="majority"
         What to do with identical rows that carry different labels: memorize the label
         of largest total weight, with a `ConflictingLabelsWarning`; or raise.
+    n_jobs : int or None, default=None
+        Number of threads that share the samples in fitting, and the rows in prediction.
+        The result does not depend on it.
 
     Attributes
     ----------
@@ -163,12 +167,21 @@ class RobustMemorizingClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier)
         "robustness": [Interval(Real, 0, 1, closed="neither")],
         "metric": [StrOptions({"euclidean", "chebyshev"})],
         "conflicts": [StrOptions({"majority", "raise"})],
+        "n_jobs": [Integral, None],
     }
 
-    def __init__(self, *, robustness=0.5, metric="euclidean", conflicts="majority"):
+    def __init__(
+        self,
+        *,
+        robustness=0.5,
+        metric="euclidean",
+        conflicts="majority",
+        n_jobs=None,
+    ):
         self.robustness = robustness
         self.metric = metric
         self.conflicts = conflicts
+        self.n_jobs = n_jobs
 
     def _bytes_to_build(self, training: TrainingSet) -> int:
         return bytes_of_search(training.n_samples, training.n_features)
@@ -183,7 +196,11 @@ class RobustMemorizingClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier)
                 "center_indices_": training.rows[:1],
             }, None
         network, centers, distances = build_robust_network(
-            points, training.labels, self.robustness, self.metric
+            points,
+            training.labels,
+            self.robustness,
+            self.metric,
+            threads_for(self.n_jobs),
         )
         return {
             "network_": training.embedded(network),
@@ -191,10 +208,15 @@ class RobustMemorizingClassifier(CertifiedRadiusMixin, BaseMemorizingClassifier)
             "center_indices_": training.rows[centers],
         }, None
 
+    def _outputs(self, X) -> np.ndarray:
+        if len(self.classes_) == 1:
+            return self.network_.forward(X)
+        return self.network_.forward(X, threads_for(self.n_jobs))
+
     def _predict_class_numbers(self, X) -> np.ndarray:
         if len(self.classes_) == 1:
             return np.zeros(X.shape[0], dtype=np.intp)
-        return self.network_.best_classes(X)
+        return self.network_.best_classes(X, threads_for(self.n_jobs))
 
     def _radii(self, X, numbers, metric) -> np.ndarray:
         return self.network_.certified_radii(X, numbers, metric)

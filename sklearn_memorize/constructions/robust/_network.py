@@ -173,14 +173,17 @@ class NearestCenterNetwork(Network):
     def _outputs(self, read) -> sparse.csr_array:
         return read[[1]] - read[[0]] if read.shape[0] == 2 else read
 
-    def forward(self, X) -> np.ndarray:
-        """Evaluate the network; see `Network.forward`."""
-        values = self._search.label_values(X)
+    def forward(self, X, n_threads: int = 1) -> np.ndarray:
+        """Evaluate the network; see `Network.forward`. Threads share the rows."""
+        values = self._search.label_values(X, n_threads)
         return values if values.shape[1] > 2 else values[:, [1]] - values[:, [0]]
 
-    def best_classes(self, X) -> np.ndarray:
-        """Return the class of the nearest center, exactly; the first among equals."""
-        return self._search.nearest_labels(X)
+    def best_classes(self, X, n_threads: int = 1) -> np.ndarray:
+        """Return the class of the nearest center, exactly; the first among equals.
+
+        Threads share the rows.
+        """
+        return self._search.nearest_labels(X, n_threads)
 
     def certified_radii(self, X, labels, metric: str) -> np.ndarray:
         """Return radii of balls in which `best_classes` says what it says of the row.

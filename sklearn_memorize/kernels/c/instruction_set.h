@@ -5,6 +5,8 @@
 #include "layouts.h"
 #include "rows.h"
 
+#include "hinges.h"
+
 #include "packing.h"
 #include "signs.h"
 
@@ -40,6 +42,7 @@ const struct kernels TABLE_OF(INSTRUCTION_SET) = {
     .row_norms = row_norms,
     .pair_sums = pair_sums,
     .compensated_sums = compensated_sums,
+    .hinge_sums = hinge_sums,
     .pack_signs = pack_signs,
     .pack_rows = pack_rows,
     .pack_signs_of_rows = pack_signs_of_rows,

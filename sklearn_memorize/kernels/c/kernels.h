@@ -159,6 +159,15 @@ struct compensated {
     double *sums, *magnitudes, *smallest;
 };
 
+/* Rows of distances and of factors, pairs of them by number, and a position in each; see
+ * `hinges.h`. */
+struct hinges {
+    const float *distances, *factors, *slacks;
+    const int64_t *rows, *cells, *positions;
+    int64_t n_columns;
+    float relative, least, half;
+};
+
 struct kernels {
     const char *name;
     /* rows.h */
@@ -181,6 +190,8 @@ struct kernels {
     int (*compensated_sums)(const struct matrix *, const int64_t *rows,
                             const float *directions, const struct pairs *,
                             struct compensated *);
+    /* hinges.h */
+    int (*hinge_sums)(const struct hinges *, int64_t n_pairs, double *sums);
     /* signs.h */
     int (*pack_signs)(const float *products, const struct offsets *,
                       const struct places *, int64_t first_word, const struct codes *,

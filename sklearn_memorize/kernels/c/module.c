@@ -561,6 +561,31 @@ FUNCTION(compensated_sums, 9)
     return finish(call, failed);
 }
 
+FUNCTION(hinge_sums, 10)
+{
+    int failed = 0;
+    struct hinges hinges = {0};
+    hinges.distances = floats(call, -1);
+    const int64_t n_rows = last_shape(call, 0);
+    hinges.n_columns = n_rows ? last_size(call) / n_rows : 0;
+    hinges.rows = indices(call, -1, n_rows);
+    const int64_t n_pairs = last_size(call);
+    hinges.factors = floats(call, -1);
+    const int64_t n_cells = last_shape(call, 0);
+    if (!call->is_refused && last_size(call) != n_cells * hinges.n_columns)
+        refuse(call, PyExc_ValueError, "distances and factors differ in length");
+    hinges.cells = indices(call, n_pairs, n_cells);
+    hinges.positions = indices(call, n_pairs, hinges.n_columns);
+    hinges.slacks = floats(call, n_pairs);
+    hinges.relative = (float)real(call);
+    hinges.least = (float)real(call);
+    hinges.half = (float)real(call);
+    double *sums = doubles_out(call, n_pairs);
+    if (!call->is_refused)
+        RUN(failed, active->hinge_sums(&hinges, n_pairs, sums));
+    return finish(call, failed);
+}
+
 FUNCTION(pack_signs, 8)
 {
     int failed = 0;
@@ -1115,6 +1140,7 @@ static PyMethodDef methods[] = {
     METHOD(row_norms),
     METHOD(pair_sums),
     METHOD(compensated_sums),
+    METHOD(hinge_sums),
     METHOD(pack_signs),
     METHOD(pack_rows),
     METHOD(pack_signs_of_rows),

@@ -17,6 +17,7 @@ from sklearn_memorize import (
 from sklearn_memorize.constructions.consistent import _interpolant
 from sklearn_memorize.constructions.consistent._estimator import most_neighbors
 from sklearn_memorize.constructions.consistent._neighbors import Nearest, smallest
+from sklearn_memorize.exact._distances import PointSet, squared_distances
 
 WEIGHTS = ["singular", "hilbert"]
 
@@ -203,3 +204,30 @@ def test_hilbert_weights_are_those_of_random_partitions():
         assert abs(share - q) < 5 * np.sqrt(q / n_hyperplanes)
         series = sum(comb(n_features + k - 1, k) * (1 - q) ** k for k in range(3000))
         assert abs(series * q**n_features - 1) < 1e-9
+
+
+@pytest.mark.parametrize("kind", ["few directions", "all directions", "one point"])
+def test_neighbors_found_by_bounds_are_those_of_all_distances(kind):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1300, 140))
+    if kind != "all directions":
+        X = X[:, :9] @ rng.standard_normal((9, 140)) + 0.01 * X
+    if kind == "one point":  # all are about as far from each other
+        X = 1e-3 * X + 5.0
+    X[:40] = X[40:80] + 1e-8 * rng.standard_normal((40, 140))
+    rows = np.concatenate([X[:80] + 1e-9, (X[:100] + X[100:200]) / 2, 1e30 * X[:3]])
+    nearest = Nearest(X, 11)
+    for which, squared, places in nearest.to(rows, np.arange(len(rows))):
+        scaled = PointSet(nearest._scaling.scaled(rows[which]), nearest._scaling)
+        expected, columns = smallest(squared_distances(scaled, nearest._points), 11)
+        np.testing.assert_array_equal(squared, expected)
+        np.testing.assert_array_equal(places, columns)
+
+
+@pytest.mark.parametrize("n_features", [3, 40])
+def test_threads_share_the_rows_without_a_trace(n_features):
+    X, y = random_labels(600, n_features)
+    rows = np.concatenate([X, np.random.default_rng(1).standard_normal(X.shape)])
+    alone = InterpolatingNeighborsClassifier().fit(X, y).predict_proba(rows)
+    shared = InterpolatingNeighborsClassifier(n_jobs=3).fit(X, y).predict_proba(rows)
+    assert alone.tobytes() == shared.tobytes()

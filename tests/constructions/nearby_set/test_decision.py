@@ -63,3 +63,48 @@ def test_a_row_is_decided_alone_as_in_any_batch():
     together = classifier.predict(X[500:560])
     alone = [classifier.predict(row[np.newaxis])[0] for row in X[500:560]]
     np.testing.assert_array_equal(together, alone)
+
+
+def classes_along_a_curve(n_samples, seed, n_features=150):
+    """Samples near a curve in a few of many dimensions, in classes side by side."""
+    rng = np.random.default_rng(seed)
+    t = rng.uniform(0, 8, n_samples)
+    directions = np.random.default_rng(9).standard_normal((8, n_features))
+    waves = [np.cos(t * k) / k for k in range(1, 5)]
+    waves += [np.sin(t * k) / k for k in range(1, 5)]
+    X = np.stack(waves, axis=1) @ directions
+    X += 0.1 * rng.standard_normal((n_samples, 8)) @ directions
+    return X + 0.01 * rng.standard_normal(X.shape), t.astype(int) % 5
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_glance_decides_as_all_cells_do(n_jobs):
+    X, y = classes_along_a_curve(1400, 0)
+    classifier = NearbySetClassifier(cover_radius=0, n_jobs=n_jobs).fit(X, y)
+    new, _ = classes_along_a_curve(250, 1)
+    between = (X[:60] + X[60:120]) / 2
+    far = X[:30] * 10.0 ** np.array([1, 9, 100])[np.arange(30) % 3, np.newaxis]
+    rows = np.concatenate([X[:50], new, between, far])
+    network = classifier.network_
+    scores = network.class_scores(rows, n_jobs)
+    np.testing.assert_array_equal(network.best_classes(rows, n_jobs), scores.argmax(1))
+    glance = network._cells._glance
+    classes = glance.classes(network._cells._rows(new))
+    assert glance.is_useful and (classes >= 0).mean() > 0.2
+    # The scores of all classes are those that are found without a table of bounds.
+    expected = network._cells._scores_by_affine_bounds(
+        network._cells._rows(rows), best_only=False
+    )
+    np.testing.assert_array_equal(scores, expected)
+
+
+def test_scores_do_not_depend_on_how_they_are_bounded():
+    X, y = load_digits(return_X_y=True)
+    X = np.tile(X, 3)
+    network = NearbySetClassifier().fit(X[:500], y[:500]).network_
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([X[:40], X[500:600] + rng.standard_normal((100, 192))])
+    expected = network._cells._scores_by_affine_bounds(
+        network._cells._rows(rows), best_only=False
+    )
+    np.testing.assert_array_equal(network.class_scores(rows), expected)
