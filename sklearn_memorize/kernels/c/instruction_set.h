@@ -19,6 +19,8 @@
 
 #include "outputs.h"
 
+#include "races.h"
+
 #include "covering.h"
 
 #include "left_out.h"

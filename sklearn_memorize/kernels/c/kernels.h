@@ -236,7 +236,7 @@ struct kernels {
                             const float *directions, int64_t n_features,
                             const struct output_offsets *, const struct rows_to_write *,
                             struct doubts *);
-    /* outputs.h */
+    /* outputs.h and races.h */
     int (*round_outputs)(const double *values, int64_t n_tiles, int64_t n_hyperplanes,
                          uint16_t *small, float *units, float *below, float *above);
     int (*smallest_sums)(const struct outputs *, const struct neurons *,
