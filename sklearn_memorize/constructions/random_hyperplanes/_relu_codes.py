@@ -98,7 +98,7 @@ class ReLUCodes:
         They share the memory of these codes, which must not be written any more.
         """
         step = even_step(len(self.values) // LANES, _MOST_TILES, n_threads) * LANES
-        starts = range(0, len(self.values), step)
+        starts = range(0, max(len(self.values), 1), step)
         blocks = [self.values[start : start + step] for start in starts]
         parts = run_in_threads(kernels.round_outputs, blocks, n_threads)
         if len(parts) == 1:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sklearn_memorize import kernels
 from sklearn_memorize.constructions.random_hyperplanes._relu_codes import ReLUCodes
 
 
@@ -24,6 +25,35 @@ def relu_codes(n_samples=150, n_hyperplanes=70, seed=0):
 
 def mask_matrix(codes, positions):
     return (codes.values[positions] == 0).astype(int)
+
+
+def test_codes_of_no_sample_are_laid_out_as_well():
+    codes = ReLUCodes.empty(0, 7).arranged()
+    masks = relu_codes(3, 7).masks(np.arange(3))
+    sizes = np.bitwise_count(masks).sum(axis=1)
+    bounds = codes.largest_bounds(masks, slice(0, 0))
+    assert bounds.tolist() == (2**53 - sizes - 1).tolist()
+    assert codes.covers(masks, bounds, slice(0, 0)).shape == (3, 0)
+    totals, fires = codes.votes(masks, bounds, np.array([0, 2, 3]), 2)
+    assert totals.shape == fires.shape == (0, 2)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.parametrize("n_samples", [1, 64, 65, 700])
+def test_codes_are_laid_out_alike_by_any_number_of_threads(n_samples, n_threads):
+    codes = relu_codes(n_samples)
+    for part, other in zip(
+        codes.arranged(n_threads).rounded,
+        kernels.round_outputs(codes.values),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(part, other)
+
+
+def test_codes_that_are_laid_out_are_not_written_any_more():
+    codes = relu_codes().arranged()
+    with pytest.raises(AssertionError, match="would not follow"):
+        codes.put_outputs(np.arange(2), codes.values[:2])
 
 
 @pytest.mark.parametrize("skip", [slice(0, 0), slice(0, 1), slice(1, 2), slice(1, 3)])
