@@ -74,7 +74,8 @@ class ReLUCodes:
 
     def _writable(self) -> np.ndarray:
         assert self.rounded is None, "rounded outputs would not follow"
-        vars(self).pop("_any_at_cap", None)
+        for derived in ("_any_at_cap", "_rounded"):
+            vars(self).pop(derived, None)
         return self.values
 
     def outputs(self) -> np.ndarray:
@@ -106,6 +107,7 @@ class ReLUCodes:
         _, *columns = map(np.concatenate, zip(*parts, strict=True))
         return ReLUCodes(self.values, self.n_samples, Outputs(self.values, *columns))
 
+    @cached_property
     def _rounded(self) -> Outputs:
         return self.rounded or kernels.round_outputs(self.values)
 
@@ -128,7 +130,7 @@ class ReLUCodes:
         That leaves room for the rounding of the outputs, by at most one unit each, so
         that real-valued ReLU outputs give the same answers on the samples.
         """
-        smallest = kernels.smallest_sums(self._rounded(), masks, skip.start, skip.stop)
+        smallest = kernels.smallest_sums(self._rounded, masks, skip.start, skip.stop)
         if self._any_at_cap:
             # Outputs at the cap are larger in truth: no neuron may cover them.
             smallest = np.minimum(smallest, self.cap)
@@ -146,13 +148,13 @@ class ReLUCodes:
 
     def covers(self, masks, bounds, tiles: slice) -> np.ndarray:
         """Return which samples of some tiles each neuron covers, one bit a lane."""
-        outputs = self._rounded()
+        outputs = self._rounded
         return kernels.sums_below(outputs, masks, bounds, tiles.start, tiles.stop)
 
     def classes_that_fire(self, masks, bounds, starts) -> np.ndarray:
         """Return the classes that have a neuron which covers the sample."""
         fired = kernels.classes_with_sums_below(
-            self._rounded(), masks, bounds, starts, self.n_samples
+            self._rounded, masks, bounds, starts, self.n_samples
         )
         return unpack_lanes(fired, self.n_samples)
 
@@ -162,7 +164,7 @@ class ReLUCodes:
         Returns them, and what `classes_that_fire` returns.
         """
         totals, fired = kernels.largest_margins_of_sums(
-            self._rounded(), masks, bounds, starts, n_votes, self.n_samples
+            self._rounded, masks, bounds, starts, n_votes, self.n_samples
         )
         return totals[: self.n_samples], unpack_lanes(fired, self.n_samples)
 
