@@ -9,20 +9,6 @@
 /* So many hyperplanes make a panel; all of it is in registers. */
 #define NARROW_PANEL (VECTORS_TOGETHER * DOUBLES)
 
-/* a * b + c, rounded once where the processor does that. */
-INLINE doubles_t multiply_add_doubles(doubles_t a, doubles_t b, doubles_t c)
-{
-#if defined(VECTORS_512)
-    return (doubles_t)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
-#elif defined(VECTORS_256)
-    return (doubles_t)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
-#elif defined(VECTORS_128) && defined(__aarch64__)
-    return (doubles_t)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
-#else
-    return a * b + c;
-#endif
-}
-
 /* Products of a group of rows with the hyperplanes of a panel. The rows have
  * `values[place][6]` in the columns `columns[place]`, and the panel
  * `panel[column][NARROW_PANEL]`. */

@@ -35,127 +35,30 @@
 #define SLACK_OF_FLOATS 0x1p-20f
 #define SLACK_OF_DOUBLES 0x1p-49
 
-#if WORDS > 1
-#define SHORTS (4 * WORDS)
-typedef uint16_t shorts_t __attribute__((vector_size(8 * WORDS)));
-typedef uint16_t half_shorts_t __attribute__((vector_size(4 * WORDS)));
-#else
-#define SHORTS 1
-typedef uint16_t shorts_t;
-#endif
-#define SHORT_VECTORS (LANES / SHORTS)
-
-INLINE shorts_t load_shorts(const uint16_t *address)
-{
-    shorts_t shorts;
-    memcpy(&shorts, address, sizeof shorts);
-    return shorts;
-}
-
-INLINE void store_shorts(uint16_t *address, shorts_t shorts)
-{
-    memcpy(address, &shorts, sizeof shorts);
-}
-
-/* The bits [sum < limit] of the lanes of a tile. */
-INLINE uint64_t lanes_below_limits(const uint16_t *sums, const uint16_t *limits)
-{
-    uint64_t bits = 0;
-    UNROLL
-    for (int v = 0; v < SHORT_VECTORS; v++) {
-        const shorts_t sum = load_shorts(sums + v * SHORTS);
-        const shorts_t limit = load_shorts(limits + v * SHORTS);
-#if defined(VECTORS_512)
-        const uint64_t below = _mm512_cmplt_epu16_mask((__m512i)sum, (__m512i)limit);
-#elif defined(VECTORS_256)
-        const __m256i left = _mm256_subs_epu16((__m256i)limit, (__m256i)sum);
-        const __m256i not_below = _mm256_cmpeq_epi16(left, _mm256_setzero_si256());
-        const __m256i packed = _mm256_permute4x64_epi64(
-            _mm256_packs_epi16(not_below, _mm256_setzero_si256()), 0xD8);
-        const uint64_t below = (uint32_t)_mm256_movemask_epi8(packed) ^ 0xFFFF;
-#elif defined(VECTORS_128) && !defined(__aarch64__)
-        const __m128i left = _mm_subs_epu16((__m128i)limit, (__m128i)sum);
-        const __m128i not_below = _mm_cmpeq_epi16(left, _mm_setzero_si128());
-        const __m128i packed = _mm_packs_epi16(not_below, _mm_setzero_si128());
-        const uint64_t below = (uint32_t)_mm_movemask_epi8(packed) ^ 0xFF;
-#elif WORDS > 1
-        uint64_t below = 0;
-        for (int k = 0; k < SHORTS; k++)
-            below |= (uint64_t)(sum[k] < limit[k]) << k;
-#else
-        const uint64_t below = sum < limit;
-#endif
-        bits |= below << (v * SHORTS);
-    }
-    return bits;
-}
-
 /* The sum of the outputs of a sample that a mask names. Integers below 2**53 add up in
  * any order. */
-#if defined(VECTORS_512)
-static double sum_of_outputs(const double *values, const uint64_t *mask, int64_t n)
-{
-    __m512d sums[4];
-    UNROLL
-    for (int k = 0; k < 4; k++)
-        sums[k] = _mm512_setzero_pd();
-    int64_t j = 0;
-    for (; j + 32 <= n; j += 32) {
-        const uint32_t bits = (uint32_t)(mask[j / 64] >> (j % 64));
-        UNROLL
-        for (int k = 0; k < 4; k++)
-            sums[k] = _mm512_mask_add_pd(sums[k], (__mmask8)(bits >> (8 * k)), sums[k],
-                                         _mm512_loadu_pd(values + j + 8 * k));
-    }
-    for (; j < n; j += 8) {
-        const int64_t left = n - j;
-        const __mmask8 there = (__mmask8)(left < 8 ? (1 << left) - 1 : 0xFF);
-        const __mmask8 bits = (__mmask8)(mask[j / 64] >> (j % 64)) & there;
-        sums[0] = _mm512_add_pd(sums[0], _mm512_maskz_loadu_pd(bits, values + j));
-    }
-    return _mm512_reduce_add_pd(_mm512_add_pd(_mm512_add_pd(sums[0], sums[1]),
-                                              _mm512_add_pd(sums[2], sums[3])));
-}
-#else
-#define ALL (~(uint64_t)0)
-/* Words of ones for the bits of a number. */
-static const uint64_t words_of_bits[16][4] = {
-    {0, 0, 0, 0},     {ALL, 0, 0, 0},     {0, ALL, 0, 0},     {ALL, ALL, 0, 0},
-    {0, 0, ALL, 0},   {ALL, 0, ALL, 0},   {0, ALL, ALL, 0},   {ALL, ALL, ALL, 0},
-    {0, 0, 0, ALL},   {ALL, 0, 0, ALL},   {0, ALL, 0, ALL},   {ALL, ALL, 0, ALL},
-    {0, 0, ALL, ALL}, {ALL, 0, ALL, ALL}, {0, ALL, ALL, ALL}, {ALL, ALL, ALL, ALL},
-};
-#undef ALL
-
 static double sum_of_outputs(const double *values, const uint64_t *mask, int64_t n)
 {
     enum { TOGETHER = 4 };
     doubles_t sums[TOGETHER];
-    double parts[TOGETHER * WORDS], total = 0.0;
+    double parts[TOGETHER * DOUBLES], total = 0.0;
     int64_t j = 0;
     UNROLL
     for (int k = 0; k < TOGETHER; k++)
         sums[k] = spread_double(0.0);
-    for (; j + TOGETHER * WORDS <= n; j += TOGETHER * WORDS) {
+    for (; j + TOGETHER * DOUBLES <= n; j += TOGETHER * DOUBLES) {
+        const uint64_t bits = mask[j / 64] >> (j % 64);
         UNROLL
-        for (int k = 0; k < TOGETHER; k++) {
-            const int64_t place = j + k * WORDS;
-            const uint64_t bits = mask[place / 64] >> (place % 64);
-            const bits_t used = load_bits(words_of_bits[bits & ((1 << WORDS) - 1)])
-                                & load_bits(values + place);
-            doubles_t terms;
-            memcpy(&terms, &used, sizeof terms);
-            sums[k] += terms;
-        }
+        for (int k = 0; k < TOGETHER; k++)
+            sums[k] += chosen_doubles(bits >> (k * DOUBLES), values + j + k * DOUBLES);
     }
     memcpy(parts, sums, sizeof parts);
-    for (int k = 0; k < TOGETHER * WORDS; k++)
+    for (int k = 0; k < TOGETHER * DOUBLES; k++)
         total += parts[k];
     for (; j < n; j++)
         total += mask[j / 64] >> (j % 64) & 1 ? values[j] : 0.0;
     return total;
 }
-#endif
 
 /* The samples of a tile. */
 struct tile_of_outputs {
@@ -236,17 +139,6 @@ static void limits_of_sums(const struct lines *lines, double bound, uint16_t *li
     }
 }
 
-INLINE floats_t load_as_floats(const uint16_t *address)
-{
-#if WORDS > 1
-    half_shorts_t shorts;
-    memcpy(&shorts, address, sizeof shorts);
-    return __builtin_convertvector(__builtin_convertvector(shorts, flags_t), floats_t);
-#else
-    return *address;
-#endif
-}
-
 /* Neurons that race through a tile: the sums of those that may matter still. */
 struct batch_of_neurons {
     uint16_t limits[NEURONS_TOGETHER][LANES], sums[NEURONS_TOGETHER][LANES];
@@ -308,9 +200,16 @@ INLINE void add_one_by_one(const uint16_t *small, uint32_t bits, uint16_t *sums)
     }
 }
 
+/* The lanes whose sums are below the limits of a neuron. */
 INLINE uint64_t lanes_below_limit_of(const struct batch_of_neurons *batch, int i)
 {
-    return lanes_below_limits(batch->sums[i], batch->limits[i]);
+    uint64_t bits = 0;
+    UNROLL
+    for (int lane = 0; lane < LANES; lane += SHORTS)
+        bits |= bits_below(load_shorts(batch->sums[i] + lane),
+                           load_shorts(batch->limits[i] + lane))
+                << lane;
+    return bits;
 }
 
 static void drop_neurons(struct batch_of_neurons *batch)

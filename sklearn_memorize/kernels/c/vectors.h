@@ -443,4 +443,104 @@ INLINE uint64_t bits_of_vectors(const uint64_t *bits, const int n_vectors)
     return all;
 }
 
+/* a * b + c, rounded once where the processor does that. */
+INLINE doubles_t multiply_add_doubles(doubles_t a, doubles_t b, doubles_t c)
+{
+#if defined(VECTORS_512)
+    return (doubles_t)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(VECTORS_256)
+    return (doubles_t)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif defined(VECTORS_128) && defined(__aarch64__)
+    return (doubles_t)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+#if !defined(VECTORS_512)
+#define ALL (~(uint64_t)0)
+/* Words of ones for the bits of a number. */
+MAYBE_UNUSED static const uint64_t words_of_bits[16][4] = {
+    {0, 0, 0, 0},     {ALL, 0, 0, 0},     {0, ALL, 0, 0},     {ALL, ALL, 0, 0},
+    {0, 0, ALL, 0},   {ALL, 0, ALL, 0},   {0, ALL, ALL, 0},   {ALL, ALL, ALL, 0},
+    {0, 0, 0, ALL},   {ALL, 0, 0, ALL},   {0, ALL, 0, ALL},   {ALL, ALL, 0, ALL},
+    {0, 0, ALL, ALL}, {ALL, 0, ALL, ALL}, {0, ALL, ALL, ALL}, {ALL, ALL, ALL, ALL},
+};
+#undef ALL
+#endif
+
+/* The numbers whose bits are set in the lowest bits of a word, and zeros. */
+INLINE doubles_t chosen_doubles(uint64_t bits, const double *address)
+{
+#if defined(VECTORS_512)
+    return (doubles_t)_mm512_maskz_loadu_pd((__mmask8)bits, address);
+#else
+    const bits_t used = load_bits(words_of_bits[bits & ((1 << DOUBLES) - 1)])
+                        & load_bits(address);
+    doubles_t doubles;
+    memcpy(&doubles, &used, sizeof doubles);
+    return doubles;
+#endif
+}
+
+/* Integers of 16 bits ------------------------------------------------------------- */
+
+#if WORDS > 1
+#define SHORTS (4 * WORDS)
+typedef uint16_t shorts_t __attribute__((vector_size(8 * WORDS)));
+typedef uint16_t half_shorts_t __attribute__((vector_size(4 * WORDS)));
+#else
+#define SHORTS 1
+typedef uint16_t shorts_t;
+#endif
+
+INLINE shorts_t load_shorts(const uint16_t *address)
+{
+    shorts_t shorts;
+    memcpy(&shorts, address, sizeof shorts);
+    return shorts;
+}
+
+INLINE void store_shorts(uint16_t *address, shorts_t shorts)
+{
+    memcpy(address, &shorts, sizeof shorts);
+}
+
+/* The bits [a < b], the lowest one for the first of the numbers. */
+INLINE uint64_t bits_below(shorts_t a, shorts_t b)
+{
+#if defined(VECTORS_512)
+    return _mm512_cmplt_epu16_mask((__m512i)a, (__m512i)b);
+#elif defined(VECTORS_256)
+    const __m256i left = _mm256_subs_epu16((__m256i)b, (__m256i)a);
+    const __m256i not_below = _mm256_cmpeq_epi16(left, _mm256_setzero_si256());
+    const __m256i packed = _mm256_permute4x64_epi64(
+        _mm256_packs_epi16(not_below, _mm256_setzero_si256()), 0xD8);
+    return (uint32_t)_mm256_movemask_epi8(packed) ^ 0xFFFF;
+#elif defined(VECTORS_128) && !defined(__aarch64__)
+    const __m128i left = _mm_subs_epu16((__m128i)b, (__m128i)a);
+    const __m128i not_below = _mm_cmpeq_epi16(left, _mm_setzero_si128());
+    const __m128i packed = _mm_packs_epi16(not_below, _mm_setzero_si128());
+    return (uint32_t)_mm_movemask_epi8(packed) ^ 0xFF;
+#elif WORDS > 1
+    uint64_t below = 0;
+    for (int k = 0; k < SHORTS; k++)
+        below |= (uint64_t)(a[k] < b[k]) << k;
+    return below;
+#else
+    return a < b;
+#endif
+}
+
+INLINE floats_t load_as_floats(const uint16_t *address)
+{
+#if WORDS > 1
+    half_shorts_t shorts;
+    memcpy(&shorts, address, sizeof shorts);
+    return __builtin_convertvector(__builtin_convertvector(shorts, flags_t), floats_t);
+#else
+    return *address;
+#endif
+}
+
 #endif
