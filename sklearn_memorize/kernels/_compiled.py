@@ -16,6 +16,7 @@ from ._reference import (
     ROWS_OF_A_GROUP,
     LeftOut,
     Outputs,
+    RoundedOutputs,
     bits_in_use,
     hash_coefficients,
     scales,
@@ -582,3 +583,52 @@ def largest_margins_of_sums(
         fired,
     )
     return totals, fired
+
+
+def round_outputs_of_rows(
+    packed: PackedRows,
+    directions: np.ndarray,
+    offsets: np.ndarray,
+    row_bounds: np.ndarray,
+    column_bounds: np.ndarray,
+    offset_bounds: np.ndarray,
+    positions: np.ndarray,
+    n_tiles: int,
+    scale: float,
+    cap: float,
+) -> RoundedOutputs:
+    small = np.empty((n_tiles, len(directions), LANES), dtype=np.uint16)
+    of_lanes = np.empty((3, n_tiles * LANES), dtype=np.float32)
+    _c.round_outputs_of_rows(
+        *packed,
+        *_singles(directions, offsets, column_bounds, offset_bounds, row_bounds),
+        scale,
+        cap,
+        small,
+        of_lanes,
+        _in_order(positions, np.int64),
+    )
+    return RoundedOutputs(small, *of_lanes)
+
+
+def rounded_margins(
+    outputs: RoundedOutputs,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_votes: int,
+    n_samples: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    totals = np.empty((len(outputs.units), len(starts) - 1))
+    largest = np.empty(totals.shape, dtype=np.float32)
+    _c.rounded_margins(
+        *outputs,
+        _in_order(masks, np.uint64),
+        _in_order(bounds, np.int64),
+        _in_order(starts, np.int64),
+        n_samples,
+        n_votes,
+        totals,
+        largest,
+    )
+    return totals, largest

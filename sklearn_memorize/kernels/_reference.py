@@ -10,9 +10,10 @@ import numpy as np
 
 __all__ = [
     "LANES",
-    "ROWS_OF_A_GROUP",
     "LeftOut",
     "Outputs",
+    "ROWS_OF_A_GROUP",
+    "RoundedOutputs",
     "aligned_room",
     "arranged",
     "ceilings_of_rows",
@@ -37,6 +38,8 @@ __all__ = [
     "packed_rows",
     "pair_sums",
     "round_outputs",
+    "round_outputs_of_rows",
+    "rounded_margins",
     "row_hashes",
     "row_norms",
     "rows_in_double",
@@ -998,6 +1001,18 @@ class Outputs(NamedTuple):
         return Outputs(values[lanes], small[tiles], *(part[lanes] for part in of_lanes))
 
 
+class RoundedOutputs(NamedTuple):
+    """What `Outputs` has, without the values: they are not known exactly.
+
+    Nothing is known of lanes with `below` and `above` infinite.
+    """
+
+    small: np.ndarray
+    units: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+
+
 def round_outputs(values: np.ndarray) -> Outputs:
     """Return outputs, of shape (64 * n_tiles, n_hyperplanes), with rounded ones."""
     n_lanes, n_hyperplanes = values.shape
@@ -1129,3 +1144,137 @@ def largest_margins_of_sums(
         fired[:, number] = pack_bits(fires.reshape(-1, LANES))[:, 0]
     totals[n_samples:] = 0.0
     return totals, fired & _used_lanes(len(fired), n_samples)
+
+
+def round_outputs_of_rows(
+    packed,
+    directions: np.ndarray,
+    offsets: np.ndarray,
+    row_bounds: np.ndarray,
+    column_bounds: np.ndarray,
+    offset_bounds: np.ndarray,
+    positions: np.ndarray,
+    n_tiles: int,
+    scale: float,
+    cap: float,
+) -> RoundedOutputs:
+    """Return the outputs of packed rows, rounded, in lanes `positions` of the tiles.
+
+    An output is the sum s of a product and an offset, times the scale, rounded up to an
+    integer 0 .. cap. As in `pack_signs_of_rows`, s is off by its bound at the most, and
+    by one rounding; the order of summation is left open in parts of
+    `TERMS_OF_A_PART` terms. Nothing is known of lanes without a row, nor of rows that
+    are not finite, or whose outputs may be at the cap.
+    """
+    n_hyperplanes = len(directions)
+    width = -(-n_hyperplanes // 64) * 64
+    outputs = RoundedOutputs(
+        np.zeros((n_tiles, n_hyperplanes, LANES), dtype=np.uint16),
+        np.ones(n_tiles * LANES, dtype=np.float32),
+        *np.full((2, n_tiles * LANES), np.inf, dtype=np.float32),
+    )
+    for block in _row_blocks(len(packed), n_hyperplanes, _PRODUCTS_AT_ONCE):
+        sums, bounds = np.zeros((2, len(packed[block]), width), dtype=np.float32)
+        for start in range(0, packed.shape[1], TERMS_OF_A_PART):
+            part = slice(start, start + TERMS_OF_A_PART)
+            sums[:, :n_hyperplanes] += packed[block, part] @ directions[:, part].T
+        sums[:, :n_hyperplanes] += offsets
+        bounds[:, :n_hyperplanes] = row_bounds[block, np.newaxis] * column_bounds
+        bounds[:, :n_hyperplanes] += offset_bounds
+        bounds *= np.float32(1 + 2.0**-20)
+        _round_sums(outputs, positions[block], sums, bounds, scale, cap)
+    return outputs
+
+
+def _round_sums(
+    outputs: RoundedOutputs, positions, sums, bounds, scale: float, cap: float
+) -> None:
+    """Store sums of some rows, rounded; the bounds are those of their errors."""
+    small, *of_lanes = outputs
+    n_hyperplanes = small.shape[1]
+    sizes = np.abs(sums) + bounds
+    positive = _totals(np.maximum(sums, 0)).astype(np.float64)
+    most = sizes.max(axis=1, initial=0).astype(np.float64) * scale
+    is_known = np.isfinite(_totals(sizes)) & (most * (1 + 2.0**-20) + 2 < cap)
+    _, exponents = np.frexp(positive * scale * (1 + 2.0**-12) / _MOST_SMALL)
+    for row in np.flatnonzero(is_known):
+        unit, total = 2.0 ** (max(int(exponents[row]), 0) - 1), np.inf
+        while total > _MOST_SMALL:
+            unit *= 2
+            factor = np.float32(scale / unit)
+            scaled, open_ = sums[row] * factor, bounds[row] * factor
+            integers = np.rint(np.maximum(scaled, 0))
+            total = _totals(integers)
+        rest = scaled - integers
+        below = np.minimum(np.maximum(open_ - rest, 0), integers)
+        above = np.maximum(open_ + rest, 0)
+        one = np.float32(1)
+        more = one * 2.0**-7 + np.float32(n_hyperplanes) * np.float32(2.0**-20)
+        upward = np.float32(n_hyperplanes) * np.float32(1 / unit)
+        lane = positions[row]
+        small[lane // LANES, :, lane % LANES] = integers[:n_hyperplanes]
+        slack = one + np.float32(2.0**-10)
+        for part, number in zip(
+            of_lanes,
+            (
+                unit,
+                _totals(below) * slack + more,
+                _totals(above) * slack + more + upward,
+            ),
+            strict=True,
+        ):
+            part[lane] = number
+
+
+def _totals(numbers: np.ndarray) -> np.ndarray:
+    """Sum along the last axis in single precision, in the order in which C does."""
+    parts = numbers.reshape(*numbers.shape[:-1], -1, 16)
+    sums = np.zeros((*numbers.shape[:-1], 16), dtype=np.float32)
+    for k in range(parts.shape[-2]):
+        sums += parts[..., k, :]
+    while sums.shape[-1] > 1:
+        half = sums.shape[-1] // 2
+        sums = sums[..., :half] + sums[..., half:]
+    return sums[..., 0]
+
+
+def rounded_margins(
+    outputs: RoundedOutputs,
+    masks: np.ndarray,
+    bounds: np.ndarray,
+    starts: np.ndarray,
+    n_votes: int,
+    n_samples: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the `n_votes` largest rounded margins of each class.
+
+    They are bound - unit * (sum of small integers), in single precision, and are added
+    in order, the largest first.
+
+    Returns
+    -------
+    totals : ndarray of shape (64 * n_tiles, n_classes)
+        Fewer margins are summed where a class has fewer neurons. Zeros from `n_samples`
+        on, and in lanes of which nothing is known.
+    largest : ndarray of shape (64 * n_tiles, n_classes), float32
+        The largest one of each class; minus infinity in those lanes, and in classes
+        without a neuron.
+    """
+    n_tiles, n_hyperplanes, _ = outputs.small.shape
+    totals = np.zeros((n_tiles * LANES, len(starts) - 1))
+    largest = np.full(totals.shape, -np.inf, dtype=np.float32)
+    values = outputs.small.transpose(0, 2, 1).reshape(-1, n_hyperplanes)
+    values = values.astype(np.float64)
+    bounds = bounds.astype(np.float32)
+    for number, (start, stop) in enumerate(zip(starts, starts[1:], strict=False)):
+        for lanes, sums in _sums(values, masks[start:stop]):
+            if stop > start:
+                sums = outputs.units[lanes, np.newaxis] * sums.astype(np.float32)
+                margins = np.sort(bounds[start:stop] - sums, axis=1)[:, ::-1]
+                largest[lanes, number] = margins[:, 0]
+                for margin in margins[:, :n_votes].T:
+                    totals[lanes, number] += margin
+    unknown = ~np.isfinite(outputs.below)
+    unknown[n_samples:] = True
+    totals[unknown], largest[unknown] = 0.0, -np.inf
+    return totals, largest

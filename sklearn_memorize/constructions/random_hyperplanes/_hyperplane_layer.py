@@ -340,7 +340,7 @@ def _encode_in_planes(
                 lanes,
                 hyperplanes.directions,
                 offsets,
-                _row_bounds(hyperplanes, *size),
+                row_bounds(hyperplanes, *size),
                 hyperplanes.direction_bounds,
                 offset_bounds,
                 planes,
@@ -420,7 +420,7 @@ def _encode_packed(
                     packed,
                     layer.directions,
                     offsets,
-                    _row_bounds(layer, *size),
+                    row_bounds(layer, *size),
                     layer.direction_bounds,
                     offset_bounds,
                     places,
@@ -556,14 +556,14 @@ def _rounded(hyperplanes: ExactHyperplanes, X):
             rows.data = np.ldexp(rows.data, -hyperplanes.exponent)
             rows = rows.astype(np.float32)
             squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
-            return rows, _row_bounds(hyperplanes, n_terms, squares, n_terms)
+            return rows, row_bounds(hyperplanes, n_terms, squares, n_terms)
         rows = _scaled(hyperplanes, X)
         n_terms = np.count_nonzero(X if hyperplanes.shift is None else rows, axis=1)
         squares = np.einsum("ij,ij->i", rows, rows)
-        return rows, _row_bounds(hyperplanes, n_terms, squares)
+        return rows, row_bounds(hyperplanes, n_terms, squares)
 
 
-def _row_bounds(
+def row_bounds(
     hyperplanes: ExactHyperplanes, n_terms, squares, n_roundings=None
 ) -> np.ndarray:
     """Return the error bounds of rows, from their squared norms.

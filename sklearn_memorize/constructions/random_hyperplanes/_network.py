@@ -20,6 +20,7 @@ from ._codes import TILES_OF_A_GROUP, mean_margins, unpack_bits
 from ._exact_hyperplanes import stacked_weights
 from ._few_rows import JoinedCoverings, are_few, joined
 from ._hyperplane_layer import HyperplaneLayer, encode_by_all
+from ._margin_bounds import OPEN, blocks_to_bound, bounds_of_votes, bounds_pay
 from ._radii import spectral_norm
 from ._relu_codes import FRACTION_BITS
 
@@ -119,19 +120,24 @@ class Covering:
         n_votes = min(n_votes, max(1, self.widths.max()))
         sums, fires = codes.votes(self.masks, self.bounds, self.starts, n_votes)
         n_summed = np.minimum(self.widths, n_votes)
-        lowest = -1.0 if self.activation == "threshold" else -1e9
-        return mean_margins(sums, n_summed, self._margin_unit, lowest), fires
+        means = mean_margins(sums, n_summed, self.margin_unit, self.lowest_margin)
+        return means, fires
 
     def neuron_margins(self, codes, neurons: np.ndarray) -> np.ndarray:
         """Return the margins of some neurons, (n_samples, n_neurons), as `margins`."""
         margins = codes.neuron_margins(self.masks[neurons], self.bounds[neurons])
-        return margins / self._margin_unit
+        return margins / self.margin_unit
 
     @property
-    def _margin_unit(self) -> float:
+    def margin_unit(self) -> float:
         """What counts, or sums of outputs, are divided by to be margins."""
         unit = 1.0 if self.activation == "threshold" else 2.0**FRACTION_BITS
         return self.hyperplanes.n_hyperplanes * unit
+
+    @property
+    def lowest_margin(self) -> float:
+        """The margin of a class without a neuron."""
+        return -1.0 if self.activation == "threshold" else -1e9
 
 
 @storable
@@ -336,9 +342,26 @@ class CoverNetwork(Network):
         numbers : ndarray of shape (n_samples,)
             Class numbers.
         """
+        by_vote = decision == "vote" and self.widths[-1] > 1
+        if not (by_vote and bounds_pay(self._coverings, X)):
+            return self._predict_exactly(X, by_vote, n_votes, n_threads)
 
         def numbers(block: slice) -> np.ndarray:
-            if decision == "network" or self.widths[-1] == 1:
+            bounds = bounds_of_votes(self._coverings, X[block], n_votes)
+            return bounds.winners(self._quorum, self._calibration)
+
+        blocks = blocks_to_bound(self._coverings, X.shape[0], n_threads)
+        winners = np.concatenate(run_in_threads(numbers, blocks, n_threads))
+        open_ = np.flatnonzero(winners == OPEN)
+        if len(open_):
+            winners[open_] = self._predict_exactly(X[open_], True, n_votes, n_threads)
+        return winners
+
+    def _predict_exactly(
+        self, X, by_vote: bool, n_votes: int, n_threads: int
+    ) -> np.ndarray:
+        def numbers(block: slice) -> np.ndarray:
+            if not by_vote:
                 return self.decide(self.encode(X[block]), None)
             margins, fires = self._votes_at(X[block], n_votes)
             scores = self._scores(margins)

@@ -27,6 +27,11 @@ _EXACT_INTEGERS = 2.0**53
 _MOST_TILES = 256
 
 
+def cap_of_outputs(n_hyperplanes: int) -> float:
+    """Return the largest value of one output: n of them sum to less than 2**53."""
+    return float(np.floor(_EXACT_INTEGERS / (n_hyperplanes + 1)))
+
+
 @dataclass(frozen=True, eq=False)
 class ReLUCodes:
     """Nonnegative integers: `values[i, j]` is what hyperplane j says of sample i.
@@ -85,7 +90,7 @@ class ReLUCodes:
     @property
     def cap(self) -> float:
         """Largest value of one output: n of them sum to less than 2**53."""
-        return float(np.floor(_EXACT_INTEGERS / (self.values.shape[1] + 1)))
+        return cap_of_outputs(self.values.shape[1])
 
     def part(self, tiles: slice) -> ReLUCodes:
         """Return the codes of some tiles, all their positions in use."""

@@ -21,6 +21,8 @@
 
 #include "races.h"
 
+#include "rounded.h"
+
 #include "covering.h"
 
 #include "left_out.h"
@@ -64,6 +66,8 @@ const struct kernels TABLE_OF(INSTRUCTION_SET) = {
     .sums_below = sums_below,
     .classes_with_sums_below = classes_with_sums_below,
     .largest_margins_of_sums = largest_margins_of_sums,
+    .round_outputs_of_rows = round_outputs_of_rows,
+    .rounded_margins = rounded_margins,
     .cover_in_order = cover_in_order,
     .first_apart = first_apart,
     .gini_gains = gini_gains,

@@ -146,6 +146,15 @@ struct rows_to_write {
     int64_t n_columns;
 };
 
+/* Where outputs go that are only there rounded, as `outputs` has them. They are products
+ * times the scale, rounded up and cut at the cap. */
+struct rounded_outputs {
+    uint16_t *small;
+    float *units, *below, *above;
+    int64_t n_tiles;
+    double scale, cap;
+};
+
 /* Pairs of a row and a direction, and two numbers that are added to their product. */
 struct pairs {
     const int64_t *columns;
@@ -249,6 +258,14 @@ struct kernels {
     int (*largest_margins_of_sums)(const struct outputs *, const struct neurons *,
                                    const struct classes *, int64_t n_samples,
                                    int64_t n_votes, double *totals, uint64_t *fired);
+    /* rounded.h */
+    int (*round_outputs_of_rows)(const struct packed_rows *, const float *directions,
+                                 int64_t n_features, const struct offsets *,
+                                 const struct places *,
+                                 const struct rounded_outputs *);
+    int (*rounded_margins)(const struct outputs *, const struct neurons *,
+                           const struct classes *, int64_t n_samples, int64_t n_votes,
+                           double *totals, float *largest);
     /* covering.h */
     int (*cover_in_order)(const struct codes *, const struct class_tiles *,
                           const uint64_t *in_use, const int64_t *order,

@@ -648,28 +648,19 @@ FUNCTION(pack_rows, 11)
     return finish(call, failed);
 }
 
-FUNCTION(pack_signs_of_rows, 11)
+/* Four arguments: order, starts, columns, values. */
+static struct packed_rows packed_rows_of(struct call *call)
 {
-    int failed = 0;
-    struct doubts doubts = {0};
     struct packed_rows packed = {0};
     packed.order = (int64_t *)indices(call, -1, INT64_MAX);
     packed.n_rows = last_size(call);
     packed.starts = (int64_t *)integers(call, -1);
-    int64_t n_groups = last_size(call) - 1;
+    const int64_t n_groups = last_size(call) - 1;
     packed.columns = contiguous(call, 'i', 4, -1, 0);
     packed.values = contiguous(call, 'f', 4, -1, 0);
-    int64_t n_values = last_size(call);
-    const float *directions = floats(call, -1);
-    int64_t n_directions = last_shape(call, 0), n_features = last_shape(call, 1);
-    struct offsets offsets = offsets_of(call, n_directions);
-    struct places places = {floats(call, packed.n_rows), NULL, packed.n_rows};
-    struct codes codes = codes_of(call, PyBUF_WRITABLE);
-    places.positions = indices(call, packed.n_rows, codes.n_tiles * LANES);
-    if (!call->is_refused
-        && (codes.are_planes || (n_directions + 63) / 64 > codes.n_words
-            || groups_of(packed.n_rows) != n_groups))
-        refuse(call, PyExc_ValueError, "packed rows, directions or codes do not fit");
+    const int64_t n_values = last_size(call);
+    if (!call->is_refused && groups_of(packed.n_rows) != n_groups)
+        refuse(call, PyExc_ValueError, "packed rows do not fit");
     for (int64_t i = 0; !call->is_refused && i < packed.n_rows; i++)
         if (packed.order[i] >= packed.n_rows)
             refuse(call, PyExc_IndexError, "the order of rows has another length");
@@ -677,6 +668,23 @@ FUNCTION(pack_signs_of_rows, 11)
         if (packed.starts[g] < 0 || packed.starts[g] > packed.starts[g + 1]
             || packed.starts[g + 1] > n_values / ROWS_OF_A_GROUP)
             refuse(call, PyExc_ValueError, "starts of groups do not fit");
+    return packed;
+}
+
+FUNCTION(pack_signs_of_rows, 11)
+{
+    int failed = 0;
+    struct doubts doubts = {0};
+    struct packed_rows packed = packed_rows_of(call);
+    const float *directions = floats(call, -1);
+    int64_t n_directions = last_shape(call, 0), n_features = last_shape(call, 1);
+    struct offsets offsets = offsets_of(call, n_directions);
+    struct places places = {floats(call, packed.n_rows), NULL, packed.n_rows};
+    struct codes codes = codes_of(call, PyBUF_WRITABLE);
+    places.positions = indices(call, packed.n_rows, codes.n_tiles * LANES);
+    if (!call->is_refused
+        && (codes.are_planes || (n_directions + 63) / 64 > codes.n_words))
+        refuse(call, PyExc_ValueError, "directions or codes do not fit");
     if (!call->is_refused)
         RUN(failed, active->pack_signs_of_rows(&packed, directions, n_features,
                                                &offsets, &places, &codes, &doubts));
@@ -992,6 +1000,68 @@ FUNCTION(largest_margins_of_sums, 12)
     return finish(call, failed);
 }
 
+FUNCTION(round_outputs_of_rows, 14)
+{
+    int failed = 0;
+    struct packed_rows packed = packed_rows_of(call);
+    const float *directions = floats(call, -1);
+    int64_t n_directions = last_shape(call, 0), n_features = last_shape(call, 1);
+    struct offsets offsets = offsets_of(call, n_directions);
+    struct places places = {floats(call, packed.n_rows), NULL, packed.n_rows};
+    struct rounded_outputs rounded = {0};
+    rounded.scale = real(call);
+    rounded.cap = real(call);
+    rounded.small = contiguous(call, 'u', 2, -1, PyBUF_WRITABLE);
+    rounded.n_tiles = last_shape(call, 0);
+    const int64_t n_lanes = rounded.n_tiles * LANES;
+    if (!call->is_refused && n_lanes * n_directions != last_size(call))
+        refuse(call, PyExc_ValueError, "tiles of another shape are wanted");
+    rounded.units = contiguous(call, 'f', 4, 3 * n_lanes, PyBUF_WRITABLE);
+    places.positions = indices(call, packed.n_rows, n_lanes);
+    if (!call->is_refused) {
+        rounded.below = rounded.units + n_lanes;
+        rounded.above = rounded.below + n_lanes;
+        RUN(failed, active->round_outputs_of_rows(&packed, directions, n_features,
+                                                  &offsets, &places, &rounded));
+    }
+    return finish(call, failed);
+}
+
+/* Four arguments: small, units, below, above. */
+static struct outputs rounded_outputs_of(struct call *call)
+{
+    struct outputs outputs = {0};
+    outputs.small = contiguous(call, 'u', 2, -1, 0);
+    outputs.n_tiles = last_shape(call, 0);
+    outputs.n_hyperplanes = last_shape(call, 1);
+    const int64_t n_lanes = outputs.n_tiles * LANES;
+    if (n_lanes * outputs.n_hyperplanes != last_size(call))
+        refuse(call, PyExc_ValueError, "no tiles of outputs");
+    outputs.units = floats(call, n_lanes);
+    outputs.below = floats(call, n_lanes);
+    outputs.above = floats(call, n_lanes);
+    return outputs;
+}
+
+FUNCTION(rounded_margins, 11)
+{
+    int failed = 0;
+    struct outputs outputs = rounded_outputs_of(call);
+    struct codes codes = as_codes(&outputs);
+    struct neurons neurons = neurons_of(call, &codes, 1);
+    check_masks(call, &neurons, outputs.n_hyperplanes);
+    struct classes classes = classes_of(call, neurons.n_neurons);
+    int64_t n_samples = integer_between(call, 0, outputs.n_tiles * LANES);
+    int64_t n_votes = integer_between(call, 1, (int64_t)1 << 31);
+    const int64_t n_totals = outputs.n_tiles * LANES * classes.n_classes;
+    double *totals = doubles_out(call, n_totals);
+    float *largest = contiguous(call, 'f', 4, n_totals, PyBUF_WRITABLE);
+    if (!call->is_refused)
+        RUN(failed, active->rounded_margins(&outputs, &neurons, &classes, n_samples,
+                                            n_votes, totals, largest));
+    return finish(call, failed);
+}
+
 FUNCTION(cover_in_order, 9)
 {
     int failed = 0;
@@ -1160,6 +1230,8 @@ static PyMethodDef methods[] = {
     METHOD(sums_below),
     METHOD(classes_with_sums_below),
     METHOD(largest_margins_of_sums),
+    METHOD(round_outputs_of_rows),
+    METHOD(rounded_margins),
     METHOD(cover_in_order),
     METHOD(first_apart),
     METHOD(gini_gains),

@@ -22,10 +22,10 @@
  * that a group takes one addition. The sums of a chunk should fit the first cache. */
 #define GROUP 4
 #define SUBSETS (1 << GROUP)
-#define GROUPS_OF_A_CHUNK 8
+#define GROUPS_OF_A_CHUNK 16
 #define CHUNK (GROUP * GROUPS_OF_A_CHUNK)
 /* Sums are compared with the limits after so many chunks. */
-#define CHUNKS_AT_ONCE 4
+#define CHUNKS_AT_ONCE 2
 /* Fewer neurons add one hyperplane after the other. */
 #define FEW_NEURONS 6
 /* So many neurons of a tile at a time; the first ones give limits to the others. */
@@ -72,9 +72,12 @@ static struct tile_of_outputs outputs_at(const struct outputs *outputs, int64_t 
 {
     const int64_t n = outputs->n_hyperplanes, first = tile * LANES;
     struct tile_of_outputs these
-        = {outputs->values + first * n, outputs->small + first * n,
-           outputs->units + first,      outputs->below + first,
-           outputs->above + first,      n};
+        = {outputs->values == NULL ? NULL : outputs->values + first * n,
+           outputs->small + first * n,
+           outputs->units + first,
+           outputs->below + first,
+           outputs->above + first,
+           n};
     return these;
 }
 
@@ -129,13 +132,7 @@ static void limits_of_sums(const struct lines *lines, double bound, uint16_t *li
                            load_floats(lines->intercepts + lane));
         const floats_t above = larger_floats(limit, spread_float(NO_SUM));
         const floats_t most = smaller_floats(above, spread_float(ANY_SUM));
-#if WORDS > 1
-        const flags_t integers = __builtin_convertvector(most, flags_t);
-        const half_shorts_t shorts = __builtin_convertvector(integers, half_shorts_t);
-        memcpy(limits + lane, &shorts, sizeof shorts);
-#else
-        limits[lane] = (uint16_t)(int32_t)most;
-#endif
+        store_as_shorts(limits + lane, most);
     }
 }
 
@@ -144,11 +141,18 @@ struct batch_of_neurons {
     uint16_t limits[NEURONS_TOGETHER][LANES], sums[NEURONS_TOGETHER][LANES];
     /* The sums of all subsets of the groups of a chunk. */
     uint16_t subsets[GROUPS_OF_A_CHUNK][SUBSETS][LANES];
+    /* Their numbers, by which masks are found. */
+    int64_t numbers[NEURONS_TOGETHER];
     const uint64_t *masks;
     int64_t n_words, n;
     int n_active;
     int16_t active[NEURONS_TOGETHER];
 };
+
+INLINE const uint64_t *mask_of(const struct batch_of_neurons *batch, int i)
+{
+    return batch->masks + batch->numbers[i] * batch->n_words;
+}
 
 /* Add up the subsets of `n` hyperplanes; those beyond are zeros. */
 static void fill_subsets(const uint16_t *small, int64_t n,
@@ -172,24 +176,26 @@ static void fill_subsets(const uint16_t *small, int64_t n,
     }
 }
 
-INLINE void add_subsets(uint16_t (*subsets)[SUBSETS][LANES], uint32_t bits,
+INLINE void add_subsets(uint16_t (*subsets)[SUBSETS][LANES], uint64_t bits,
                         uint16_t *sums)
 {
-    const uint16_t *chosen[GROUPS_OF_A_CHUNK];
+    shorts_t totals[LANES / SHORTS];
     UNROLL
-    for (int group = 0; group < GROUPS_OF_A_CHUNK; group++)
-        chosen[group] = subsets[group][bits >> (GROUP * group) & (SUBSETS - 1)];
-    UNROLL
-    for (int lane = 0; lane < LANES; lane += SHORTS) {
-        shorts_t sum = load_shorts(sums + lane);
+    for (int v = 0; v < LANES / SHORTS; v++)
+        totals[v] = load_shorts(sums + v * SHORTS);
+    _Pragma("GCC unroll 1")
+    for (int group = 0; group < GROUPS_OF_A_CHUNK; group++, bits >>= GROUP) {
+        const uint16_t *chosen = subsets[group][bits & (SUBSETS - 1)];
         UNROLL
-        for (int group = 0; group < GROUPS_OF_A_CHUNK; group++)
-            sum += load_shorts(chosen[group] + lane);
-        store_shorts(sums + lane, sum);
+        for (int v = 0; v < LANES / SHORTS; v++)
+            totals[v] += load_shorts(chosen + v * SHORTS);
     }
+    UNROLL
+    for (int v = 0; v < LANES / SHORTS; v++)
+        store_shorts(sums + v * SHORTS, totals[v]);
 }
 
-INLINE void add_one_by_one(const uint16_t *small, uint32_t bits, uint16_t *sums)
+INLINE void add_one_by_one(const uint16_t *small, uint64_t bits, uint16_t *sums)
 {
     for (; bits; bits &= bits - 1) {
         const uint16_t *row = small + lowest_bit(bits) * LANES;
@@ -242,8 +248,8 @@ static void add_up(const struct tile_of_outputs *tile, struct batch_of_neurons *
             fill_subsets(small, tile->n_hyperplanes - first, batch->subsets);
         for (int k = 0; k < batch->n_active; k++) {
             const int i = batch->active[k];
-            const uint64_t word = batch->masks[i * batch->n_words + first / 64];
-            const uint32_t bits = (uint32_t)(word >> (first % 64));
+            const uint64_t word = mask_of(batch, i)[first / 64];
+            const uint64_t bits = word >> (first % 64);
             if (are_few)
                 add_one_by_one(small, bits, batch->sums[i]);
             else
@@ -259,9 +265,11 @@ static void add_up(const struct tile_of_outputs *tile, struct batch_of_neurons *
 static void start_batch(struct batch_of_neurons *batch, const struct neurons *neurons,
                         int64_t n_words, int64_t first, int64_t stop)
 {
-    batch->masks = neurons->masks + first * n_words;
+    batch->masks = neurons->masks;
     batch->n_words = n_words;
     batch->n = stop - first < NEURONS_TOGETHER ? stop - first : NEURONS_TOGETHER;
+    for (int64_t i = 0; i < batch->n; i++)
+        batch->numbers[i] = first + i;
 }
 
 static void set_limits(struct batch_of_neurons *batch, const struct lines *lines,
@@ -299,7 +307,7 @@ static uint64_t lanes_with_sums_below(const struct tile_of_outputs *tile,
                                       const struct batch_of_neurons *batch, int i,
                                       double bound, uint64_t lanes)
 {
-    const uint64_t *mask = batch->masks + i * batch->n_words;
+    const uint64_t *mask = mask_of(batch, i);
     uint64_t found = 0, open = lanes_below_limit_of(batch, i) & lanes;
     for (; open; open &= open - 1) {
         const int lane = lowest_bit(open);
@@ -383,7 +391,7 @@ static int round_outputs(const double *values, int64_t n_tiles, int64_t n_hyperp
 static double smaller_sum(const struct tile_of_outputs *tile,
                           const struct batch_of_neurons *batch, int i, double smallest)
 {
-    const uint64_t *mask = batch->masks + i * batch->n_words;
+    const uint64_t *mask = mask_of(batch, i);
     const uint16_t *sums = batch->sums[i];
     uint64_t open = lanes_below_limit_of(batch, i);
     /* The sample that is likely to have it comes first. */

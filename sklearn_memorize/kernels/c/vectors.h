@@ -532,6 +532,18 @@ INLINE uint64_t bits_below(shorts_t a, shorts_t b)
 #endif
 }
 
+/* Floats from 0 to 65535, without what comes after the point. */
+INLINE void store_as_shorts(uint16_t *address, floats_t floats)
+{
+#if WORDS > 1
+    const flags_t integers = __builtin_convertvector(floats, flags_t);
+    const half_shorts_t shorts = __builtin_convertvector(integers, half_shorts_t);
+    memcpy(address, &shorts, sizeof shorts);
+#else
+    *address = (uint16_t)(int32_t)floats;
+#endif
+}
+
 INLINE floats_t load_as_floats(const uint16_t *address)
 {
 #if WORDS > 1
