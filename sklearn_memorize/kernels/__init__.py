@@ -25,6 +25,7 @@ from . import _reference
 from ._reference import (
     LANES,
     TERMS_OF_A_PART,
+    TERMS_OF_A_ROUNDED_PART,
     LeftOut,
     Outputs,
     RoundedOutputs,

@@ -63,6 +63,8 @@ LANES = 64
 ROWS_OF_A_GROUP = 6
 # Sums of more terms than this are taken in parts, which are then added.
 TERMS_OF_A_PART = 512
+# The same for products that are rounded: the tighter their bounds the better.
+TERMS_OF_A_ROUNDED_PART = 32
 _BYTES_OF_A_LINE = 64
 # What is counted at a time is to fit the caches.
 _PAIRS_AT_ONCE = 1 << 17
@@ -1162,8 +1164,8 @@ def round_outputs_of_rows(
 
     An output is the sum s of a product and an offset, times the scale, rounded up to an
     integer 0 .. cap. As in `pack_signs_of_rows`, s is off by its bound at the most, and
-    by one rounding; the order of summation is left open in parts of
-    `TERMS_OF_A_PART` terms. Nothing is known of lanes without a row, nor of rows that
+    by one rounding; the order of summation is left open in parts of at most
+    `TERMS_OF_A_ROUNDED_PART` terms. Nothing is known of lanes without a row, nor of rows that
     are not finite, or whose outputs may be at the cap.
     """
     n_hyperplanes = len(directions)
@@ -1175,8 +1177,8 @@ def round_outputs_of_rows(
     )
     for block in _row_blocks(len(packed), n_hyperplanes, _PRODUCTS_AT_ONCE):
         sums, bounds = np.zeros((2, len(packed[block]), width), dtype=np.float32)
-        for start in range(0, packed.shape[1], TERMS_OF_A_PART):
-            part = slice(start, start + TERMS_OF_A_PART)
+        for start in range(0, packed.shape[1], TERMS_OF_A_ROUNDED_PART):
+            part = slice(start, start + TERMS_OF_A_ROUNDED_PART)
             sums[:, :n_hyperplanes] += packed[block, part] @ directions[:, part].T
         sums[:, :n_hyperplanes] += offsets
         bounds[:, :n_hyperplanes] = row_bounds[block, np.newaxis] * column_bounds
@@ -1190,27 +1192,27 @@ def _round_sums(
     outputs: RoundedOutputs, positions, sums, bounds, scale: float, cap: float
 ) -> None:
     """Store sums of some rows, rounded; the bounds are those of their errors."""
-    small, *of_lanes = outputs
+    (small, *of_lanes), one = outputs, np.float32(1)
     n_hyperplanes = small.shape[1]
     sizes = np.abs(sums) + bounds
     positive = _totals(np.maximum(sums, 0)).astype(np.float64)
     most = sizes.max(axis=1, initial=0).astype(np.float64) * scale
     is_known = np.isfinite(_totals(sizes)) & (most * (1 + 2.0**-20) + 2 < cap)
-    _, exponents = np.frexp(positive * scale * (1 + 2.0**-12) / _MOST_SMALL)
+    units = (positive * scale * (1 + 2.0**-10) / _MOST_SMALL).astype(np.float32)
     for row in np.flatnonzero(is_known):
-        unit, total = 2.0 ** (max(int(exponents[row]), 0) - 1), np.inf
-        while total > _MOST_SMALL:
-            unit *= 2
-            factor = np.float32(scale / unit)
+        unit = np.maximum(units[row], one)
+        while True:
+            factor = np.float32(scale / float(unit))
             scaled, open_ = sums[row] * factor, bounds[row] * factor
             integers = np.rint(np.maximum(scaled, 0))
-            total = _totals(integers)
+            if _totals(integers) <= _MOST_SMALL:
+                break
+            unit *= np.float32(1.125)
         rest = scaled - integers
         below = np.minimum(np.maximum(open_ - rest, 0), integers)
         above = np.maximum(open_ + rest, 0)
-        one = np.float32(1)
-        more = one * 2.0**-7 + np.float32(n_hyperplanes) * np.float32(2.0**-20)
-        upward = np.float32(n_hyperplanes) * np.float32(1 / unit)
+        more = np.float32(2.0**-5) + np.float32(n_hyperplanes) * np.float32(2.0**-20)
+        upward = np.float32(n_hyperplanes) * (one / unit)
         lane = positions[row]
         small[lane // LANES, :, lane % LANES] = integers[:n_hyperplanes]
         slack = one + np.float32(2.0**-10)

@@ -556,7 +556,7 @@ def _rounded(hyperplanes: ExactHyperplanes, X):
             rows.data = np.ldexp(rows.data, -hyperplanes.exponent)
             rows = rows.astype(np.float32)
             squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
-            return rows, row_bounds(hyperplanes, n_terms, squares, n_terms)
+            return rows, row_bounds(hyperplanes, n_terms, squares, None)
         rows = _scaled(hyperplanes, X)
         n_terms = np.count_nonzero(X if hyperplanes.shift is None else rows, axis=1)
         squares = np.einsum("ij,ij->i", rows, rows)
@@ -564,15 +564,19 @@ def _rounded(hyperplanes: ExactHyperplanes, X):
 
 
 def row_bounds(
-    hyperplanes: ExactHyperplanes, n_terms, squares, n_roundings=None
+    hyperplanes: ExactHyperplanes,
+    n_terms,
+    squares,
+    summed_together: int | None = _SUMMED_TOGETHER,
 ) -> np.ndarray:
     """Return the error bounds of rows, from their squared norms.
 
-    Unless told otherwise, sums are added up piece by piece of the features.
+    Sums are added up in pieces of so many features, or None, in any order.
     """
-    if n_roundings is None:
-        n_pieces = -(-hyperplanes.n_features // _SUMMED_TOGETHER)
-        n_roundings = np.minimum(n_terms, _SUMMED_TOGETHER + n_pieces)
+    n_roundings = n_terms
+    if summed_together is not None:
+        n_pieces = -(-hyperplanes.n_features // summed_together)
+        n_roundings = np.minimum(n_terms, summed_together + n_pieces)
     relative = rounding(n_roundings + 4.0, SINGLE)
     # The norm itself carries up to gamma_{k + 1} of relative error, for all that is
     # known of its order, and each of its squares may underflow.

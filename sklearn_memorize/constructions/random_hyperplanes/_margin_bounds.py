@@ -160,7 +160,7 @@ def _rounded_by_all(
                 packed,
                 layer.directions,
                 offsets,
-                row_bounds(layer, *size),
+                row_bounds(layer, *size, kernels.TERMS_OF_A_ROUNDED_PART),
                 layer.direction_bounds,
                 offset_bounds,
                 rows,

@@ -17,6 +17,8 @@
 #define ROWS_OF_A_GROUP 6
 /* ... and sums of more terms than this are taken in parts, which are then added. */
 #define TERMS_OF_A_PART 512
+/* The same for products that are rounded: the tighter their bounds the better. */
+#define TERMS_OF_A_ROUNDED_PART 32
 
 /* Counters hold the number of planes in 24 bits. */
 #define MOST_PLANES ((1 << 24) - 64)

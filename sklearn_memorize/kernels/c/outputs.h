@@ -183,7 +183,6 @@ INLINE void add_subsets(uint16_t (*subsets)[SUBSETS][LANES], uint64_t bits,
     UNROLL
     for (int v = 0; v < LANES / SHORTS; v++)
         totals[v] = load_shorts(sums + v * SHORTS);
-    _Pragma("GCC unroll 1")
     for (int group = 0; group < GROUPS_OF_A_CHUNK; group++, bits >>= GROUP) {
         const uint16_t *chosen = subsets[group][bits & (SUBSETS - 1)];
         UNROLL

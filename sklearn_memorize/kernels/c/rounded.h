@@ -14,9 +14,9 @@
 #define SLACK_OF_BOUNDS 0x1p-20f
 /* Sums of many floats are off by less than this part of them. */
 #define SLACK_OF_SUMS 0x1p-10f
-/* Roundings of all outputs of a row to single precision, in units, are less than this:
- * 65000 * 2**-24. */
-#define ROUNDINGS_OF_ROW 0x1p-7f
+/* A few roundings of all outputs of a row, in units, are less than this: a sum of 65000
+ * with relative errors of 2**-24. */
+#define ROUNDINGS_OF_ROW 0x1p-5f
 
 /* Write products and offsets of rows, `sums[position][stride]`. */
 static int sums_of_rows(const struct packed_rows *packed, const float *directions,
@@ -41,7 +41,8 @@ static int sums_of_rows(const struct packed_rows *packed, const float *direction
                 products_of(products, ROWS_OF_A_GROUP, ROWS_OF_A_GROUP,
                             VECTORS_TOGETHER, packed->columns + start,
                             packed->values + start * ROWS_OF_A_GROUP, n_places,
-                            weights + part * n_features, FLOATS_TOGETHER);
+                            weights + part * n_features, FLOATS_TOGETHER,
+                            TERMS_OF_A_ROUNDED_PART);
                 UNROLL
                 for (int k = 0; k < ROWS_OF_A_GROUP; k++) {
                     if (i + k >= packed->n_rows)
@@ -101,7 +102,7 @@ INLINE floats_t bounds_of_sums(const struct row_of_sums *row, int64_t j)
 
 /* The unit of a row: all positive outputs add up to MOST_SMALL of it, or less. It is 0
  * where outputs may be at the cap, or not be numbers. */
-static double unit_of_row(const struct row_of_sums *row, double scale, double cap)
+static float unit_of_row(const struct row_of_sums *row, double scale, double cap)
 {
     const floats_t zero = spread_float(0.0f);
     side_by_side_t positive, sizes, largest;
@@ -118,12 +119,12 @@ static double unit_of_row(const struct row_of_sums *row, double scale, double ca
             largest[v] = larger_floats(size, largest[v]);
         }
     }
-    int exponent;
     const double most = (double)largest_of(largest) * scale;
     if (!isfinite(total_of(sizes)) || !(most * (1.0 + 0x1p-20) + 2.0 < cap))
-        return 0.0;
-    frexp((double)total_of(positive) * scale * (1.0 + 0x1p-12) / MOST_SMALL, &exponent);
-    return ldexp(1.0, exponent > 0 ? exponent : 0);
+        return 0.0f;
+    const float unit = (float)((double)total_of(positive) * scale * (1.0 + 0x1p-10)
+                               / MOST_SMALL);
+    return unit > 1.0f ? unit : 1.0f;
 }
 
 /* Write the small integers of a row in some unit, and what they leave open. An output
@@ -172,18 +173,18 @@ static void round_sums_of_tile(const float *sums, const float *row_bounds,
         uint16_t *integers = room + lane * row.stride;
         row.sums = sums + lane * row.stride;
         row.bound = row_bounds[lane];
-        double unit = row.bound >= 0.0f ? unit_of_row(&row, scale, cap) : 0.0;
-        if (unit == 0.0) {
+        float unit = row.bound >= 0.0f ? unit_of_row(&row, scale, cap) : 0.0f;
+        if (unit == 0.0f) {
             memset(integers, 0, (size_t)row.stride * sizeof *integers);
             units[lane] = 1.0f;
             below[lane] = above[lane] = INFINITY;
             continue;
         }
-        while (round_row(&row, (float)(scale / unit), (float)(1.0 / unit), integers,
+        while (round_row(&row, (float)(scale / unit), 1.0f / unit, integers,
                          below + lane, above + lane)
                > MOST_SMALL)
-            unit *= 2.0;
-        units[lane] = (float)unit;
+            unit *= 1.125f;
+        units[lane] = unit;
     }
     for (int64_t first = 0; first < row.n; first += BLOCK) {
         const int64_t stop = row.n - first < BLOCK ? row.n : first + BLOCK;

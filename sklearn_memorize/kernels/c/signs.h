@@ -166,11 +166,11 @@ INLINE void add_products(sums_t sums, const int n_rows, const int stride,
 INLINE void products_of(sums_t totals, const int n_rows, const int stride,
                         const int n_vectors, const int32_t *columns,
                         const float *values, int64_t n_places, const float *panel,
-                        const int width)
+                        const int width, const int64_t most_of_part)
 {
-    for (int64_t start = 0; start == 0 || start < n_places; start += TERMS_OF_A_PART) {
+    for (int64_t start = 0; start == 0 || start < n_places; start += most_of_part) {
         const int64_t left = n_places - start;
-        const int64_t n = left < TERMS_OF_A_PART ? left : TERMS_OF_A_PART;
+        const int64_t n = left < most_of_part ? left : most_of_part;
         sums_t sums;
         UNROLL
         for (int k = 0; k < n_rows; k++) {
@@ -203,7 +203,8 @@ INLINE void signs_of_group(struct signs *signs, const int n_rows,
     for (int first = 0; first < PANEL; first += FLOATS_TOGETHER) {
         sums_t products;
         products_of(products, n_rows, ROWS_OF_A_GROUP, VECTORS_TOGETHER, columns,
-                    values, n_places, weights + first * n_columns, FLOATS_TOGETHER);
+                    values, n_places, weights + first * n_columns, FLOATS_TOGETHER,
+                    TERMS_OF_A_PART);
         UNROLL
         for (int k = 0; k < n_rows; k++)
             set_signs(signs + k, products[k], first, row_bounds[k], panel);
@@ -314,7 +315,7 @@ INLINE void signs_of_tile(const float *tile, const float *directions,
         sums_t products;
         products_of(products, HYPERPLANES_TOGETHER, HYPERPLANES_TOGETHER,
                     VECTORS_TOGETHER, NULL, directions, n_features, tile + first,
-                    LANES);
+                    LANES, TERMS_OF_A_PART);
         UNROLL
         for (int k = 0; k < HYPERPLANES_TOGETHER; k++) {
             const floats_t threshold = spread_float(thresholds[k]);
