@@ -333,6 +333,46 @@ def ceilings_of_rows(rng):
     return run
 
 
+def round_outputs_of_rows(rng):
+    n_hyperplanes, n_features = _widths(rng)
+    n_rows, n_tiles = int(rng.integers(1, 100)), 2
+    X = _matrix(rng, n_rows + 3, n_features)
+    rows = rng.permutation(n_rows + 3)[:n_rows]
+    directions, *offsets = _hyperplanes(rng, n_rows, n_hyperplanes, n_features)
+    offsets[1][rng.random(n_rows) < rng.choice([0.0, 0.1])] = np.inf
+    positions, shift = rng.permutation(64 * n_tiles)[:n_rows], _shift(rng, n_features)
+    scale = float(rng.choice([1.0, 2.0**10, 2.0**26]))
+    cap = float(rng.choice([1000.0, 2.0**33, np.floor(2.0**53 / (n_hyperplanes + 1))]))
+
+    def run():
+        packed, *_ = kernels.packed_rows(X, rows, shift, 1)
+        return tuple(
+            kernels.round_outputs_of_rows(
+                packed, directions, *offsets, positions, n_tiles, scale, cap
+            )
+        )
+
+    return run
+
+
+def rounded_margins(rng):
+    values, masks, bounds = _summing(rng)
+    starts, n_samples = _starts(rng, len(masks)), int(rng.integers(1, len(values) + 1))
+    n_votes, some = int(rng.choice([1, 2, 5, 40])), rng.random(len(values))
+    units = rng.choice([1.0, 1.1, 0.9], len(values)).astype(np.float32)
+    is_unknown = some < rng.choice([0.0, 0.1, 1.0])
+
+    def run():
+        _, small, of_tile, below, above = kernels.round_outputs(values)
+        below = np.where(is_unknown, np.float32(np.inf), below)
+        outputs = kernels.RoundedOutputs(small, of_tile * units, below, above)
+        return kernels.rounded_margins(
+            outputs, masks, bounds, starts, n_votes, n_samples
+        )
+
+    return run
+
+
 def _numbers(rng, n_rows: int, n_columns: int, exponents) -> np.ndarray:
     """Return numbers of all sizes, zeros of both signs and denormal ones."""
     X = rng.standard_normal((n_rows, n_columns))
@@ -445,6 +485,8 @@ CASES = (
     pack_signs,
     pair_sums,
     round_outputs,
+    round_outputs_of_rows,
+    rounded_margins,
     row_hashes,
     row_norms,
     signs_in_planes,

@@ -19,13 +19,15 @@
 #define NO_SUM 0
 #define ANY_SUM 65535
 /* Hyperplanes of a chunk, in groups. The sums of all subsets of a group are there, so
- * that a group takes one addition. The sums of a chunk should fit the first cache. */
+ * that a group takes one addition. The sums of a chunk should fit the first cache; where
+ * neurons are many, a chunk may fill it. */
 #define GROUP 4
 #define SUBSETS (1 << GROUP)
-#define GROUPS_OF_A_CHUNK 16
-#define CHUNK (GROUP * GROUPS_OF_A_CHUNK)
-/* Sums are compared with the limits after so many chunks. */
-#define CHUNKS_AT_ONCE 2
+#define GROUPS_OF_A_CHUNK 8
+#define MANY_GROUPS 16
+#define MANY_NEURONS 128
+/* Sums are compared with the limits after so many hyperplanes. */
+#define HYPERPLANES_AT_ONCE 128
 /* Fewer neurons add one hyperplane after the other. */
 #define FEW_NEURONS 6
 /* So many neurons of a tile at a time; the first ones give limits to the others. */
@@ -140,7 +142,7 @@ static void limits_of_sums(const struct lines *lines, double bound, uint16_t *li
 struct batch_of_neurons {
     uint16_t limits[NEURONS_TOGETHER][LANES], sums[NEURONS_TOGETHER][LANES];
     /* The sums of all subsets of the groups of a chunk. */
-    uint16_t subsets[GROUPS_OF_A_CHUNK][SUBSETS][LANES];
+    uint16_t subsets[MANY_GROUPS][SUBSETS][LANES];
     /* Their numbers, by which masks are found. */
     int64_t numbers[NEURONS_TOGETHER];
     const uint64_t *masks;
@@ -155,11 +157,11 @@ INLINE const uint64_t *mask_of(const struct batch_of_neurons *batch, int i)
 }
 
 /* Add up the subsets of `n` hyperplanes; those beyond are zeros. */
-static void fill_subsets(const uint16_t *small, int64_t n,
+static void fill_subsets(const uint16_t *small, int64_t n, int n_groups,
                          uint16_t (*subsets)[SUBSETS][LANES])
 {
     static const uint16_t zeros[LANES] = {0};
-    for (int group = 0; group < GROUPS_OF_A_CHUNK; group++) {
+    for (int group = 0; group < n_groups; group++) {
         memset(subsets[group][0], 0, sizeof subsets[group][0]);
         for (int last = 0; last < GROUP; last++) {
             const int64_t j = group * GROUP + last;
@@ -177,13 +179,13 @@ static void fill_subsets(const uint16_t *small, int64_t n,
 }
 
 INLINE void add_subsets(uint16_t (*subsets)[SUBSETS][LANES], uint64_t bits,
-                        uint16_t *sums)
+                        const int n_groups, uint16_t *sums)
 {
     shorts_t totals[LANES / SHORTS];
     UNROLL
     for (int v = 0; v < LANES / SHORTS; v++)
         totals[v] = load_shorts(sums + v * SHORTS);
-    for (int group = 0; group < GROUPS_OF_A_CHUNK; group++, bits >>= GROUP) {
+    for (int group = 0; group < n_groups; group++, bits >>= GROUP) {
         const uint16_t *chosen = subsets[group][bits & (SUBSETS - 1)];
         UNROLL
         for (int v = 0; v < LANES / SHORTS; v++)
@@ -228,36 +230,48 @@ static void drop_neurons(struct batch_of_neurons *batch)
     batch->n_active = n;
 }
 
+/* Add the small integers of some hyperplanes, from number `first` on, to the sums of all
+ * active neurons. */
+INLINE void add_chunk(const struct tile_of_outputs *tile,
+                      struct batch_of_neurons *batch, int64_t first, const int n_groups)
+{
+    const uint64_t used = ~(uint64_t)0 >> (64 - GROUP * n_groups);
+    const uint16_t *small = tile->small + first * LANES;
+    const int are_few = batch->n_active < FEW_NEURONS;
+    if (!are_few)
+        fill_subsets(small, tile->n_hyperplanes - first, n_groups, batch->subsets);
+    for (int k = 0; k < batch->n_active; k++) {
+        const int i = batch->active[k];
+        const uint64_t bits = mask_of(batch, i)[first / 64] >> (first % 64) & used;
+        if (are_few)
+            add_one_by_one(small, bits, batch->sums[i]);
+        else
+            add_subsets(batch->subsets, bits, n_groups, batch->sums[i]);
+    }
+}
+
 /* Add the small integers of a tile that the masks of the neurons name. As soon as no
  * lane of a neuron can end below its limit, it is not active any more. */
 static void add_up(const struct tile_of_outputs *tile, struct batch_of_neurons *batch)
 {
-    int n_chunks = 0;
+    const int64_t n = tile->n_hyperplanes;
     batch->n_active = (int)batch->n;
     for (int i = 0; i < batch->n_active; i++)
         batch->active[i] = (int16_t)i;
     memset(batch->sums, 0, (size_t)batch->n * sizeof batch->sums[0]);
     drop_neurons(batch);
-    for (int64_t first = 0; first < tile->n_hyperplanes; first += CHUNK) {
-        const uint16_t *small = tile->small + first * LANES;
-        const int are_few = batch->n_active < FEW_NEURONS;
-        if (batch->n_active == 0)
-            break;
-        if (!are_few)
-            fill_subsets(small, tile->n_hyperplanes - first, batch->subsets);
-        for (int k = 0; k < batch->n_active; k++) {
-            const int i = batch->active[k];
-            const uint64_t word = mask_of(batch, i)[first / 64];
-            const uint64_t bits = word >> (first % 64);
-            if (are_few)
-                add_one_by_one(small, bits, batch->sums[i]);
-            else
-                add_subsets(batch->subsets, bits, batch->sums[i]);
-        }
-        if (++n_chunks % CHUNKS_AT_ONCE == 0)
-            drop_neurons(batch);
+    for (int64_t start = 0; start < n && batch->n_active; start += HYPERPLANES_AT_ONCE) {
+        const int64_t left = n - start;
+        const int64_t stop
+            = start + (left < HYPERPLANES_AT_ONCE ? left : HYPERPLANES_AT_ONCE);
+        if (batch->n_active < MANY_NEURONS)
+            for (int64_t first = start; first < stop; first += GROUP * GROUPS_OF_A_CHUNK)
+                add_chunk(tile, batch, first, GROUPS_OF_A_CHUNK);
+        else
+            for (int64_t first = start; first < stop; first += GROUP * MANY_GROUPS)
+                add_chunk(tile, batch, first, MANY_GROUPS);
+        drop_neurons(batch);
     }
-    drop_neurons(batch);
 }
 
 /* Neurons `first` .. `stop` - 1, or as many of them as fit. */
