@@ -1165,8 +1165,8 @@ def round_outputs_of_rows(
     An output is the sum s of a product and an offset, times the scale, rounded up to an
     integer 0 .. cap. As in `pack_signs_of_rows`, s is off by its bound at the most, and
     by one rounding; the order of summation is left open in parts of at most
-    `TERMS_OF_A_ROUNDED_PART` terms. Nothing is known of lanes without a row, nor of rows that
-    are not finite, or whose outputs may be at the cap.
+    `TERMS_OF_A_ROUNDED_PART` terms. Nothing is known of lanes without a row, nor of
+    rows that are not finite, or whose outputs may be at the cap.
     """
     n_hyperplanes = len(directions)
     width = -(-n_hyperplanes // 64) * 64

@@ -43,7 +43,9 @@ def bounds_pay(coverings: Sequence[Any], X) -> bool:
     return (
         all(covering.activation == "relu" for covering in coverings)
         and not any(len(layer.axis) for layer in layers)
-        and all(layer.is_packed(X) and in_same_units(layer, dense[0]) for layer in dense)
+        and all(
+            layer.is_packed(X) and in_same_units(layer, dense[0]) for layer in dense
+        )
     )
 
 
@@ -94,7 +96,9 @@ class VoteBounds(NamedTuple):
         return np.where(self.known & (is_believed | is_won), winners, OPEN)
 
 
-def bounds_of_votes(coverings: Sequence[Any], X: np.ndarray, n_votes: int) -> VoteBounds:
+def bounds_of_votes(
+    coverings: Sequence[Any], X: np.ndarray, n_votes: int
+) -> VoteBounds:
     """Return bounds of the votes for dense rows."""
     shape = X.shape[0], len(coverings[0].starts) - 1
     low, high = np.zeros((2, *shape))
@@ -150,7 +154,7 @@ def _rounded_by_all(
     """Yield the rounded outputs of layers in the same units, without their axes."""
     rows = np.arange(X.shape[0])
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        packed, *size = kernels.packed_rows(
+        packed, n_terms, squares = kernels.packed_rows(
             X, rows, layers[0].shift, layers[0].exponent
         )
     for layer in layers:
@@ -160,7 +164,7 @@ def _rounded_by_all(
                 packed,
                 layer.directions,
                 offsets,
-                row_bounds(layer, *size, kernels.TERMS_OF_A_ROUNDED_PART),
+                row_bounds(layer, n_terms, squares, kernels.TERMS_OF_A_ROUNDED_PART),
                 layer.direction_bounds,
                 offset_bounds,
                 rows,
