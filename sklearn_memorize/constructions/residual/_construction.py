@@ -40,8 +40,8 @@ _N_ATTEMPTS = 8
 _NARROWEST = 2.0**-20
 # A relative error that no rounding reaches, in units of which others are estimated.
 _EPSILON = 2.0**-50
-# A feature lies far from zero if that is 2**24 times its extent, or more.
-_FAR_BITS = 24
+# A feature lies far from zero if that is 2**8 times its extent, or more.
+_FAR_BITS = 8
 _TOO_CLOSE = (
     "The hyperplanes through samples of one class come so close to samples of "
     "other classes that double precision cannot hold the steep nodes between "
