@@ -32,7 +32,7 @@ _DOUBLE_SLACK = 2.0**-40
 
 
 def bounds_pay(coverings: Sequence[Any], X) -> bool:
-    """Return whether bounds of margins can be computed of rows, and pay.
+    """Return whether bounds of margins can be computed of rows by ReLU units, and pay.
 
     They do for dense rows, unless these are few: then calls take most of the time.
     """

@@ -343,7 +343,8 @@ class CoverNetwork(Network):
             Class numbers.
         """
         by_vote = decision == "vote" and self.widths[-1] > 1
-        if not (by_vote and bounds_pay(self._coverings, X)):
+        is_relu = self._coverings[0].activation == "relu"
+        if not (by_vote and is_relu and bounds_pay(self._coverings, X)):
             return self._predict_exactly(X, by_vote, n_votes, n_threads)
 
         def numbers(block: slice) -> np.ndarray:
