@@ -24,6 +24,8 @@ from ._construction import (
     anchored,
     check_room_for_features,
     features_of,
+    may_be_separated,
+    nested_parts,
     separate,
 )
 
@@ -32,6 +34,10 @@ _GROWTH = 2**0.5
 # So many features for each sample, and in all, are more than enough.
 _ENOUGH = 4
 _LEAST_ENOUGH = 256
+
+
+def _n_outputs(training: TrainingSet) -> int:
+    return training.n_classes if training.n_classes > 2 else 1
 
 
 class RandomReLUClassifier(BaseMemorizingClassifier):
@@ -228,12 +234,12 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         many do not, the scales of the data are in the way of double precision, and
         hyperplanes through the samples are tried in units of each feature's own.
         """
-        for features in self._features(X, ball, seed):
+        for features in self._features(training, X, ball, seed):
             found = separate(
                 features,
                 X,
                 training.labels,
-                training.n_classes if training.n_classes > 2 else 1,
+                _n_outputs(training),
                 self.maximum_margin,
                 self.max_iter,
                 threads_for(self.n_jobs),
@@ -253,26 +259,52 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
             f"{INSTEAD}"
         )
 
-    def _features(self, X, ball, seed):
+    def _features(self, training, X, ball, seed):
         """Yield ever more features; first of the ball of the data, then by sample."""
-        stream = HyperplaneStream(seed, ball, self.max_bias)
+        n_threads = threads_for(self.n_jobs)
         if self.n_hyperplanes != "auto":
             check_room_for_features(X, self.n_hyperplanes)
-            yield features_of(stream.draw(self.n_hyperplanes), X)
+            layer = HyperplaneStream(seed, ball, self.max_bias).draw(self.n_hyperplanes)
+            yield features_of(layer, X, n_threads)
             return
         n_enough = max(_LEAST_ENOUGH, _ENOUGH * X.shape[0], self.min_hyperplanes)
-        features, n_drawn = None, 0
-        for width in self._widths(min(n_enough, self.max_hyperplanes)):
-            check_room_for_features(X, width)
-            layer = stream.draw(width - n_drawn)
-            features = features.widened(layer) if features else features_of(layer, X)
-            n_drawn = width
-            yield features
+        n_most = min(n_enough, self.max_hyperplanes)
+        yield from self._of_the_ball(training, X, ball, seed, n_most)
         check_room(6 * 8 * X.shape[0] * X.shape[1], "Copies of the samples")
         sphere = UnitSphere.around(X, self.center)
-        for width in self._widths(min(n_enough, self.max_hyperplanes)):
+        for width in self._widths(n_most):
             rng = np.random.default_rng((seed, width))
-            yield anchored(sphere, X, width, rng)
+            yield anchored(sphere, X, width, rng, n_threads)
+
+    def _of_the_ball(self, training, X, ball, seed, n_most):
+        """Yield ever more features of hyperplanes through the ball of the data.
+
+        What does not separate some samples does not separate all of them. So a width is
+        tried on a part of many samples first, and on more once it separates these.
+        """
+        n_threads = threads_for(self.n_jobs)
+        stream = HyperplaneStream(seed, ball, self.max_bias)
+        rows, *larger = nested_parts(X.shape[0], seed)
+        features, n_drawn = None, 0
+        for width in self._widths(n_most):
+            check_room_for_features(X, width)
+            layer, n_drawn = stream.draw(width - n_drawn), width
+            if features is None:
+                features = features_of(layer, X[rows], n_threads)
+            else:
+                features = features.widened(layer, n_threads)
+            while larger and may_be_separated(
+                features,
+                training.labels[rows],
+                _n_outputs(training),
+                self.max_iter,
+                n_threads,
+            ):
+                rows = larger.pop(0)
+                layer = HyperplaneStream(seed, ball, self.max_bias).draw(width)
+                features = features_of(layer, X[rows], n_threads)
+            if not larger:
+                yield features
 
     def _widths(self, most: int):
         """Yield the widths that are tried."""

@@ -24,9 +24,12 @@ _STANDSTILL = 1e-4
 # An output is given up if its loss fell by less than this share in so many steps, and
 # all that separates is that many times as far as the search has come.
 _STUCK, _HOPELESS = 0.01, ((10, 1.0), (20, 0.5))
-# Losses of this many values of features are summed together, whatever the threads: how
-# sums are rounded depends on it.
+# Losses of this many values of features are summed together, which a cache holds, and
+# sums of some blocks in turn, whatever the threads: how they are rounded depends on it.
 _SUMMED_TOGETHER = 1 << 18
+_BLOCKS_TOGETHER = 4
+# So many features and so many are multiplied together.
+_FEATURES_TOGETHER = 512
 # What is added to the variances, which are one: more than that is nearly no change of
 # coordinates, less of it finds separators sooner, and of smaller margins.
 _RIDGE = 1.0
@@ -43,15 +46,24 @@ _GAIN = 1e-4
 SMALL = 1e-300
 
 
-def _covariance(values):
-    """Return the covariance of standardized features.
+def _covariance(values, n_threads: int = 1):
+    """Return the covariance of standardized features, in its lower triangle.
 
     None where there are fewer samples than features, or features that are not finite.
     """
     n_samples, n_features = values.shape
     if n_features > n_samples:
         return None
-    covariance = values.T @ values
+    covariance = np.zeros((n_features, n_features))
+    groups = blocks_of_rows(n_features, 1, _FEATURES_TOGETHER)
+
+    def multiply(pair):
+        rows, columns = pair
+        np.matmul(values[:, rows].T, values[:, columns], out=covariance[rows, columns])
+
+    pairs = [(rows, columns) for rows in groups for columns in groups]
+    lower = [(rows, columns) for rows, columns in pairs if rows.start >= columns.start]
+    run_in_threads(multiply, lower, n_threads)
     covariance /= n_samples
     return covariance if np.isfinite(covariance).all() else None
 
@@ -86,19 +98,36 @@ class _Whitening:
         )
 
 
-def _hinges(values, signs, coefficients, intercepts):
-    """Return the least s f of each output, max(0, 1 - s f)^2, summed, and by output.
+class _Hinges(NamedTuple):
+    """The least s f of each output, and max(0, 1 - s f)^2: sums, and their gradients."""
 
-    And the gradients of the sum.
-    """
-    margins = values @ coefficients
-    margins += intercepts
-    margins *= signs
-    short = np.maximum(1.0 - margins, 0.0)
-    slope = -2.0 * short * signs
-    squares = short * short
-    least, losses = margins.min(axis=0), squares.sum(axis=0)
-    return least, np.sum(squares), losses, values.T @ slope, slope.sum(axis=0)
+    least: np.ndarray  # (n_outputs,), and so are the losses
+    losses: np.ndarray
+    by_coefficients: np.ndarray  # (n_features, n_outputs)
+    by_intercepts: np.ndarray
+
+    @classmethod
+    def of(cls, values, signs, coefficients, intercepts) -> _Hinges:
+        """Return those of some samples."""
+        margins = values @ coefficients
+        margins += intercepts
+        margins *= signs
+        short = np.maximum(1.0 - margins, 0.0)
+        slope = -2.0 * short * signs
+        losses = (short * short).sum(axis=0)
+        return cls(margins.min(axis=0), losses, values.T @ slope, slope.sum(axis=0))
+
+    @classmethod
+    def total(cls, parts) -> _Hinges:
+        """Return those of all samples, added in their order and in double precision."""
+        first, *others = parts
+        least = first.least.astype(np.float64)
+        sums = [np.array(term, dtype=np.float64) for term in first[1:]]
+        for part in others:
+            np.minimum(least, part.least, out=least)
+            for sum_, term in zip(sums, part[1:], strict=True):
+                sum_ += term
+        return cls(least, *sums)
 
 
 class _Ended(Exception):
@@ -123,7 +152,11 @@ class _Descent:
     def __init__(self, values, signs, whitening, gives_up, n_threads):
         self._values, self._signs, self._whitening = values, signs, whitening
         self._gives_up, self._n_threads = gives_up, n_threads
-        self._blocks = blocks_of_rows(*values.shape, _SUMMED_TOGETHER)
+        blocks = blocks_of_rows(*values.shape, _SUMMED_TOGETHER)
+        self._groups = [
+            blocks[start : start + _BLOCKS_TOGETHER]
+            for start in range(0, len(blocks), _BLOCKS_TOGETHER)
+        ]
         self._n_iter, self._lowest = 0, list[np.ndarray]()
         self._best, self._separator = 0.0, None
 
@@ -153,21 +186,24 @@ class _Descent:
 
     def _loss(self, solution):
         self._n_iter += 1
-        coefficients, intercepts = found = self._functions(solution)
+        coefficients, intercepts = self._functions(solution)
+        found = coefficients.astype(self._values.dtype, copy=False), intercepts
         parts = run_in_threads(
-            lambda block: _hinges(self._values[block], self._signs[block], *found),
-            self._blocks,
+            lambda group: _Hinges.total(
+                _Hinges.of(self._values[block], self._signs[block], *found)
+                for block in group
+            ),
+            self._groups,
             self._n_threads,
         )
-        least, loss, losses, by_coefficients, by_intercepts = zip(*parts, strict=True)
-        least, losses = np.min(least, axis=0), sum(losses)
-        slopes = sum(by_coefficients) + 2 * _DECAY * coefficients
-        slope = sum(by_intercepts) + 2 * _DECAY * intercepts
+        hinges = _Hinges.total(parts)
+        slopes = hinges.by_coefficients + 2 * _DECAY * coefficients
+        slope = hinges.by_intercepts + 2 * _DECAY * intercepts
         gradient = np.vstack([slope, self._whitening.gradient(slopes)])
-        self._end_with_a_separator(solution, least)
-        self._end_without_hope(solution, least, losses, gradient)
+        self._end_with_a_separator(solution, hinges.least)
+        self._end_without_hope(solution, hinges, gradient)
         decay = np.sum(coefficients**2) + np.sum(intercepts**2)
-        return sum(loss) + _DECAY * decay, gradient.ravel()
+        return hinges.losses.sum() + _DECAY * decay, gradient.ravel()
 
     def _end_with_a_separator(self, solution, least):
         if least.min() > self._best:
@@ -175,12 +211,13 @@ class _Descent:
             if self._best >= _MARGIN:
                 raise _Ended(self._separator)
 
-    def _end_without_hope(self, solution, least, losses, gradient):
+    def _end_without_hope(self, solution, hinges, gradient):
         """End where an output is stuck, and far from all that separates.
 
         The loss L is convex, and 0 at (multiples of) a separator u*. Therefore
         0 >= L(u) + g . (u* - u), and u* is no nearer to u than L(u) / |g|.
         """
+        least, losses = hinges.least, hinges.losses
         lowest = np.minimum(losses, self._lowest[-1]) if self._lowest else losses
         self._lowest.append(lowest)
         if not self._gives_up:
@@ -201,22 +238,26 @@ def squared_hinge(
 
     Returns linear functions that separate, if any were met, else the last ones. Where
     it `gives_up`, the search ends as soon as an output seems out of reach. A separator
-    is looked for `again` in coordinates in which it predicts better.
+    is looked for `again` in coordinates in which it predicts better, and in single
+    precision, for there is one already.
     """
-    covariance = _covariance(features.values)
+    values = features.values
+    covariance = _covariance(values, n_threads)
 
-    def descent(ridge, gives_up):
+    def descent(ridge, gives_up, dtype):
         whitening = _Whitening(covariance, ridge)
-        return _Descent(features.values, signs, whitening, gives_up, n_threads)
+        rounded = values.astype(dtype, copy=False), signs.astype(dtype, copy=False)
+        return _Descent(*rounded, whitening, gives_up, n_threads)
 
-    first = descent(_RIDGE, gives_up)
+    first = descent(_RIDGE, gives_up, np.float64)
     found = first.search(max_iter)
     n_left = min(max_iter - found.n_iter, _MOST_TIMES * found.n_iter)
     if not (again and found.separates and n_left > 0) or first.early_loss() > _EASY:
         return found
-    other = descent(_LARGE_RIDGE, True).search(n_left)
-    n_iter = found.n_iter + other.n_iter
-    return (other if other.separates else found)._replace(n_iter=n_iter)
+    other = descent(_LARGE_RIDGE, True, np.float32).search(n_left)
+    outputs = values @ other.coefficients + other.intercepts
+    better = other if (signs * outputs > 0).all() else found
+    return better._replace(n_iter=found.n_iter + other.n_iter)
 
 
 def interpolant(features, signs):

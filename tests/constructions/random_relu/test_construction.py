@@ -243,7 +243,7 @@ def test_the_loss_bounds_the_distance_to_every_separator():
     rng = np.random.default_rng(0)
     for size in (0.1, 1.0, 10.0):
         here = size * rng.standard_normal(31)
-        _, _, loss, by_coefficients, by_intercepts = _separators._hinges(
+        _, loss, by_coefficients, by_intercepts = _separators._Hinges.of(
             features.values, signs, here[:-1, np.newaxis], here[-1:]
         )
         gradient = np.append(by_coefficients, by_intercepts)
