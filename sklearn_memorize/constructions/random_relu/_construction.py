@@ -19,13 +19,12 @@ from ... import kernels
 from ...exact._signs import DOUBLE, rounding
 from ...kernels._memory import blocks_of_rows, check_room
 from ...kernels._threads import run_in_threads
+from ._margins import largest_margin
 from ._network import RandomReLUNetwork, Separator
-from ._separators import SMALL, interpolant, largest_margin, squared_hinge
+from ._separators import SMALL, interpolant, signs_of, squared_hinge
 
 # Columns of so many features are computed together, whatever the threads.
 _FEATURES_TOGETHER = 256
-# A width is tried on parts of the samples first that are no smaller than this.
-_LEAST_PART = 4096
 
 
 def check_room_for_features(X, n_hyperplanes: int) -> None:
@@ -172,34 +171,6 @@ def anchored(sphere, X, n_hyperplanes: int, rng, n_threads: int = 1) -> Features
     return Features(samples, directions, biases, *at, n_threads)
 
 
-def nested_parts(n_samples: int, seed: int) -> list:
-    """Return the rows of parts of the samples, each twice as many; at last all."""
-    order = np.random.default_rng(seed).permutation(n_samples)
-    sizes, size = list[int](), n_samples // 2
-    while size >= _LEAST_PART:
-        sizes.insert(0, size)
-        size //= 2
-    return [*(np.sort(order[:size]) for size in sizes), slice(None)]
-
-
-def _signs(labels, n_outputs: int) -> np.ndarray:
-    """Return which side each sample is to be on for each output."""
-    positive = np.arange(n_outputs) if n_outputs > 1 else np.ones(1, dtype=np.intp)
-    return np.where(labels[:, np.newaxis] == positive, 1.0, -1.0)
-
-
-def may_be_separated(features, labels, n_outputs, max_iter, n_threads=1) -> bool:
-    """Return whether a search finds a separator of some samples, or need not search.
-
-    Where it finds none, there is hardly one of more samples. Twice as many samples as
-    features are separated with probability 1/2, whatever their labels (Cover, 1965).
-    """
-    if features.n_samples <= 2 * features.n_hyperplanes:
-        return True
-    signs = _signs(labels, n_outputs)
-    return squared_hinge(features, signs, max_iter, n_threads, gives_up=True).separates
-
-
 def _margins(features, solution, signs) -> np.ndarray:
     """Return the distance of the nearest sample to each output's hyperplane."""
     coefficients, intercepts = solution
@@ -236,7 +207,7 @@ def separate(
     margin, else by one that predicts better. The search ends early where it `gives_up`.
     Threads share the classes, and the samples.
     """
-    signs = _signs(labels, n_outputs)
+    signs = signs_of(labels, n_outputs)
     search = squared_hinge(
         features,
         signs,

@@ -24,10 +24,9 @@ from ._construction import (
     anchored,
     check_room_for_features,
     features_of,
-    may_be_separated,
-    nested_parts,
     separate,
 )
+from ._parts import Parts
 
 # Each attempt is that much wider than the one before.
 _GROWTH = 2**0.5
@@ -279,31 +278,23 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
     def _of_the_ball(self, training, X, ball, seed, n_most):
         """Yield ever more features of hyperplanes through the ball of the data.
 
-        What does not separate some samples does not separate all of them. So a width is
-        tried on a part of many samples first, and on more once it separates these.
+        Those that do not separate a part of many samples are left out.
         """
         n_threads = threads_for(self.n_jobs)
         stream = HyperplaneStream(seed, ball, self.max_bias)
-        rows, *larger = nested_parts(X.shape[0], seed)
+        part = Parts(X, training.labels, _n_outputs(training), seed)
         features, n_drawn = None, 0
         for width in self._widths(n_most):
             check_room_for_features(X, width)
             layer, n_drawn = stream.draw(width - n_drawn), width
             if features is None:
-                features = features_of(layer, X[rows], n_threads)
+                features = features_of(layer, X[part.rows], n_threads)
             else:
                 features = features.widened(layer, n_threads)
-            while larger and may_be_separated(
-                features,
-                training.labels[rows],
-                _n_outputs(training),
-                self.max_iter,
-                n_threads,
-            ):
-                rows = larger.pop(0)
+            while not part.is_all and part.grow(features, self.max_iter, n_threads):
                 layer = HyperplaneStream(seed, ball, self.max_bias).draw(width)
-                features = features_of(layer, X[rows], n_threads)
-            if not larger:
+                features = features_of(layer, X[part.rows], n_threads)
+            if part.is_all:
                 yield features
 
     def _widths(self, most: int):

@@ -1,6 +1,6 @@
-"""Linear functions of features that separate: the first one found, the widest.
+"""Linear functions of features that separate.
 
-Both minimize a squared hinge loss, which is convex and piecewise quadratic. Where the
+They minimize a squared hinge loss, which is convex and piecewise quadratic. Where the
 features are much alike, as random ones are, gradients take very many steps; in units of
 the covariance of the features they take few.
 """
@@ -37,13 +37,17 @@ _RIDGE = 1.0
 # does not pay where labels mean nothing: it is tried if the loss came down to such a
 # share in the first quarter of the search.
 _LARGE_RIDGE, _MOST_TIMES, _EASY = 100.0, 5, 0.15
-# The weight decays, by sample, by which the widest margin is approached, the steps of
-# Newton's method for each, and the relative gain in margin that counts.
-_DECAYS = 10.0 ** -np.arange(3, 14)
-_MOST_STEPS = 50
-_GAIN = 1e-4
 # Keeps zero from being divided by.
 SMALL = 1e-300
+
+
+def signs_of(labels, n_outputs: int) -> np.ndarray:
+    """Return on which side of each output the samples are to be.
+
+    There is one output for each class, or one in all for two.
+    """
+    positive = np.arange(n_outputs) if n_outputs > 1 else np.ones(1, dtype=np.intp)
+    return np.where(labels[:, np.newaxis] == positive, 1.0, -1.0)
 
 
 def _covariance(values, n_threads: int = 1):
@@ -265,150 +269,3 @@ def interpolant(features, signs):
     design = np.column_stack([features.values, np.ones(features.n_samples)])
     solution = linalg.lstsq(design, signs, cond=DOUBLE, lapack_driver="gelsy")[0]
     return solution[:-1], solution[-1]
-
-
-def largest_margin(features, signs, separators, n_threads: int = 1):
-    """Return functions of the largest margin, or those that separate if not found.
-
-    Threads share the outputs. Of several classes the one of the largest output is
-    predicted, and outputs are comparable where the functions are of about unit length:
-    they are multiplied by powers of two, which is exact.
-    """
-    values = features.values
-    problems = zip(signs.T, separators[0].T, separators[1], strict=True)
-    all_samples = _Centered.of(values)  # with which each output begins
-    found = run_in_threads(
-        lambda problem: _widened(values, all_samples, *problem), problems, n_threads
-    )
-    coefficients, intercepts = map(np.array, zip(*found, strict=True))
-    _, exponents = np.frexp(np.linalg.norm(coefficients, axis=1))
-    return np.ldexp(coefficients, -exponents[:, np.newaxis]).T, np.ldexp(
-        intercepts, -exponents
-    )
-
-
-def _widened(values, all_samples, signs, coefficients, intercept):
-    """Minimize decay |v|^2 + sum max(0, 1 - s f)^2 for ever smaller decays.
-
-    The limit is the hyperplane of the largest margin. The best one on the way counts,
-    in the middle between the two sides.
-    """
-    positive, negative = signs > 0, signs < 0
-    margins = signs * (values @ coefficients + intercept)
-    widest, middle = _margin(margins, positive, negative, coefficients)
-    best = coefficients, intercept - middle
-    coefficients, intercept = np.zeros(values.shape[1]), 0.0
-    margins, margin = np.zeros(len(signs)), 0.0
-    systems = _Systems(values, all_samples)
-    for decay in len(signs) * _DECAYS:
-        coefficients, intercept = _minimum(
-            values, signs, systems, decay, coefficients, intercept, margins
-        )
-        before = margin
-        margin, middle = _margin(margins, positive, negative, coefficients)
-        if margin > widest:
-            best, widest = (coefficients, intercept - middle), margin
-        if 0 < margin <= before * (1 + _GAIN):
-            break  # as near to the limit as numbers allow
-    return best
-
-
-def _minimum(values, signs, systems, decay, coefficients, intercept, margins):
-    """Minimize by Newton's method, which ends when the samples short of 1 are known.
-
-    The margins s f are overwritten by those of the minimum.
-    """
-    before = None
-    for _ in range(_MOST_STEPS):
-        short = margins < 1
-        if before is not None and np.array_equal(short, before):
-            break
-        before = short
-        target = systems.of(short).least_squares(signs[short], decay)
-        gains = values @ target[0]
-        gains += target[1]
-        gains *= signs
-        gains -= margins
-        step = _line_search(decay, coefficients, target[0], margins, gains)
-        coefficients = coefficients + step * (target[0] - coefficients)
-        intercept = intercept + step * (target[1] - intercept)
-        gains *= step
-        margins += gains
-    return coefficients, intercept
-
-
-class _Centered(NamedTuple):
-    """Features Phi less their mean, and the products of whichever are fewer."""
-
-    mean: np.ndarray  # (n_features,)
-    centered: np.ndarray  # (n_samples, n_features)
-    gram: np.ndarray  # of the samples, if they are fewer, else of the features
-
-    @classmethod
-    def of(cls, values) -> _Centered:
-        """Center features, of shape (n_samples, n_features)."""
-        mean = values.mean(axis=0)
-        centered = values - mean
-        fewer = len(values) < values.shape[1]
-        gram = centered @ centered.T if fewer else centered.T @ centered
-        return cls(mean, centered, gram)
-
-    def least_squares(self, signs, decay):
-        """Minimize decay |v|^2 + |Phi v + c - s|^2."""
-        middle = signs.mean()
-        right = signs - middle
-        gram = self.gram.copy()
-        gram[np.diag_indices(len(gram))] += decay
-        if len(self.centered) < len(self.mean):
-            solved = linalg.solve(gram, right, assume_a="pos")
-            coefficients = self.centered.T @ solved
-        else:
-            coefficients = linalg.solve(gram, self.centered.T @ right, assume_a="pos")
-        return coefficients, middle - self.mean @ coefficients
-
-
-class _Systems:
-    """The centered features of some samples; the last ones are asked for again."""
-
-    def __init__(self, values, all_samples: _Centered):
-        self._values = values
-        self._chosen, self._system = np.ones(len(values), dtype=bool), all_samples
-
-    def of(self, chosen) -> _Centered:
-        """Return those of the chosen samples."""
-        if not np.array_equal(chosen, self._chosen):
-            self._chosen = chosen
-            self._system = _Centered.of(self._values[chosen])
-        return self._system
-
-
-def _line_search(decay, start, end, margins, gains):
-    """Return where on the way from start to end, t = 0 and 1, the loss is least.
-
-    Its derivative increases; it is linear between places where a margin is 1. The
-    margins at t are m + t g.
-    """
-    way = end - start
-    missing = 1.0 - margins
-
-    def slope(t, short):
-        np.maximum(short, 0.0, out=short)
-        return decay * (way @ (start + t * way)) - short @ gains
-
-    if slope(1.0, missing - gains) <= 0:
-        return 1.0
-    if slope(0.0, missing.copy()) >= 0:  # a minimum, up to rounding
-        return 0.0
-
-    def between(t):
-        return slope(t, missing - t * gains)
-
-    return float(optimize.brentq(between, 0.0, 1.0, xtol=1e-9))
-
-
-def _margin(margins, positive, negative, coefficients) -> tuple[float, float]:
-    """Return half the way between the two sides, and their middle."""
-    lowest = margins.min(where=positive, initial=np.inf)
-    highest = -margins.min(where=negative, initial=np.inf)
-    length = max(float(np.linalg.norm(coefficients)), SMALL)
-    return (lowest - highest) / (2 * length), (lowest + highest) / 2

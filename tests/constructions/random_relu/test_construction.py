@@ -19,9 +19,9 @@ from sklearn_memorize.constructions.random_relu._construction import (
     features_of,
     separate,
 )
+from sklearn_memorize.constructions.random_relu._margins import largest_margin
 from sklearn_memorize.constructions.random_relu._separators import (
     Search,
-    largest_margin,
     squared_hinge,
 )
 
