@@ -21,9 +21,9 @@ _DECAY = 1e-6
 _MARGIN = 0.5
 # A decrease of the loss that counts as standstill.
 _STANDSTILL = 1e-4
-# An output is given up if its loss fell by less than this share in so many steps, and
-# all that separates is that many times as far as the search has come.
-_STUCK, _HOPELESS = 0.01, ((10, 1.0), (20, 0.5))
+# An output is given up if in so many steps its loss fell by less than that share, and all
+# that separates is that many times as far as the search has come.
+_HOPELESS = ((10, 0.01, 1.0), (20, 0.05, 0.3))
 # Losses of this many values of features are summed together, which a cache holds, and
 # sums of some blocks in turn, whatever the threads: how they are rounded depends on it.
 _SUMMED_TOGETHER = 1 << 18
@@ -228,9 +228,9 @@ class _Descent:
             return
         come = np.linalg.norm(solution.reshape(gradient.shape), axis=0)
         reached = come * np.linalg.norm(gradient, axis=0)
-        for n_steps, times in _HOPELESS:
+        for n_steps, share, times in _HOPELESS:
             if len(self._lowest) > n_steps:
-                stuck = lowest > (1 - _STUCK) * self._lowest[-1 - n_steps]
+                stuck = lowest > (1 - share) * self._lowest[-1 - n_steps]
                 if (stuck & (losses > times * reached) & (least <= 0)).any():
                     raise _Ended(solution.copy())
 
