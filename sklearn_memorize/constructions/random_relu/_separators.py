@@ -23,7 +23,7 @@ _MARGIN = 0.5
 _STANDSTILL = 1e-4
 # An output is given up if in so many steps its loss fell by less than that share, and all
 # that separates is that many times as far as the search has come.
-_HOPELESS = ((10, 0.01, 1.0), (20, 0.05, 0.3))
+_HOPELESS = ((10, 0.01, 1.0), (20, 0.05, 0.5))
 # Losses of this many values of features are summed together, which a cache holds, and
 # sums of some blocks in turn, whatever the threads: how they are rounded depends on it.
 _SUMMED_TOGETHER = 1 << 18
