@@ -299,7 +299,9 @@ def test_sums_are_taken_from_left_to_right_by_both(backend, n_rows, n_weights, o
     plain, fast = both(backend, "ordered_product", rows, weights)
     np.testing.assert_array_equal(plain, fast, strict=True)
     # Neither do they depend on the other rows.
-    np.testing.assert_array_equal(fast[-1:], kernels.ordered_product(rows[-1:], weights))
+    np.testing.assert_array_equal(
+        fast[-1:], kernels.ordered_product(rows[-1:], weights)
+    )
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

@@ -76,8 +76,8 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         What to do about identical samples with different labels: memorize the label
         of largest total weight, or raise a `ValueError`.
     n_jobs : int or None, default=None
-        Number of threads that share the classes in `fit`, and the samples in
-        prediction. The result does not depend on it.
+        Number of threads that share features, samples and classes in `fit`, and the
+        samples in prediction. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
         Source of the hyperplanes.
 
@@ -140,9 +140,11 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
     **Cost.** For n features of N samples in d dimensions and k outputs: O(N n (d + n))
     operations, O(k N n) for each of some dozens of steps of a search, and
     O(k (N n + n^3)) for each of about as many towards the maximum margin, whose number
-    grows slowly with N; widths grow by a factor, so that the last one takes most of the
-    time. The features take 8 N n bytes, and as many again while the margin grows. A
-    prediction takes O(n d + k n) operations.
+    grows slowly with N. Widths grow by a factor, and of 8,192 samples or more a quarter
+    tells which ones have no hope, so that the last width takes most of the time. The
+    features take 8 N n bytes, half as many again while a better separator is looked
+    for, and up to as many again in each thread while the margin grows. A prediction
+    takes O(n d + k n) operations.
 
     References
     ----------

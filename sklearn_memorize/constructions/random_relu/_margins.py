@@ -19,6 +19,8 @@ from ._separators import SMALL
 _DECAYS = 10.0 ** -np.arange(3, 14)
 _MOST_STEPS = 50
 _GAIN = 1e-4
+# The way begins before the multiple of a separator of which margins have this mean.
+_FAR = 4.0
 
 
 def largest_margin(features, signs, separators, n_threads: int = 1):
@@ -44,17 +46,19 @@ def _widened(values, signs, coefficients, intercept):
     """Minimize decay |v|^2 + sum max(0, 1 - s f)^2 for ever smaller decays.
 
     The limit is the hyperplane of the largest margin. The best one on the way counts,
-    in the middle between the two sides. The way begins at the multiple of a separator
-    of which the loss is least: samples short of 1 are few there.
+    in the middle between the two sides. The way begins at a multiple of the separator
+    of small loss, where few samples are short of 1.
     """
     positive, negative = signs > 0, signs < 0
     margins = signs * (values @ coefficients + intercept)
     widest, middle = _margin(margins, positive, negative, coefficients)
     best = coefficients, intercept - middle
     decays, margin = len(signs) * _DECAYS, 0.0
-    start = _line_search(decays[0], 0 * coefficients, coefficients, 0 * signs, margins)
-    found = start * coefficients, start * intercept
-    margins *= start
+    far = _FAR / margins.mean()
+    zero = np.zeros_like(coefficients), np.zeros_like(margins)
+    share = _line_search(decays[0], zero[0], far * coefficients, zero[1], far * margins)
+    margins *= share * far
+    found = share * far * coefficients, share * far * intercept
     systems = _Systems(values)
     for decay in decays:
         try:
@@ -145,12 +149,10 @@ class _Systems:
         n_kept, n_rows = int(kept.sum()), len(rows)
         products = np.empty((n_rows, n_rows))
         products[:n_kept, :n_kept] = self._of_rows[np.ix_(kept, kept)]
-        self._rows = np.concatenate([self._rows[kept], new])
+        self._rows, self._of_rows = np.concatenate([self._rows[kept], new]), products
         chosen = self._chosen(self._rows)
-        with_new = chosen @ chosen[n_kept:].T
-        products[:, n_kept:] = with_new
-        products[n_kept:, :n_kept] = with_new[:n_kept].T
-        self._of_rows = products
+        products[:, n_kept:] = chosen @ chosen[n_kept:].T
+        products[n_kept:, :n_kept] = products[:n_kept, n_kept:].T
         return chosen
 
     def _products_of_columns(self, rows):

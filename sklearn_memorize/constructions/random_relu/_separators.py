@@ -21,8 +21,8 @@ _DECAY = 1e-6
 _MARGIN = 0.5
 # A decrease of the loss that counts as standstill.
 _STANDSTILL = 1e-4
-# An output is given up if in so many steps its loss fell by less than that share, and all
-# that separates is that many times as far as the search has come.
+# An output is given up if in so many steps its loss fell by less than that share, and
+# all that separates is that many times as far as the search has come.
 _HOPELESS = ((10, 0.01, 1.0), (20, 0.05, 0.5))
 # Losses of this many values of features are summed together, which a cache holds, and
 # sums of some blocks in turn, whatever the threads: how they are rounded depends on it.
@@ -103,7 +103,7 @@ class _Whitening:
 
 
 class _Hinges(NamedTuple):
-    """The least s f of each output, and max(0, 1 - s f)^2: sums, and their gradients."""
+    """The least s f of each output; the sums of max(0, 1 - s f)^2, and gradients."""
 
     least: np.ndarray  # (n_outputs,), and so are the losses
     losses: np.ndarray
