@@ -1,6 +1,7 @@
 """Slabs behind the scikit-learn interface."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,10 @@ from .._general_position import (
 )
 from ._construction import build_slab_network
 from ._ramps import build_ramp_network
+
+# Slabs are proven to hold their samples and no others; in addition the network is
+# evaluated at so many samples, or at all.
+_N_CHECKED = 8192
 
 
 class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
@@ -151,6 +156,9 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
             "classes, up to rounding. Set degenerate='split' to use smaller groups, "
             "or perturb the data."
         )
+
+    def _certify(self, training: TrainingSet, evidence: Any = None) -> None:
+        super()._certify(training.evenly_chosen(_N_CHECKED))
 
     def _radii(self, X, numbers, metric):
         return self.network_.certified_radii(X, numbers, metric)
@@ -315,6 +323,9 @@ class SlabRegressor(BaseMemorizingRegressor):
             "groups_": [training.rows[group] for group in groups],
             "n_split_": len(groups) - -(-n_members // max(1, dimension)),
         }, None
+
+    def _certify(self, training: TrainingSet, evidence: Any = None) -> None:
+        super()._certify(training.evenly_chosen(_N_CHECKED))
 
     def _outputs(self, X) -> np.ndarray:
         return self.network_.forward(X, threads_for(self.n_jobs))
