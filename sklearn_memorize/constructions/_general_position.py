@@ -228,11 +228,6 @@ class AffineHull:
         scales = np.where(self._scale > 0, self._scale, np.inf)
         return np.ascontiguousarray(self._basis.T / scales)
 
-    @cached_property
-    def extent(self) -> float:
-        """No less than any |<a, x - y>| for points x, y and a vector a of `normal`."""
-        return float(2.0 * self._spans.max(initial=0.0))
-
     def likely_choices(self, members) -> int:
         """Guess `through(members).n_choices` in a third of the time.
 

@@ -24,7 +24,7 @@ from ._ramps import build_ramp_network
 
 # Slabs are proven to hold their samples and no others; in addition the network is
 # evaluated at so many samples, or at all.
-_N_CHECKED = 8192
+_N_CHECKED = 4096
 
 
 class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):

@@ -23,44 +23,60 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from scipy import linalg
 
+from ...kernels._memory import blocks_of_rows
 from .._beside import Beside, beside
 from .._general_position import AffineHull
 
 # A line pays for a class of n points if n is at least half of d^2.5, and so much.
-_LEAST_POINTS = 1000
+_LEAST_POINTS = 2500
 # Where so many points share the value of a feature, they are not in general position,
 # and neighbours are less so than groups at random.
 _SHARE_OF_A_VALUE = 0.05
-# Slabs on one line are nearly parallel. There are as many lines as keep windows at
-# about so many points, and no more than so many, for so many members each.
-_ROWS_OF_WINDOWS = 1500
+# Slabs on one line are nearly parallel. There are several lines, so many at the most,
+# and then groups are mixed with those next to them, as long as windows hold no more
+# than about so many points, and this part of the class.
 _MOST_LINES = 16
-_LEAST_OF_A_LINE = 100
-# Two groups of which one is flatter than this, in units of the median, are mixed, and
-# the best of so many ways is taken.
-_FLAT = 1.0
+_ROWS_OF_WINDOWS = 3000
+_SHARE_OF_WINDOWS = 16
+# Two groups of which one is flatter than the median are mixed, so often at most.
 _MOST_MIXED = 8
+# Groups are looked at in blocks of about this many values.
+_BLOCK_VALUES = 1 << 18
 # The points that lie farthest from the line are looked at each time, so that a few of
 # them do not widen all windows: so many, or this part of all.
 _MOST_FAR = 256
 _SHARE_FAR = 16
 # A window is first this part wider than where points can be between the members.
 _FIRST_MARGIN = 0.25
-# Windows are looked at together if the widest is at most so many times the narrowest.
+# Windows are looked at together if the widest is at most so many times the narrowest,
+# and they are about in the same place: so many points in all are few.
 _ALIKE = 4.0
+_FEW_ROWS = 4096
 # Relative room for the rounding errors of lengths and positions.
 _ROOM = 2.0**-36
 
 
 def n_lines(n_members: int, hull: AffineHull) -> int:
     """Return along how many lines groups of a class are found, or 0 for none."""
-    of_window = hull.dimension**2.5
-    if n_members < max(_LEAST_POINTS, of_window / 2):
+    if n_members < max(_LEAST_POINTS, hull.dimension**2.5 / 2):
         return 0
     if hull.has_common_value(_SHARE_OF_A_VALUE):
         return 0
-    most = min(_MOST_LINES, int(_ROWS_OF_WINDOWS / of_window))
-    return max(1, min(most, n_members // _LEAST_OF_A_LINE))
+    if hull.dimension == 1:
+        return 1
+    return max(1, min(_MOST_LINES, _n_wider(n_members, hull.dimension)))
+
+
+def _n_wider(n_members: int, dimension: int) -> int:
+    """Return how many times wider windows may be than neighbours on one line take."""
+    most = min(_ROWS_OF_WINDOWS, n_members / _SHARE_OF_WINDOWS)
+    return int(most / dimension**2.5)
+
+
+def _mix(order, size: int, rng) -> None:
+    """Shuffle blocks of so many points that follow each other."""
+    blocks = order[: len(order) - len(order) % size].reshape(-1, size)
+    rng.permuted(blocks, axis=1, out=blocks)
 
 
 def parts_of(members, n_parts: int, dimension: int, rng) -> list[np.ndarray]:
@@ -98,18 +114,22 @@ class Line:
     def in_groups(self, members, rng) -> np.ndarray:
         """Put members in order, so that d that follow each other are a group.
 
-        Where these are nearly in a subspace of fewer dimensions, their hyperplane is
-        tilted, and functions on it are steep: they are mixed with those of the next.
+        Groups that are flat, nearly in a subspace of fewer dimensions, are mixed with
+        the next: their hyperplanes are tilted, and functions on them are steep.
         """
         order = members[np.argsort(self.positions[members], kind="stable")]
         size = self.hull.dimension
-        n_pairs = len(order) // (2 * size)
-        if size == 1 or n_pairs == 0:
+        if size == 1:
             return order
-        pairs = order[: n_pairs * 2 * size].reshape(n_pairs, 2 * size)
+        n_mixed = _n_wider(_MOST_LINES * len(members), size) // _MOST_LINES
+        if n_mixed > 1:
+            _mix(order, n_mixed * size, rng)
+        pairs = order[: len(order) - len(order) % (2 * size)].reshape(-1, 2 * size)
+        if len(pairs) == 0:
+            return order
         across = linalg.null_space(self.direction[np.newaxis])
         breadths = self._breadths(pairs, across)
-        least = _FLAT * np.median(breadths)
+        least = np.median(breadths)
         breadths = breadths.min(axis=1)
         for _ in range(_MOST_MIXED):
             flat = np.flatnonzero(breadths < least)
@@ -121,11 +141,19 @@ class Line:
         return order
 
     def _breadths(self, pairs, across) -> np.ndarray:
-        """Return the least singular value of each group, seen along the line."""
-        groups = pairs.reshape(len(pairs), 2, self.hull.dimension)
-        points = self.hull.coordinates[groups] / self.units @ across
-        differences = points[:, :, 1:] - points[:, :, :1]
-        return np.linalg.svd(differences, compute_uv=False)[:, :, -1]
+        """Return the least singular value of each group, seen along the line.
+
+        The pairs of groups are (n_pairs, 2 d), the breadths (n_pairs, 2).
+        """
+        size = self.hull.dimension
+        breadths = np.empty((len(pairs), 2))
+        for block in blocks_of_rows(len(pairs), 2 * size * size, _BLOCK_VALUES):
+            groups = pairs[block].reshape(-1, 2, size)
+            points = (self.hull.coordinates[groups] / self.units) @ across
+            differences = points[:, :, 1:] - points[:, :, :1]
+            values = np.linalg.svd(differences, compute_uv=False)
+            breadths[block] = values[:, :, -1]
+        return breadths
 
     def largest_change(self, slopes, member) -> np.ndarray:
         """Return bounds of |<v, x - y>| for each of some slopes v and all points x."""
@@ -235,7 +263,7 @@ class PointsOnLine:
         for _ in range(2):
             starts, stops = self._windows(tilts, left, right)
             is_open &= 2 * (stops - starts) <= len(self._points)
-            for alike in _alike(np.flatnonzero(is_open), stops - starts):
+            for alike in _alike(np.flatnonzero(is_open), starts, stops):
                 start, stop = int(starts[alike].min()), int(stops[alike].max())
                 near = self._look(groups, normals, alike, start, stop, more, n_threads)
                 # What is outside of the window is farther than this, and the next of it
@@ -269,7 +297,21 @@ class PointsOnLine:
         return [replace(near, rows=np.sort(near.rows)) for near in found]
 
 
-def _alike(numbers, sizes) -> list[np.ndarray]:
-    """Put windows together, by their numbers, whose sizes are about the same."""
-    levels = np.floor(np.log(sizes[numbers] + _MOST_FAR) / np.log(_ALIKE))
-    return [numbers[levels == level] for level in np.unique(levels)]
+def _alike(numbers, starts, stops) -> list[np.ndarray]:
+    """Put windows together, by their numbers, that are about the same.
+
+    All of them together are at most twice as large as the largest, or a few points.
+    """
+    sizes = stops - starts
+    levels = np.floor(np.log(sizes + _MOST_FAR) / np.log(_ALIKE))
+    found: list[list] = []
+    last, stop, limit = None, 0, 0
+    for k in sorted(numbers.tolist(), key=lambda k: (levels[k], starts[k])):
+        stop = max(stop, stops[k])
+        if levels[k] == last and stop - starts[found[-1][0]] <= limit:
+            limit = max(limit, 2 * sizes[k])
+            found[-1].append(k)
+        else:
+            last, stop, limit = levels[k], stops[k], max(_FEW_ROWS, 2 * sizes[k])
+            found.append([k])
+    return [np.array(some) for some in found]

@@ -184,7 +184,8 @@ def _ramp_maker(strangers: Strangers, heights, members):
         # A single point has no smaller group: whether it is exact enough is seen later.
         least = 0.0 if len(members) == 1 else _LEAST_DELTA * np.abs(positions).max()
         if len(members) > 1 and line is not None:
-            least += _LEAST_DELTA * hull.extent
+            farther = line.largest_change(normal[np.newaxis], members[0])
+            least += _LEAST_DELTA * float(farther[0])
         if not (deltas > least).all():
             return None, np.unique(rows[most.argmin(axis=0)])
         bounds = float(lower), float(upper)
