@@ -34,6 +34,8 @@ _LOOKED_AT = 1024
 _CERTAIN = 64
 # Two ways to compute a normal vector of unit length differ by less than this.
 _NORMAL_ERROR = 2.0**-36
+# Parts of unit vectors that are no rounding errors, nor their directions.
+_SMALLEST_TILT = 2.0**-26
 # Squares of lengths, as a share of the largest one, that are no rounding errors.
 _SQUARED_TOLERANCE = 1e-13
 # Columns are scaled by powers of two up to this one.
@@ -240,6 +242,10 @@ class AffineHull:
         products = rows.T @ rows if rows.shape[1] < len(rows) else rows @ rows.T
         *_, rank, _ = linalg.lapack.dpstrf(products, tol=_SQUARED_TOLERANCE)
         return self.dimension - int(rank)
+
+    def direction(self, feature: int) -> np.ndarray:
+        """Return the direction along which a feature grows, up to its scale."""
+        return self._basis[feature]
 
     def normal(self, direction) -> np.ndarray:
         """Return the normal vector of a direction in coordinates of the hull."""
@@ -487,6 +493,24 @@ class HyperplanesThrough:
             return np.copysign(1.0, direction @ basis)
         found = linalg.lstsq(basis, direction)[0]
         return found / np.linalg.norm(found)
+
+    def levelled(self, several, feature: int) -> list[np.ndarray]:
+        """Return the coefficients nearest to some, of normals without a feature.
+
+        Its entry is zero up to rounding. What is not far from it alone stays as it is.
+        """
+        tilt = self._hull.direction(feature)[:, np.newaxis]
+        if self._reflectors is not None and several:
+            tilt = np.array(tilt, order="F")
+            tilt = _with_room(linalg.lapack.dormqr, "L", "T", *self._reflectors, tilt)
+        tilt = tilt[self._rank :, 0]
+        square = max(float(tilt @ tilt), _SMALLEST_TILT**2)
+        found = []
+        for coefficients in several:
+            level = coefficients - tilt * (tilt @ coefficients / square)
+            length = float(np.linalg.norm(level))
+            found.append(level / length if length > _SMALLEST_TILT else coefficients)
+        return found
 
     def normal(self, coefficients) -> np.ndarray:
         """Return a normal vector."""

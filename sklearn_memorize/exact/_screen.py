@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels._threads import one_blas_thread
 from ._distances import ACCURACY, FEATURES_FOR_SINGLE, LEAST_RADIUS
 
 # Directions are found from about this many points, by so many steps.
@@ -44,7 +45,9 @@ class Screen:
         self.dtype: np.dtype[Any] = np.dtype(np.float32 if single else np.float64)
         self._directions = None
         if single and len(points) >= _LEAST_POINTS:
-            self._directions = _leading_directions(points)
+            # Decompositions of so few numbers take longer on several threads.
+            with one_blas_thread():
+                self._directions = _leading_directions(points)
         parts = self._parts(points)
         self._norms = _squares(parts)
         self._radius = float(np.sqrt(_squares(points).max(initial=0.0)))

@@ -154,6 +154,41 @@ def test_rough_normals_and_projections_are_within_their_errors(n_members, far):
         assert (own_errors <= errors[column]).all()
 
 
+@pytest.mark.parametrize("n_members", [1, 2, 7, 10, 11])
+def test_levelled_hyperplanes_hold_the_group_and_do_not_depend_on_a_feature(n_members):
+    rng = np.random.default_rng(n_members)
+    X = rng.standard_normal((50, 12)) * 2.0 ** rng.integers(-9, 9, 12)
+    hull = AffineHull(X)
+    planes = hull.through(np.arange(n_members))
+    drawn = list(planes.draw(rng))
+    for feature in (0, 5):
+        levelled = planes.levelled(drawn, feature)
+        for before, after in zip(drawn, levelled, strict=True):
+            normal = planes.normal(after)
+            sizes = np.abs(normal) * np.ptp(X, axis=0)
+            assert sizes[feature] < 1e-10 * sizes.max()
+            values, _ = hull.projections(normal)
+            assert np.ptp(values[:n_members]) < 1e-10 * np.ptp(values)
+            # It is the nearest one: the way to it is perpendicular to all such.
+            way = before - after * (after @ before)
+            assert np.abs(np.array(levelled) @ way).max() < 1e-10
+
+
+def test_the_only_hyperplane_through_a_group_is_not_levelled():
+    rng = np.random.default_rng(0)
+    hull = AffineHull(rng.standard_normal((50, 12)))
+    planes = hull.through(np.arange(12))
+    (only,) = drawn = list(planes.draw(rng))
+    (same,) = planes.levelled(drawn, 3)
+    assert same is only
+    # Nor is a normal vector that is that feature alone.
+    X = np.zeros((6, 2))
+    X[:, 0] = range(6)
+    planes = AffineHull(X).through([2])
+    (same,) = planes.levelled([np.ones(1)], 0)
+    assert same.tolist() == [1.0]
+
+
 def test_hyperplanes_meet_many_points_in_the_hull_of_a_group_and_none_beside_it():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((400, 12))

@@ -110,6 +110,19 @@ def test_residual_blocks_recall_samples_wherever_they_are(offset, spread, n_feat
     assert classifier.network_.depth == len(classifier.network_.layers)
 
 
+@pytest.mark.parametrize("n_features", [2, 5, 20])
+@pytest.mark.parametrize("offset", [1e4, 1e6, 3e7, 1e8, 3e8, 1e10])
+def test_residual_blocks_are_as_many_wherever_the_samples_are(offset, n_features):
+    rng = np.random.default_rng(n_features)
+    # As many digits as are left beside the largest offset.
+    X = np.round(rng.standard_normal((1501, n_features)), 5)
+    y = rng.integers(3, size=len(X))
+    for samples in (X, X + offset):
+        classifier = new("ResidualMemorizingClassifier").fit(samples, y)
+        assert (classifier.predict(samples) == y).all()
+        assert classifier.n_split_ == 0
+
+
 def test_the_block_that_subtracts_an_offset_is_one_of_the_residual_blocks():
     X, y = shifted(1e11, 1.0, 3)
     network = new("ResidualMemorizingClassifier").fit(X, y).network_

@@ -40,8 +40,8 @@ _N_ATTEMPTS = 8
 _NARROWEST = 2.0**-20
 # A relative error that no rounding reaches, in units of which others are estimated.
 _EPSILON = 2.0**-50
-# A feature lies far from zero if that is 2**24 times its extent, or more.
-_FAR_BITS = 24
+# A feature lies far from zero if that is 2**8 times its extent, or more.
+_FAR_BITS = 8
 _TOO_CLOSE = (
     "The hyperplanes through samples of one class come so close to samples of "
     "other classes that double precision cannot hold the steep nodes between "
@@ -225,29 +225,53 @@ def _find_hats(points, labels, order, spacing, split, narrowest, rng, workers):
     """Push the points of each class but the first in `order` to their places."""
     hats, pushes = [], []
     for level, label in enumerate(order[1:], start=1):
-        left, size = np.flatnonzero(labels == label), points.hull.dimension
+        left, sizes = np.flatnonzero(labels == label), _GroupSizes(points.hull)
         some = None
         while len(left):
             if some is None and split and points.hull.n_features >= LEAST_FEATURES:
                 some = points.hull.some_of(points.unmoved())
             try:
                 hat = _best_hat(
-                    points, left, size, narrowest, split, rng, some, workers
+                    points, left, sizes.next, narrowest, split, rng, some, workers
                 )
             except DegenerateGroupError as problem:
-                n_members = len(problem.members)
-                if not split or n_members == 1:
+                if not split or len(problem.members) == 1:
                     raise
-                size = n_members - -(-n_members // 8)
+                sizes.refuse(len(problem.members))
             else:
                 points.push(hat, level * spacing)
                 # What is needed no more are arrays as long as the data.
                 hats.append((hat.normal, hat.corners, hat.members))
                 pushes.append(level * spacing)
                 left = left[points.pushed[left] == 0]
-                size, some = points.hull.dimension, None
+                sizes.accept()
+                some = None
     normals, corners, groups = zip(*hats, strict=True)
     return Hats(np.array(normals), np.array(corners), np.array(pushes)), list(groups)
+
+
+class _GroupSizes:
+    """How many points of a class are tried as the next group.
+
+    In general position that is always the dimension of the affine hull. Elsewhere
+    groups of a class do well up to about the same size, which is looked for by factors
+    of 7 / 8 from where the last group was accepted.
+    """
+
+    def __init__(self, hull: AffineHull):
+        self.next = self._most = hull.dimension
+        self._n_refused = 0
+
+    def refuse(self, size: int) -> None:
+        """Go on with fewer than these points."""
+        self.next = size - -(-size // 8)
+        self._n_refused += 1
+
+    def accept(self) -> None:
+        """Begin the next group above this one, and higher if no larger one failed."""
+        for _ in range(1 if self._n_refused else 2):
+            self.next = min(self.next - -self.next // 7, self._most)
+        self._n_refused = 0
 
 
 @dataclass(frozen=True)
@@ -334,7 +358,7 @@ def _candidates(points, left, size, rng, some, workers) -> list[_Candidate]:
     `some` are points by which hyperplanes are refused at first, if any are.
     """
     hull = points.hull
-    drawn = _groups(hull, left, size, rng, some, workers)
+    drawn = _groups(points, left, size, rng, some, workers)
     everyone = np.arange(hull.n_points)
     if hull.n_features < LEAST_FEATURES:
         candidates = [
@@ -369,7 +393,7 @@ def _candidates(points, left, size, rng, some, workers) -> list[_Candidate]:
     return candidates
 
 
-def _groups(hull, left, size, rng, some, workers) -> list[tuple]:
+def _groups(points, left, size, rng, some, workers) -> list[tuple]:
     """Draw groups, and hyperplanes through each of them.
 
     Returns for each group what makes the normal vectors, and rough ones, as
@@ -377,6 +401,7 @@ def _groups(hull, left, size, rng, some, workers) -> list[tuple]:
     Threads work on several groups at once, where these ranks are guessed; what was
     drawn after a wrong guess is drawn again.
     """
+    hull = points.hull
     n_groups = _N_GROUPS if len(left) > size else 1
     drawn: list[tuple] = []
     is_guessed = workers.n_threads > 1 and min(size, hull.dimension) >= _LEAST_GUESSED
@@ -388,7 +413,7 @@ def _groups(hull, left, size, rng, some, workers) -> list[tuple]:
             planes = workers.later(hull.through, group)
             guess = hull.likely_choices(group) if is_guessed else planes().n_choices
             coefficients = list(draw_coefficients(guess, rng))
-            arguments = hull, group, planes, some
+            arguments = points, group, planes, some
             rough = workers.later(_rough_normals, *arguments, coefficients)
             ahead.append((group, state, planes, coefficients, rough))
         for group, state, planes, coefficients, rough in ahead:
@@ -397,19 +422,31 @@ def _groups(hull, left, size, rng, some, workers) -> list[tuple]:
                 rng.bit_generator.state = state
                 coefficients = list(planes().draw(rng))
                 rough = workers.later(
-                    _rough_normals, hull, group, planes, some, coefficients
+                    _rough_normals, points, group, planes, some, coefficients
                 )
-            normals = [partial(planes().normal, these) for these in coefficients]
+            chosen = _levelled(planes(), points.axis, coefficients)
+            normals = [partial(planes().normal, these) for these in chosen]
             drawn.append((group, normals, rough))
             if not is_right:
                 break
     return drawn
 
 
-def _rough_normals(hull, group, planes, some, coefficients) -> np.ndarray | None:
+def _levelled(planes, axis: int, coefficients) -> list[np.ndarray]:
+    """Make every other hyperplane level along the feature that points are pushed in.
+
+    Where points are on its normal does not depend on earlier blocks, and on what their
+    rounding errors have come to.
+    """
+    coefficients = list(coefficients)
+    coefficients[1::2] = planes.levelled(coefficients[1::2], axis)
+    return coefficients
+
+
+def _rough_normals(points, group, planes, some, coefficients) -> np.ndarray | None:
     """Return rough normal vectors in columns, or None if others come too close."""
-    normals = planes().rough_normals(coefficients)
-    if some is not None and hull.meets(normals, group, some).all():
+    normals = planes().rough_normals(_levelled(planes(), points.axis, coefficients))
+    if some is not None and points.hull.meets(normals, group, some).all():
         return None
     return normals
 

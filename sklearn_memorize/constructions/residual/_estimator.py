@@ -82,7 +82,9 @@ class ResidualMemorizingClassifier(GeneralPositionClassifier):
     **Exactness.** Of several random groups the one is taken whose hyperplane has most
     room around it. A hat is accepted if all samples that are not its own are outside
     of it by more than any evaluation of the blocks so far in double precision can be
-    off. `predict` evaluates each hat around its corners, where it is exact.
+    off. `predict` evaluates each hat around its corners, where it is exact. What the
+    blocks round adds up along the feature that they push in. Where a group leaves a
+    choice of hyperplanes, half of those that are tried do not depend on that feature.
 
     **Test data.** The theorem promises nothing about other points. The hats are thin
     and unbounded, and what lies on none of them is given to the largest class: expect

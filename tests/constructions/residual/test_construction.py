@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sklearn_memorize.constructions._general_position import DegenerateGroupError
 from sklearn_memorize.constructions.residual import _construction as residual
 from sklearn_memorize.constructions.residual._construction import hidden_node_bound
 from sklearn_memorize.exceptions import InterpolationError
+from sklearn_memorize.kernels._threads import Workers
 
 
 def test_the_bound_of_hidden_nodes_is_that_of_the_theorem():
@@ -108,3 +110,48 @@ def test_positions_are_those_of_pushed_points():
     more = pushed_rounding - rounding
     np.testing.assert_allclose(more, [0, 99 * 2.0**-50, 0], rtol=1e-9)
     np.testing.assert_allclose(errors - pushed_rounding, [0, 6, 12], rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_features", [6, 40])
+@pytest.mark.parametrize("n_fewer", [1, 2, 3])
+def test_hats_of_fewer_than_d_points_stand_whatever_earlier_blocks_left(
+    n_features, n_fewer
+):
+    rng = np.random.default_rng(n_fewer)
+    points = residual._PushedPoints(rng.standard_normal((300, n_features)))
+    points.push(hat(np.zeros(300), np.zeros(300), (4.0, 8.0, 12.0, 16.0), [1]), 8.0)
+    points.drift[:] = 1.0
+    with Workers(1) as workers:
+
+        def best(size):
+            return residual._best_hat(
+                points, np.arange(2, 100), size, 0.0, True, rng, None, workers
+            )
+
+        with pytest.raises(DegenerateGroupError):
+            best(n_features)
+        found = best(n_features - n_fewer)
+    assert len(found.members) == n_features - n_fewer
+    assert abs(found.normal[points.axis]) < 1e-12 * np.abs(found.normal).max()
+    assert found.slope_width > 1e6 * found.errors.max()
+
+
+def test_groups_begin_where_the_last_one_was_accepted_and_a_little_higher():
+    sizes = residual._GroupSizes(SimpleNamespace(dimension=64))
+    tried = []
+    for is_accepted in (0, 0, 1, 0, 1, 1, 1, 1, 1):
+        tried.append(sizes.next)
+        sizes.accept() if is_accepted else sizes.refuse(sizes.next)
+    # 7 / 8 of the last one after a refusal; then 8 / 7, and twice that after none.
+    assert tried == [64, 56, 49, 56, 49, 56, 64, 64, 64]
+    sizes.refuse(9)  # of a class of which no more are left
+    assert sizes.next == 7
+
+
+@pytest.mark.parametrize("size", range(2, 200))
+def test_the_size_after_a_refused_one_is_smaller_and_leads_back_to_it(size):
+    sizes = residual._GroupSizes(SimpleNamespace(dimension=size))
+    sizes.refuse(size)
+    assert size * 3 // 4 <= sizes.next < size
+    sizes.accept()
+    assert size - 1 <= sizes.next <= size
