@@ -51,7 +51,8 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
         Number of threads for `fit` and for prediction. The result does not depend on
         it.
     random_state : int, RandomState instance or None, default=None
-        Forms the groups, and chooses the hyperplane through a group of fewer than d.
+        Forms the groups, at random or along random lines, and chooses the hyperplane
+        through a group of fewer than d.
 
     Attributes
     ----------
@@ -103,7 +104,8 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
     classes outside by more than any evaluation in double precision can be off. A
     sample that no slab can single out in this way (a near-duplicate of another class)
     gets one that looks at a single feature, which needs no rounding, and if even that
-    fails, `fit` raises an `InterpolationError` that names the samples.
+    fails, `fit` raises an `InterpolationError` that names the samples. So every sample
+    is recalled; `fit` evaluates the network at 4,096 of them, or all, to be sure.
 
     **Certified radius.** `certified_radius` is the distance to the nearest border of a
     slab.
@@ -114,12 +116,18 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
 
     The samples are held in dense double precision during `fit`.
 
+    **Groups.** In classes of few samples groups are formed at random. From 2,500
+    samples and d^2.5 / 2 on, they are neighbours along one of up to 16 random lines:
+    their hyperplanes are nearly perpendicular to the line, and only samples in a window
+    of it can be near. Where many samples share the value of a feature, so that they are
+    not in general position, groups are formed at random in any case.
+
     **Cost.** For N samples in general position there are about N / d hyperplanes. `fit`
-    takes O(N d^2) operations to find them, and O(N d) for each of them to look for
-    samples beside it: O(N^2) in all, one multiplication for each pair of samples. The
-    theorem itself asks for that: every slab has a normal vector of its own, and no
-    index tells in many dimensions which samples are near a hyperplane. It takes
-    35 N d bytes. A prediction takes O(N) operations.
+    takes O(N log N) operations to put samples in order, O(N d^2) to find hyperplanes,
+    and O(d^3.5) for each of them to look at the d^2.5 samples, or 3,000 if these are
+    more, that are about in its window: O(N log N) in all for given d. In classes of
+    fewer samples it looks at all of them, which takes O(N d) for each hyperplane. It
+    takes 35 N d bytes. A prediction takes O(N) operations.
 
     References
     ----------
@@ -189,7 +197,8 @@ class SlabRegressor(BaseMemorizingRegressor):
         Number of threads for `fit` and for prediction. The result does not depend on
         it.
     random_state : int, RandomState instance or None, default=None
-        Forms the groups, and chooses the hyperplane through a group of fewer than d.
+        Forms the groups, at random or along random lines, and chooses the hyperplane
+        through a group of fewer than d.
 
     Attributes
     ----------
@@ -239,7 +248,8 @@ class SlabRegressor(BaseMemorizingRegressor):
     form that has no rounding error at its samples. `network_.layers`, evaluated one
     after the other, add up large numbers: `fit` evaluates them at the samples of the
     narrowest ramps, and raises an `InterpolationError` that names rows if they miss
-    targets by more than a hundredth of the range.
+    targets by more than a hundredth of the range. `predict` is evaluated at 4,096
+    samples, or all.
 
     **Test data.** The theorem promises nothing about other points. Slabs are thin and
     unbounded: nearly everything outside the training set gets the default target,
@@ -249,8 +259,10 @@ class SlabRegressor(BaseMemorizingRegressor):
 
     **Cost.** For N samples in general position `fit` takes O(N d^2) operations for
     their affine hull, for the hyperplanes and for the affine functions, of which there
-    are about N / d each, and O(N d) for each of them to look at all samples, O(N^2) in
-    all; it takes 35 N d bytes, and 100 N for the layers. A prediction takes O(N)
+    are about N / d each. Groups are formed and looked at as those of `SlabClassifier`:
+    O(N log N) operations in all for given d, but O(N d) for each hyperplane where there
+    are fewer samples than 2,500 or d^2.5 / 2, or many that share the value of a
+    feature. It takes 35 N d bytes, and 100 N for the layers. A prediction takes O(N)
     operations.
 
     References
