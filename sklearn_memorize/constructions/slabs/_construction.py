@@ -64,7 +64,7 @@ def build_slab_network(X, labels, n_classes: int, *, split: bool, rng, n_threads
 def along_lines(hull, members: dict, rng):
     """Yield lines, and for some keys the members whose groups are found along them.
 
-    The line is None for few members, which need none.
+    The line is None for few members, which need none, and where it would be of no use.
     """
     dimension = hull.dimension
     counts = {key: n_lines(len(some), hull) for key, some in members.items()}
@@ -74,8 +74,11 @@ def along_lines(hull, members: dict, rng):
         for key, count in counts.items()
     }
     for number in range(max(counts.values(), default=0)):
+        line = Line(hull, rng)
         some = {key: each[number] for key, each in parts.items() if number < len(each)}
-        yield Line(hull, rng), some
+        flat = [key for key in some if line.flattens(some[key], rng)]
+        yield None, {key: some.pop(key) for key in flat}
+        yield line, some
 
 
 @dataclass(frozen=True)

@@ -119,15 +119,16 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
     **Groups.** In classes of few samples groups are formed at random. From 2,500
     samples and d^2.5 / 2 on, they are neighbours along one of up to 16 random lines:
     their hyperplanes are nearly perpendicular to the line, and only samples in a window
-    of it can be near. Where many samples share the value of a feature, so that they are
-    not in general position, groups are formed at random in any case.
+    of it can be near. Groups are formed at random in any case where many samples share
+    the value of a feature, or neighbours would be nearly in a subspace of fewer
+    dimensions, as on a curve.
 
     **Cost.** For N samples in general position there are about N / d hyperplanes. `fit`
     takes O(N log N) operations to put samples in order, O(N d^2) to find hyperplanes,
     and O(d^3.5) for each of them to look at the d^2.5 samples, or 3,000 if these are
     more, that are about in its window: O(N log N) in all for given d. In classes of
-    fewer samples it looks at all of them, which takes O(N d) for each hyperplane. It
-    takes 35 N d bytes. A prediction takes O(N) operations.
+    fewer samples, and for random groups, it looks at all of them, which takes O(N d)
+    for each hyperplane. It takes 35 N d bytes. A prediction takes O(N) operations.
 
     References
     ----------
@@ -260,10 +261,9 @@ class SlabRegressor(BaseMemorizingRegressor):
     **Cost.** For N samples in general position `fit` takes O(N d^2) operations for
     their affine hull, for the hyperplanes and for the affine functions, of which there
     are about N / d each. Groups are formed and looked at as those of `SlabClassifier`:
-    O(N log N) operations in all for given d, but O(N d) for each hyperplane where there
-    are fewer samples than 2,500 or d^2.5 / 2, or many that share the value of a
-    feature. It takes 35 N d bytes, and 100 N for the layers. A prediction takes O(N)
-    operations.
+    O(N log N) operations in all for given d, but O(N d) for each hyperplane where
+    groups are formed at random. It takes 35 N d bytes, and 100 N for the layers. A
+    prediction takes O(N) operations.
 
     References
     ----------

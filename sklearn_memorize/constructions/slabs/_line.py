@@ -19,6 +19,7 @@ deviation of about 1. What is known roughly has room for its rounding errors.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import linalg
@@ -38,6 +39,14 @@ _SHARE_OF_A_VALUE = 0.05
 _MOST_LINES = 16
 _ROWS_OF_WINDOWS = 3000
 _SHARE_OF_WINDOWS = 16
+# Groups are formed at random where the flattest tenth of about so many pairs of groups
+# of neighbours are flatter than those of random groups by this factor, or more than a
+# hundredth are in a subspace up to rounding.
+_N_COMPARED = 64
+_FLATTEST = 0.1
+_FLAT = 0.25
+_ZERO = 1e-7
+_MOST_ZEROS = 0.01
 # Two groups of which one is flatter than the median are mixed, so often at most.
 _MOST_MIXED = 8
 # Groups are looked at in blocks of about this many values.
@@ -73,9 +82,14 @@ def _n_wider(n_members: int, dimension: int) -> int:
     return int(most / dimension**2.5)
 
 
+def _rows_of(order, size: int) -> np.ndarray:
+    """Return a view of what follows each other in rows of some size."""
+    return order[: len(order) - len(order) % size].reshape(-1, size)
+
+
 def _mix(order, size: int, rng) -> None:
     """Shuffle blocks of so many points that follow each other."""
-    blocks = order[: len(order) - len(order) % size].reshape(-1, size)
+    blocks = _rows_of(order, size)
     rng.permuted(blocks, axis=1, out=blocks)
 
 
@@ -117,30 +131,53 @@ class Line:
         Groups that are flat, nearly in a subspace of fewer dimensions, are mixed with
         the next: their hyperplanes are tilted, and functions on them are steep.
         """
-        order = members[np.argsort(self.positions[members], kind="stable")]
+        order = self._in_order(members)
         size = self.hull.dimension
         if size == 1:
             return order
         n_mixed = _n_wider(_MOST_LINES * len(members), size) // _MOST_LINES
         if n_mixed > 1:
             _mix(order, n_mixed * size, rng)
-        pairs = order[: len(order) - len(order) % (2 * size)].reshape(-1, 2 * size)
+        pairs = _rows_of(order, 2 * size)
         if len(pairs) == 0:
             return order
-        across = linalg.null_space(self.direction[np.newaxis])
-        breadths = self._breadths(pairs, across)
+        breadths = self._breadths(pairs)
         least = np.median(breadths)
         breadths = breadths.min(axis=1)
         for _ in range(_MOST_MIXED):
             flat = np.flatnonzero(breadths < least)
             mixed = rng.permuted(pairs[flat], axis=1)
-            found = self._breadths(mixed, across).min(axis=1)
+            found = self._breadths(mixed).min(axis=1)
             better = found > breadths[flat]
             pairs[flat[better]] = mixed[better]
             breadths[flat[better]] = found[better]
         return order
 
-    def _breadths(self, pairs, across) -> np.ndarray:
+    def flattens(self, members, rng) -> bool:
+        """Return whether neighbours are often nearly in a subspace, unlike others.
+
+        They are on a curve, where most of them are next to each other, and in clusters.
+        """
+        size = self.hull.dimension
+        if size == 1:
+            return False
+        pairs = _rows_of(self._in_order(members), 2 * size)
+        some = pairs[:: max(1, len(pairs) // _N_COMPARED)]
+        others = _rows_of(rng.permutation(members)[: some.size], 2 * size)
+        breadths, usual = self._breadths(some), self._breadths(others)
+        is_zero = breadths < _ZERO * np.median(usual)
+        few = np.quantile(breadths, _FLATTEST) < _FLAT * np.quantile(usual, _FLATTEST)
+        return bool(few or is_zero.mean() > _MOST_ZEROS)
+
+    def _in_order(self, members) -> np.ndarray:
+        return members[np.argsort(self.positions[members], kind="stable")]
+
+    @cached_property
+    def _across(self) -> np.ndarray:
+        """An orthonormal basis of what is perpendicular to the line, in columns."""
+        return linalg.null_space(self.direction[np.newaxis])
+
+    def _breadths(self, pairs) -> np.ndarray:
         """Return the least singular value of each group, seen along the line.
 
         The pairs of groups are (n_pairs, 2 d), the breadths (n_pairs, 2).
@@ -149,7 +186,7 @@ class Line:
         breadths = np.empty((len(pairs), 2))
         for block in blocks_of_rows(len(pairs), 2 * size * size, _BLOCK_VALUES):
             groups = pairs[block].reshape(-1, 2, size)
-            points = (self.hull.coordinates[groups] / self.units) @ across
+            points = (self.hull.coordinates[groups] / self.units) @ self._across
             differences = points[:, :, 1:] - points[:, :, :1]
             values = np.linalg.svd(differences, compute_uv=False)
             breadths[block] = values[:, :, -1]

@@ -96,22 +96,24 @@ def test_nearest_points_are_among_those_of_the_window(make, n_features, more):
 
 
 def test_windows_hold_no_more_points_where_there_are_more(monkeypatch):
-    counts: list[int] = []
+    looks: list[tuple[int, int]] = []
     look = _line.beside
 
     def counted(intervals, bundles, others, *rest):
-        counts.append(len(others))
+        looks.append((len(bundles), len(others)))
         return look(intervals, bundles, others, *rest)
 
     monkeypatch.setattr(_line, "beside", counted)
     monkeypatch.setattr(_line, "_ROWS_OF_WINDOWS", 200)
     means = []
     for n_samples in (10_000, 40_000):
-        counts.clear()
+        looks.clear()
         X, y = random_labels(n_samples, n_features=6, n_classes=2)
-        SlabClassifier(random_state=0).fit(X, y)
-        means.append(np.mean(counts))
-    assert means[1] < 1.5 * means[0]
+        classifier = SlabClassifier(random_state=0).fit(X, y)
+        n_groups, n_points = np.transpose(looks)
+        assert n_groups.sum() > 0.9 * len(classifier.groups_)
+        means.append(np.average(n_points, weights=n_groups))
+    assert means[1] < 1.3 * means[0]
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 6, 12])
@@ -161,6 +163,23 @@ def test_values_that_many_samples_share_leave_groups_random():
     assert n_lines(5000, AffineHull(X)) == 0
 
 
+def test_samples_of_a_curve_or_a_lattice_have_random_groups():
+    rng = np.random.default_rng(0)
+    t = rng.uniform(0, 9, (6000, 1)) * [1, 2, 3, 4]
+    curve = np.hstack([np.cos(t), np.sin(t)])
+    lattice = np.unique(rng.integers(8, size=(6000, 6)), axis=0)
+    turned = lattice @ np.linalg.qr(rng.standard_normal((6, 6)))[0]
+    for X in (curve, turned):
+        line = Line(AffineHull(X), rng)
+        assert line.flattens(np.arange(len(X)), rng)
+    for X in (normal(rng, 6000, 8), heavy_tails(rng, 6000, 3)):
+        line = Line(AffineHull(X), rng)
+        assert not line.flattens(np.arange(len(X)), rng)
+    y = rng.integers(2, size=6000)
+    classifier = SlabClassifier(degenerate="raise", random_state=0).fit(curve, y)
+    assert (classifier.predict(curve) == y).all()
+
+
 @pytest.mark.parametrize("n_members", [1, 20, 21, 199, 5000])
 def test_parts_are_of_whole_groups_but_for_one(n_members):
     rng = np.random.default_rng(0)
@@ -175,9 +194,8 @@ def test_flat_groups_are_mixed_with_the_next():
     hull = AffineHull(rng.standard_normal((20_000, 20)))
     line = Line(hull, rng)
     members = np.arange(20_000)
-    across = np.linalg.svd(line.direction[np.newaxis])[2][1:].T
     in_order = members[np.argsort(line.positions)].reshape(-1, 40)
     mixed = line.in_groups(members, rng)
     np.testing.assert_array_equal(np.sort(mixed), members)
-    before = line._breadths(in_order, across).min()
-    assert line._breadths(mixed.reshape(-1, 40), across).min() > 10 * before
+    before = line._breadths(in_order).min()
+    assert line._breadths(mixed.reshape(-1, 40)).min() > 10 * before
