@@ -13,6 +13,7 @@ from sklearn_memorize.constructions.slabs._line import (
     n_lines,
     parts_of,
 )
+from sklearn_memorize.exceptions import InterpolationError
 
 
 def normal(rng, n_samples, n_features):
@@ -199,3 +200,19 @@ def test_flat_groups_are_mixed_with_the_next():
     np.testing.assert_array_equal(np.sort(mixed), members)
     before = line._breadths(in_order).min()
     assert line._breadths(mixed.reshape(-1, 40)).min() > 10 * before
+
+
+@pytest.mark.parametrize("kind", [SlabClassifier, SlabRegressor])
+def test_networks_of_many_samples_are_evaluated_at_some_of_them(kind, monkeypatch):
+    X, y = random_labels(6000, n_features=3, n_classes=2)
+    seen = []
+    outputs = kind._outputs
+
+    def wrong_at_some(estimator, rows):
+        seen.append(len(rows))
+        return outputs(estimator, rows) + (rows[:, :1] > 2)
+
+    monkeypatch.setattr(kind, "_outputs", wrong_at_some)
+    with pytest.raises(InterpolationError, match="defect of the construction"):
+        kind(random_state=0).fit(X, y)
+    assert sum(seen) == 4096
