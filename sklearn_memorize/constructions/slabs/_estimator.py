@@ -22,9 +22,18 @@ from .._general_position import (
 from ._construction import build_slab_network
 from ._ramps import build_ramp_network
 
-# Slabs are proven to hold their samples and no others; in addition the network is
-# evaluated at so many samples, or at all.
-_N_CHECKED = 4096
+# Slabs are proven to hold their samples and no others. In addition the network is
+# evaluated at all samples, or at so many where that takes more multiplications.
+_MOST_PRODUCTS = 1 << 34
+_LEAST_CHECKED = 4096
+
+
+def _checked(training: TrainingSet, network) -> TrainingSet:
+    """Return the samples at which a network is evaluated at the end of `fit`."""
+    n_products = training.n_values * network.widths[0]
+    return training.evenly_chosen(
+        training.n_samples if n_products <= _MOST_PRODUCTS else _LEAST_CHECKED
+    )
 
 
 class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
@@ -105,7 +114,8 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
     sample that no slab can single out in this way (a near-duplicate of another class)
     gets one that looks at a single feature, which needs no rounding, and if even that
     fails, `fit` raises an `InterpolationError` that names the samples. So every sample
-    is recalled; `fit` evaluates the network at 4,096 of them, or all, to be sure.
+    is recalled. To be sure, `fit` evaluates the network at all of them, or at 4,096
+    where that takes more than 2**34 multiplications.
 
     **Certified radius.** `certified_radius` is the distance to the nearest border of a
     slab.
@@ -167,7 +177,7 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
         )
 
     def _certify(self, training: TrainingSet, evidence: Any = None) -> None:
-        super()._certify(training.evenly_chosen(_N_CHECKED))
+        super()._certify(_checked(training, self.network_))
 
     def _radii(self, X, numbers, metric):
         return self.network_.certified_radii(X, numbers, metric)
@@ -221,7 +231,7 @@ class SlabRegressor(BaseMemorizingRegressor):
     interpolates_ : bool
         Whether every training target is recalled, as certified by `fit`.
     max_abs_error_ : float
-        The largest error at a training sample, 0.0.
+        The largest error at the training samples at which `fit` evaluates it, 0.0.
     n_conflicts_ : int
         Number of distinct rows that carried several targets.
     n_outputs_ : int
@@ -249,8 +259,8 @@ class SlabRegressor(BaseMemorizingRegressor):
     form that has no rounding error at its samples. `network_.layers`, evaluated one
     after the other, add up large numbers: `fit` evaluates them at the samples of the
     narrowest ramps, and raises an `InterpolationError` that names rows if they miss
-    targets by more than a hundredth of the range. `predict` is evaluated at 4,096
-    samples, or all.
+    targets by more than a hundredth of the range. `predict` is evaluated at all
+    samples, or at 4,096 where that takes more than 2**34 multiplications.
 
     **Test data.** The theorem promises nothing about other points. Slabs are thin and
     unbounded: nearly everything outside the training set gets the default target,
@@ -337,7 +347,7 @@ class SlabRegressor(BaseMemorizingRegressor):
         }, None
 
     def _certify(self, training: TrainingSet, evidence: Any = None) -> None:
-        super()._certify(training.evenly_chosen(_N_CHECKED))
+        super()._certify(_checked(training, self.network_))
 
     def _outputs(self, X) -> np.ndarray:
         return self.network_.forward(X, threads_for(self.n_jobs))

@@ -6,7 +6,7 @@ from support.samples import random_labels
 
 from sklearn_memorize import SlabClassifier, SlabRegressor
 from sklearn_memorize.constructions._general_position import AffineHull, clearance
-from sklearn_memorize.constructions.slabs import _line
+from sklearn_memorize.constructions.slabs import _estimator, _line
 from sklearn_memorize.constructions.slabs._line import (
     Line,
     PointsOnLine,
@@ -203,8 +203,15 @@ def test_flat_groups_are_mixed_with_the_next():
 
 
 @pytest.mark.parametrize("kind", [SlabClassifier, SlabRegressor])
-def test_networks_of_many_samples_are_evaluated_at_some_of_them(kind, monkeypatch):
+@pytest.mark.parametrize("n_more", [0, 1])
+def test_networks_are_evaluated_at_all_samples_unless_that_takes_too_long(
+    kind, n_more, monkeypatch
+):
     X, y = random_labels(6000, n_features=3, n_classes=2)
+    network = kind(random_state=0).fit(X, y).network_
+    monkeypatch.setattr(
+        _estimator, "_MOST_PRODUCTS", X.size * network.widths[0] - n_more
+    )
     seen = []
     outputs = kind._outputs
 
@@ -215,4 +222,4 @@ def test_networks_of_many_samples_are_evaluated_at_some_of_them(kind, monkeypatc
     monkeypatch.setattr(kind, "_outputs", wrong_at_some)
     with pytest.raises(InterpolationError, match="defect of the construction"):
         kind(random_state=0).fit(X, y)
-    assert sum(seen) == 4096
+    assert sum(seen) == (4096 if n_more else 6000)
