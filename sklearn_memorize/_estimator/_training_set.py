@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -93,6 +93,13 @@ class TrainingSet:
         if self.columns is None:
             return network
         return SelectedColumns(network, self.columns, self.X.shape[1])
+
+    def evenly_chosen(self, most: int) -> TrainingSet:
+        """Return so many of the distinct rows, evenly chosen in their order, or all."""
+        if self.n_samples <= most:
+            return self
+        chosen = np.linspace(0, self.n_samples - 1, most).astype(np.intp)
+        return replace(self, rows=self.rows[chosen], labels=self.labels[chosen])
 
     def blocks(self):
         """Iterate over slices of canonical positions, of about 4 million values."""

@@ -6,13 +6,14 @@ each, from one product of matrices for many hyperplanes; the few points that may
 nearest ones, or that may come too close, are then looked at exactly.
 
 This takes O(d) operations for each point and hyperplane. No index of points in many
-dimensions tells faster which of them are near a hyperplane.
+dimensions tells faster which of them are near any hyperplane; where there are few
+dimensions, `slabs` takes hyperplanes that are nearly parallel to each other instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,21 +39,35 @@ class Beside:
 
     `rows` holds, in increasing order, the positions of those that may be nearest to the
     members on either side, or between them. `width` is no less than the smaller one of
-    the distances between the members and the others on both sides.
+    the distances between the members and the others on both sides. Others that are not
+    among the rows are more than `left` below all members or more than `right` above.
     """
 
     rows: np.ndarray
     width: float
+    left: float = np.inf
+    right: float = np.inf
+
+    def mirrored(self) -> Beside:
+        """Return the same for the opposite normal vector."""
+        return replace(self, left=self.right, right=self.left)
 
 
 def beside(
-    intervals: Intervals, bundles, others, n_features: int, n_threads: int
+    intervals: Intervals,
+    bundles,
+    others,
+    n_features: int,
+    n_threads: int,
+    more: float = 0.0,
 ) -> list[Beside]:
     """Look at hyperplanes through groups of points.
 
     A bundle is the members of a group and the normal vectors, in columns, of several
     hyperplanes through them. `others` are the increasing positions of all points that
     count; members may be among them, and then are among the rows that are returned.
+    With `more`, so are those that are farther away by so many times the distance of the
+    nearest.
     """
     if not bundles:
         return []
@@ -61,13 +76,19 @@ def beside(
     normals = np.hstack([normals for _, normals in bundles])
     n_values = n_features + 4 * len(low)
 
+    def edges(below, above):
+        if more == 0:
+            return below, above
+        return below - more * (low - below), above + more * (above - high)
+
     def look(block):
         lowest, highest = intervals(block, normals)
         left = np.where(highest < low[:, np.newaxis], lowest, -np.inf)
         right = np.where(lowest > high[:, np.newaxis], highest, np.inf)
         below, above = left.max(axis=1), right.min(axis=1)
-        kept = highest >= below[:, np.newaxis]
-        kept &= lowest <= above[:, np.newaxis]
+        first, last = edges(below, above)
+        kept = highest >= first[:, np.newaxis]
+        kept &= lowest <= last[:, np.newaxis]
         numbers, places = np.nonzero(kept)
         rows = places + block.start if isinstance(block, slice) else block[places]
         kept_ends = lowest[numbers, places], highest[numbers, places]
@@ -83,16 +104,15 @@ def beside(
     below, above = np.max(belows, axis=0), np.min(aboves, axis=0)
     numbers, rows, lowest, highest = map(np.concatenate, kept)
     # What is next to it in its block need not be so among all.
-    near = (highest >= below[numbers]) & (lowest <= above[numbers])
+    first, last = edges(below, above)
+    near = (highest >= first[numbers]) & (lowest <= last[numbers])
     numbers, rows = numbers[near], rows[near]
     by_number = np.argsort(numbers, kind="stable")
     stops = np.cumsum(np.bincount(numbers, minlength=len(low)))
     rows_of_each = np.split(rows[by_number], stops[:-1])
     widths = np.minimum(left_shoulder - below, above - right_shoulder)
-    return [
-        Beside(some, float(width))
-        for some, width in zip(rows_of_each, widths, strict=True)
-    ]
+    values = widths.tolist(), (low - first).tolist(), (last - high).tolist()
+    return [Beside(*one) for one in zip(rows_of_each, *values, strict=True)]
 
 
 def _ends(lowest, highest) -> np.ndarray:

@@ -208,6 +208,28 @@ class AffineHull:
         rows = self._coordinates[members]
         return HyperplanesThrough(self, rows[1:] - rows[0])
 
+    @property
+    def n_used_features(self) -> int:
+        """Number of features that are not constant."""
+        return int(np.count_nonzero(self._scale))
+
+    @property
+    def coordinates(self) -> np.ndarray:
+        """Coordinates of the points, (n_points, dimension), with the first at 0."""
+        return self._coordinates
+
+    def in_coordinates(self, vectors) -> np.ndarray:
+        """Return a for vectors in columns, with <vector, x - y> = a . (c(x) - c(y)).
+
+        c(x) are the coordinates of a point. The vectors are those of `normal`.
+        """
+        return self._to_coordinates @ vectors
+
+    @cached_property
+    def _to_coordinates(self) -> np.ndarray:
+        scales = np.where(self._scale > 0, self._scale, np.inf)
+        return np.ascontiguousarray(self._basis.T / scales)
+
     def likely_choices(self, members) -> int:
         """Guess `through(members).n_choices` in a third of the time.
 
@@ -239,6 +261,13 @@ class AffineHull:
         """Return evenly chosen ones of the others, for `meets`."""
         positions = others[:: max(1, len(others) // _LOOKED_AT)]
         return SomePoints(positions, self._X[positions])
+
+    def has_common_value(self, share: float) -> bool:
+        """Return whether some feature is equal in so many of evenly chosen points."""
+        some = self._X[:: max(1, self.n_points // _LOOKED_AT)][:, self._scale > 0]
+        some = np.sort(some, axis=0)
+        apart = max(1, int(share * len(some)))
+        return bool((some[apart:] == some[:-apart]).any())
 
     def meets(self, normals, members, some: SomePoints) -> np.ndarray:
         """Return which hyperplanes through members come too close to others for sure.
@@ -351,9 +380,9 @@ class AffineHull:
         found = linalg.lstsq(rows[1:] - rows[0], heights[1:] - heights[0])[0]
         return np.ascontiguousarray((self._basis @ found).T * self._scale)
 
-    def values(self, slopes: np.ndarray) -> np.ndarray:
-        """Return <v, x> for all points and each of some slopes."""
-        return self._X @ slopes.T
+    def values(self, slopes: np.ndarray, rows=slice(None)) -> np.ndarray:
+        """Return <v, x> for all points, or those at some positions, and some slopes."""
+        return self._X[rows] @ slopes.T
 
     def rough_projections(
         self, normals, rows=slice(None)
@@ -365,14 +394,18 @@ class AffineHull:
         one for each vector, and these are no smaller than its errors: with the scales s
         of the features, sum |a_j x_j| <= |a / s| |x s|.
         """
+        errors = self.rough_errors(normals, rows)
+        return normals.T @ self._X[rows].T, errors[:, np.newaxis]
+
+    def rough_errors(self, normals, rows=slice(None)) -> np.ndarray:
+        """Return the errors that `rough_projections` returns, (n_vectors,)."""
         used = self._scale > 0
         scaled = normals[used] / self._scale[used, np.newaxis]
         lengths = np.linalg.norm(scaled, axis=0) + self.normal_error
         units = 5 * rounding(self.n_features + 1, DOUBLE) * lengths
         errors = units * self._lengths[rows].max()
         errors += self.normal_error * self._spans[rows].max()
-        errors += self.n_features * SMALLEST_NORMAL
-        return normals.T @ self._X[rows].T, errors[:, np.newaxis]
+        return errors + self.n_features * SMALLEST_NORMAL
 
     def intervals(self, rows, normals) -> tuple[np.ndarray, np.ndarray]:
         """Return ends of intervals that hold the values of `projections`.
@@ -449,6 +482,17 @@ class HyperplanesThrough:
     def draw(self, rng):
         """Yield random coefficients of normal vectors."""
         return draw_coefficients(self.n_choices, rng)
+
+    def nearest(self, direction, units) -> np.ndarray:
+        """Return the coefficients of the normal vector that is nearest to a direction.
+
+        The direction is in coordinates that are multiples of these units.
+        """
+        basis = self._complement * units[:, np.newaxis]
+        if self.n_choices == 1:
+            return np.copysign(1.0, direction @ basis)
+        found = linalg.lstsq(basis, direction)[0]
+        return found / np.linalg.norm(found)
 
     def levelled(self, several, feature: int) -> list[np.ndarray]:
         """Return the coefficients nearest to some, of normals without a feature.

@@ -33,6 +33,11 @@ def degenerate(rng):
     return X
 
 
+def many(rng):
+    """Samples whose groups are neighbours along lines."""
+    return rng.standard_normal((12_000, 6))
+
+
 def arrays_of(estimator):
     found = [*(layer.weights for layer in estimator.network_.layers)]
     found += [layer.biases for layer in estimator.network_.layers]
@@ -57,6 +62,15 @@ def test_threads_change_nothing(kind, make):
     for n_jobs in (2, 3):
         together = kind(random_state=0, n_jobs=n_jobs).fit(X, y)
         assert_equal_fits(alone, together, X)
+
+
+@pytest.mark.parametrize("kind", [SlabClassifier, SlabRegressor])
+def test_threads_change_nothing_along_lines(kind):
+    rng = np.random.default_rng(0)
+    X = many(rng)
+    y = rng.integers(3, size=len(X))
+    alone = kind(random_state=0).fit(X, y)
+    assert_equal_fits(alone, kind(random_state=0, n_jobs=3).fit(X, y), X[:500])
 
 
 @pytest.mark.parametrize("wrong", [1, 2, 77])

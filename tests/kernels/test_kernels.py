@@ -290,12 +290,18 @@ def test_row_hashes_agree_and_see_values_only(backend, dtype):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_sums_are_taken_from_left_to_right_by_both(backend, order):
+@pytest.mark.parametrize("n_rows", [1, 7, 70])
+@pytest.mark.parametrize("n_weights", [0, 1, 3, 4, 7, 15, 16, 17, 50])
+def test_sums_are_taken_from_left_to_right_by_both(backend, n_rows, n_weights, order):
     rng = np.random.default_rng(1)
-    rows = np.asarray(rng.standard_normal((40, 33)), order=order)
-    weights = rng.standard_normal((5, 33))
+    rows = np.asarray(rng.standard_normal((n_rows, 33)), order=order)
+    weights = np.asarray(rng.standard_normal((n_weights, 33)), order=order)
     plain, fast = both(backend, "ordered_product", rows, weights)
-    assert (plain == fast).all()
+    np.testing.assert_array_equal(plain, fast, strict=True)
+    # Neither do they depend on the other rows.
+    np.testing.assert_array_equal(
+        fast[-1:], kernels.ordered_product(rows[-1:], weights)
+    )
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

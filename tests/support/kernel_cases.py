@@ -407,7 +407,7 @@ def integer_sums(rng):
 def ordered_product(rng):
     n_rows, n_columns = _shape(rng)
     rows = _numbers(rng, n_rows, n_columns, (-600, 400))
-    weights = _numbers(rng, int(rng.integers(1, 12)), n_columns, (-600, 400))
+    weights = _numbers(rng, int(rng.integers(1, 40)), n_columns, (-600, 400))
     return lambda: kernels.ordered_product(rows, weights)
 
 

@@ -17,9 +17,14 @@ from scipy import sparse
 
 from ... import kernels
 from ...exact._signs import DOUBLE, rounding
-from ...kernels._memory import check_room
+from ...kernels._memory import blocks_of_rows, check_room
+from ...kernels._threads import run_in_threads
+from ._margins import largest_margin
 from ._network import RandomReLUNetwork, Separator
-from ._separators import SMALL, interpolant, largest_margin, squared_hinge
+from ._separators import SMALL, interpolant, signs_of, squared_hinge
+
+# Columns of so many features are computed together, whatever the threads.
+_FEATURES_TOGETHER = 256
 
 
 def check_room_for_features(X, n_hyperplanes: int) -> None:
@@ -42,7 +47,16 @@ class Features:
     there is a center.
     """
 
-    def __init__(self, samples, directions, biases, exponent, center=None, sizes=None):
+    def __init__(
+        self,
+        samples,
+        directions,
+        biases,
+        exponent,
+        center=None,
+        sizes=None,
+        n_threads=1,
+    ):
         self._samples = samples
         self._directions, self._biases = directions, biases
         self._exponent, self._center = exponent, center
@@ -51,17 +65,25 @@ class Features:
             of = samples.multiply if sparse.issparse(samples) else samples.__mul__
             sizes = np.sqrt(np.asarray(of(samples).sum(axis=1)).ravel())
         self._sizes = sizes
-        values = np.asarray(samples @ directions.T)
-        values += biases
-        np.maximum(values, 0.0, out=values)
-        self._mean = values.mean(axis=0)
-        deviation = values.std(axis=0)
-        self._scale = np.where(deviation > 0, 1 / np.maximum(deviation, SMALL), 0.0)
-        values -= self._mean
-        values *= self._scale
-        self.values = values
+        self.values = np.empty((samples.shape[0], len(directions)))
+        groups = blocks_of_rows(len(directions), 1, _FEATURES_TOGETHER)
+        found = run_in_threads(self._fill, groups, n_threads)
+        means, scales = zip(*found, strict=True)
+        self._mean, self._scale = np.concatenate(means), np.concatenate(scales)
 
-    def widened(self, layer) -> Features:
+    def _fill(self, columns) -> tuple[np.ndarray, np.ndarray]:
+        """Compute some features; return their mean, and what makes their variance 1."""
+        values = np.asarray(self._samples @ self._directions[columns].T)
+        values += self._biases[columns]
+        np.maximum(values, 0.0, out=values)
+        mean = values.mean(axis=0)
+        values -= mean
+        deviation = np.sqrt(np.square(values).mean(axis=0))
+        scale = np.where(deviation > 0, 1 / np.maximum(deviation, SMALL), 0.0)
+        np.multiply(values, scale, out=self.values[:, columns])
+        return mean, scale
+
+    def widened(self, layer, n_threads: int = 1) -> Features:
         """Return these features and those of more hyperplanes of the same exponent."""
         more = Features(
             self._samples,
@@ -70,6 +92,7 @@ class Features:
             self._exponent,
             self._center,
             self._sizes,
+            n_threads,
         )
         for name in ("_directions", "_biases", "_lengths", "_mean", "_scale"):
             setattr(
@@ -115,11 +138,11 @@ class Features:
         return 2 * rounding(n_terms, DOUBLE) * (total + np.abs(output.biases))
 
 
-def features_of(layer, X) -> Features:
+def features_of(layer, X, n_threads: int = 1) -> Features:
     """Return the features of the hyperplanes of a layer at the samples X.
 
     The layer is a `HyperplaneLayer`; features are divided by the power of two near the
-    size of the data that its exponent tells.
+    size of the data that its exponent tells. Threads share the features.
     """
     samples = X.astype(np.float64)
     if sparse.issparse(samples):
@@ -127,10 +150,11 @@ def features_of(layer, X) -> Features:
     else:
         samples = np.ldexp(samples, -layer.exponent)
     directions = layer.directions.astype(np.float64)
-    return Features(samples, directions, layer.scaled_biases, layer.exponent)
+    biases, exponent = layer.scaled_biases, layer.exponent
+    return Features(samples, directions, biases, exponent, n_threads=n_threads)
 
 
-def anchored(sphere, X, n_hyperplanes: int, rng) -> Features:
+def anchored(sphere, X, n_hyperplanes: int, rng, n_threads: int = 1) -> Features:
     """Return the features of random hyperplanes through samples near the unit sphere.
 
     b = -<w, x_i> for a sample x_i drawn at random, so that the kinks of the features
@@ -143,7 +167,8 @@ def anchored(sphere, X, n_hyperplanes: int, rng) -> Features:
     through = rng.integers(len(samples), size=n_hyperplanes)
     biases = -np.einsum("ij,ij->i", directions, samples[through])
     sizes = np.linalg.norm(scaled, axis=1)
-    return Features(samples, directions, biases, sphere.exponents, sphere.center, sizes)
+    at = sphere.exponents, sphere.center, sizes
+    return Features(samples, directions, biases, *at, n_threads)
 
 
 def _margins(features, solution, signs) -> np.ndarray:
@@ -182,8 +207,7 @@ def separate(
     margin, else by one that predicts better. The search ends early where it `gives_up`.
     Threads share the classes, and the samples.
     """
-    positive = np.arange(n_outputs) if n_outputs > 1 else np.ones(1, dtype=np.intp)
-    signs = np.where(labels[:, np.newaxis] == positive, 1.0, -1.0)
+    signs = signs_of(labels, n_outputs)
     search = squared_hinge(
         features,
         signs,

@@ -26,12 +26,17 @@ from ._construction import (
     features_of,
     separate,
 )
+from ._parts import Parts
 
 # Each attempt is that much wider than the one before.
 _GROWTH = 2**0.5
 # So many features for each sample, and in all, are more than enough.
 _ENOUGH = 4
 _LEAST_ENOUGH = 256
+
+
+def _n_outputs(training: TrainingSet) -> int:
+    return training.n_classes if training.n_classes > 2 else 1
 
 
 class RandomReLUClassifier(BaseMemorizingClassifier):
@@ -71,8 +76,8 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         What to do about identical samples with different labels: memorize the label
         of largest total weight, or raise a `ValueError`.
     n_jobs : int or None, default=None
-        Number of threads that share the classes in `fit`, and the samples in
-        prediction. The result does not depend on it.
+        Number of threads that share features, samples and classes in `fit`, and the
+        samples in prediction. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
         Source of the hyperplanes.
 
@@ -135,9 +140,11 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
     **Cost.** For n features of N samples in d dimensions and k outputs: O(N n (d + n))
     operations, O(k N n) for each of some dozens of steps of a search, and
     O(k (N n + n^3)) for each of about as many towards the maximum margin, whose number
-    grows slowly with N; widths grow by a factor, so that the last one takes most of the
-    time. The features take 8 N n bytes, and as many again while the margin grows. A
-    prediction takes O(n d + k n) operations.
+    grows slowly with N. Widths grow by a factor, and of 8,192 samples or more a quarter
+    tells which ones have no hope, so that the last width takes most of the time. The
+    features take 8 N n bytes, half as many again while a better separator is looked
+    for, and up to as many again in each thread while the margin grows. A prediction
+    takes O(n d + k n) operations.
 
     References
     ----------
@@ -228,12 +235,12 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
         many do not, the scales of the data are in the way of double precision, and
         hyperplanes through the samples are tried in units of each feature's own.
         """
-        for features in self._features(X, ball, seed):
+        for features in self._features(training, X, ball, seed):
             found = separate(
                 features,
                 X,
                 training.labels,
-                training.n_classes if training.n_classes > 2 else 1,
+                _n_outputs(training),
                 self.maximum_margin,
                 self.max_iter,
                 threads_for(self.n_jobs),
@@ -253,26 +260,44 @@ class RandomReLUClassifier(BaseMemorizingClassifier):
             f"{INSTEAD}"
         )
 
-    def _features(self, X, ball, seed):
+    def _features(self, training, X, ball, seed):
         """Yield ever more features; first of the ball of the data, then by sample."""
-        stream = HyperplaneStream(seed, ball, self.max_bias)
+        n_threads = threads_for(self.n_jobs)
         if self.n_hyperplanes != "auto":
             check_room_for_features(X, self.n_hyperplanes)
-            yield features_of(stream.draw(self.n_hyperplanes), X)
+            layer = HyperplaneStream(seed, ball, self.max_bias).draw(self.n_hyperplanes)
+            yield features_of(layer, X, n_threads)
             return
         n_enough = max(_LEAST_ENOUGH, _ENOUGH * X.shape[0], self.min_hyperplanes)
-        features, n_drawn = None, 0
-        for width in self._widths(min(n_enough, self.max_hyperplanes)):
-            check_room_for_features(X, width)
-            layer = stream.draw(width - n_drawn)
-            features = features.widened(layer) if features else features_of(layer, X)
-            n_drawn = width
-            yield features
+        n_most = min(n_enough, self.max_hyperplanes)
+        yield from self._of_the_ball(training, X, ball, seed, n_most)
         check_room(6 * 8 * X.shape[0] * X.shape[1], "Copies of the samples")
         sphere = UnitSphere.around(X, self.center)
-        for width in self._widths(min(n_enough, self.max_hyperplanes)):
+        for width in self._widths(n_most):
             rng = np.random.default_rng((seed, width))
-            yield anchored(sphere, X, width, rng)
+            yield anchored(sphere, X, width, rng, n_threads)
+
+    def _of_the_ball(self, training, X, ball, seed, n_most):
+        """Yield ever more features of hyperplanes through the ball of the data.
+
+        Those that do not separate a part of many samples are left out.
+        """
+        n_threads = threads_for(self.n_jobs)
+        stream = HyperplaneStream(seed, ball, self.max_bias)
+        part = Parts(X, training.labels, _n_outputs(training), seed)
+        features, n_drawn = None, 0
+        for width in self._widths(n_most):
+            check_room_for_features(X, width)
+            layer, n_drawn = stream.draw(width - n_drawn), width
+            if features is None:
+                features = features_of(layer, X[part.rows], n_threads)
+            else:
+                features = features.widened(layer, n_threads)
+            while not part.is_all and part.grow(features, self.max_iter, n_threads):
+                layer = HyperplaneStream(seed, ball, self.max_bias).draw(width)
+                features = features_of(layer, X[part.rows], n_threads)
+            if part.is_all:
+                yield features
 
     def _widths(self, most: int):
         """Yield the widths that are tried."""

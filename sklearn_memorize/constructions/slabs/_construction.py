@@ -3,17 +3,19 @@
 Through d points in general position goes one hyperplane {x : <a, x> = b}, which holds
 no other point. Two threshold units enclose it in a slab {x : lower < <a, x> <= upper}
 that holds no point of another class, and a class is the OR of its slabs:
-2 ceil(n / d) + 1 units for n points.
+2 ceil(n / d) + 1 units for n points. In a large class the points of a group are
+neighbours along a line, so that few other points are near their hyperplane.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ...kernels._threads import Workers
-from .._beside import LEAST_FEATURES, beside
+from .._beside import LEAST_FEATURES, Beside, beside
 from .._general_position import (
     AffineHull,
     DegenerateGroupError,
@@ -21,6 +23,7 @@ from .._general_position import (
     clearance,
     largest_class,
 )
+from ._line import Line, PointsOnLine, n_lines, parts_of
 from ._network import Slab, SlabNetwork
 
 # So many hyperplanes, at most, are held against all other points at once, and so many
@@ -41,47 +44,107 @@ def build_slab_network(X, labels, n_classes: int, *, split: bool, rng, n_threads
     points in general position.
     """
     hull, default = AffineHull(X, n_threads), largest_class(labels)
-    slabs: list[Slab] = []
-    labels_of_slabs: list[int] = []
+    slabs: dict[int, list[Slab]] = {}
+    in_parts = {}
+    for label in np.delete(np.arange(n_classes), default).tolist():
+        slabs[label] = []
+        in_parts[label] = np.flatnonzero(labels == label)
     with Workers(n_threads) as workers:
-        for label in np.delete(np.arange(n_classes), default).tolist():
-            in_class = labels == label
-            members, others = np.flatnonzero(in_class), np.flatnonzero(~in_class)
-            strangers = Strangers(hull, others, split, workers.n_threads)
-            found = find_slabs(hull, members, strangers, rng, workers)
-            slabs += found
-            labels_of_slabs += [label] * len(found)
-    network = SlabNetwork(slabs, np.array(labels_of_slabs), n_classes, default)
-    return network, [slab.members for slab in slabs], hull.dimension
+        for line, parts in along_lines(hull, in_parts, rng):
+            for label, members in parts.items():
+                others = np.flatnonzero(labels != label)
+                strangers = Strangers(hull, others, split, n_threads, line)
+                slabs[label] += find_slabs(members, strangers, rng, workers)
+    found = [slab for label in slabs for slab in slabs[label]]
+    labels_of_slabs = np.repeat(list(slabs), [len(some) for some in slabs.values()])
+    network = SlabNetwork(found, labels_of_slabs, n_classes, default)
+    return network, [slab.members for slab in found], hull.dimension
+
+
+def along_lines(hull, members: dict, rng):
+    """Yield lines, and for some keys the members whose groups are found along them.
+
+    The line is None for few members, which need none, and where it would be of no use.
+    """
+    dimension = hull.dimension
+    counts = {key: n_lines(len(some), hull) for key, some in members.items()}
+    yield None, {key: some for key, some in members.items() if not counts[key]}
+    parts = {
+        key: parts_of(members[key], count, dimension, rng)
+        for key, count in counts.items()
+    }
+    for number in range(max(counts.values(), default=0)):
+        line = Line(hull, rng)
+        some = {key: each[number] for key, each in parts.items() if number < len(each)}
+        flat = [key for key in some if line.flattens(some[key], rng)]
+        yield None, {key: some.pop(key) for key in flat}
+        yield line, some
 
 
 @dataclass(frozen=True)
 class Strangers:
     """The points `others`, which must not be in a slab.
 
-    With `split`, groups that they come too close to are made smaller.
+    With `split`, groups that they come too close to are made smaller. On a `line` the
+    groups are neighbours.
     """
 
     hull: AffineHull
     others: np.ndarray
     split: bool
     n_threads: int
-    some: SomePoints = field(init=False)
+    line: Line | None = None
+    least_features: float = LEAST_FEATURES
 
-    def __post_init__(self):
-        object.__setattr__(self, "some", self.hull.some_of(self.others))
+    @cached_property
+    def some(self) -> SomePoints:
+        """Few of the others, for `meets`."""
+        return self.hull.some_of(self.others)
 
-    def beside(self, groups, normals) -> list[np.ndarray]:
-        """Return the others to look at beside one hyperplane through each group."""
-        if len(groups) == 1 and self.hull.n_features < LEAST_FEATURES:
-            return [self.others]
-        columns = [normal[:, np.newaxis] for normal in normals]
-        bundles = list(zip(groups, columns, strict=True))
+    @cached_property
+    def _on_line(self) -> PointsOnLine | None:
+        return None if self.line is None else PointsOnLine(self.line, self.others)
+
+    def order(self, members, rng) -> np.ndarray:
+        """Return the members so that those of a group follow each other."""
+        if self.line is None:
+            return rng.permutation(members)
+        return self.line.in_groups(members, rng)
+
+    def draw(self, planes, rng):
+        """Yield coefficients of normal vectors: the one along the line, or random."""
+        if self.line is None:
+            yield from planes.draw(rng)
+            return
+        yield planes.nearest(self.line.direction, self.line.units)
+        if planes.n_choices > 1:
+            yield from planes.draw(rng)
+
+    def beside(self, groups, normals, more: float = 0.0) -> list[Beside]:
+        """Return the others to look at beside one hyperplane through each group.
+
+        With `more`, so many times the distance of the nearest is looked at in addition.
+        """
+        on_line: list[Beside | None] = [None] * len(groups)
+        if self._on_line is not None:
+            columns = np.column_stack(normals)
+            on_line = self._on_line.beside(groups, columns, more, self.n_threads)
+        left = [number for number, near in enumerate(on_line) if near is None]
         hull = self.hull
-        found = beside(
-            hull.intervals, bundles, self.others, hull.n_features, self.n_threads
-        )
-        return [near.rows for near in found]
+        if len(left) == 1 and hull.n_features < self.least_features:
+            among_all = iter([Beside(self.others, np.inf)])
+        else:
+            bundles = [(groups[k], normals[k][:, np.newaxis]) for k in left]
+            found = beside(
+                hull.intervals,
+                bundles,
+                self.others,
+                hull.n_features,
+                self.n_threads,
+                more,
+            )
+            among_all = iter(found)
+        return [next(among_all) if near is None else near for near in on_line]
 
 
 class GroupsAhead:
@@ -131,77 +194,106 @@ def smaller(size: int) -> int:
     return size - -(-size // 8)
 
 
-def find_slabs(hull, members, strangers: Strangers, rng, workers) -> list[Slab]:
+def find_slabs(members, strangers: Strangers, rng, workers) -> list[Slab]:
     """Cover the points of a class by slabs that hold no point of another class."""
-    left, dimension = rng.permutation(members), hull.dimension
-    planes = GroupsAhead(hull.through, left, dimension, workers)
+    hull = strangers.hull
+
+    def maker(group):
+        def enclose(normal, near):
+            lower, upper, close = slab_bounds(hull, normal, group, near.rows)
+            return None if len(close) else Slab(normal, lower, upper, group), close
+
+        return enclose
+
+    most_at_once = min(_MOST_AT_ONCE, _MOST_VALUES // hull.dimension**2)
+    return cover(members, maker, strangers, rng, workers, most_at_once)
+
+
+def cover(members, maker, strangers: Strangers, rng, workers, most_at_once, more=0.0):
+    """Cut points into groups, and return what encloses each without any of the others.
+
+    `maker(group)` returns a function that takes a normal vector and the points to look
+    at beside it, and returns what encloses the group, or None and who is in the way. It
+    may raise a `DegenerateGroupError`. There are ceil(n / d) groups of n points, and
+    more only with `split`. `more` is that of `beside`.
+    """
+    dimension = strangers.hull.dimension
+    left = strangers.order(members, rng)
+    planes = GroupsAhead(strangers.hull.through, left, dimension, workers)
     start, size, n_at_once = 0, dimension, 1
-    most_at_once = min(_MOST_AT_ONCE, _MOST_VALUES // dimension**2)
-    slabs: list[Slab] = []
+    found: list = []
     while start < len(left):
         if size == dimension and n_at_once > 1:
             stop = min(start + n_at_once * size, len(left))
             stops = range(start + size, stop + 1, size)
             groups = {stop - size: left[stop - size : stop] for stop in stops}
-            found = _slabs_at_once(groups, planes, strangers, rng)
-            slabs += found
-            start += len(found) * size
-            n_at_once = min(2 * n_at_once, most_at_once) if len(found) > 1 else 1
+            several = _several(groups, planes, maker, strangers, rng, more)
+            found += several
+            start += len(several) * size
+            n_at_once = min(2 * n_at_once, most_at_once) if len(several) > 1 else 1
             continue
         group = left[start : start + size]
         try:
-            slabs.append(_slab_around(group, planes.at(start, size), strangers, rng))
+            enclose = maker(group)
+            through = planes.at(start, size)
+            found.append(_around(group, through, enclose, strangers, rng, more))
         except DegenerateGroupError:
             if not strangers.split or len(group) == 1:
                 raise
             size = smaller(len(group))
         else:
-            start, size, n_at_once = start + size, dimension, 2
-    assert strangers.split or len(slabs) == -(-len(members) // dimension)
-    return slabs
+            start, size, n_at_once = start + size, dimension, min(2, most_at_once)
+    assert strangers.split or len(found) == -(-len(members) // max(1, dimension))
+    return found
 
 
-def _slabs_at_once(groups: dict, planes, strangers: Strangers, rng) -> list[Slab]:
+def _several(groups: dict, planes, maker, strangers: Strangers, rng, more) -> list:
     """Enclose the first ones of some groups, up to the first that takes a search.
 
     The generator is left as if these groups had been looked at one after the other.
     """
-    normals, states = [], [rng.bit_generator.state]
+    normals, makers, states = [], [], [rng.bit_generator.state]
     for start, group in groups.items():
         through = planes.at(start, len(group))
         if through.n_choices != 1:
             break
-        normals.append(through.normal(next(through.draw(rng))))
+        try:
+            makers.append(maker(group))
+        except DegenerateGroupError:
+            break
+        normals.append(through.normal(next(strangers.draw(through, rng))))
         states.append(rng.bit_generator.state)
+    if not normals:
+        return []
     several = list(groups.values())[: len(normals)]
-    slabs: list[Slab] = []
-    near = strangers.beside(several, normals)
-    for group, normal, rows in zip(several, normals, near, strict=True):
-        lower, upper, too_close = slab_bounds(strangers.hull, normal, group, rows)
+    found: list = []
+    near = strangers.beside(several, normals, more)
+    for enclose, normal, one in zip(makers, normals, near, strict=True):
+        enclosed, too_close = enclose(normal, one)
         if len(too_close):
             break
-        slabs.append(Slab(normal, lower, upper, group))
-    rng.bit_generator.state = states[len(slabs)]
-    return slabs
+        found.append(enclosed)
+    rng.bit_generator.state = states[len(found)]
+    return found
 
 
-def _slab_around(members, planes, strangers: Strangers, rng) -> Slab:
-    """Enclose a group in a slab without any of the others, or raise.
+def _around(members, planes, enclose, strangers: Strangers, rng, more):
+    """Return what encloses a group without any of the others, or raise.
 
     With `split` the error need not say which others are in the way of several members.
     """
     too_close = strangers.others[:0]
     for normal in normals(members, planes, strangers, rng):
-        (near,) = strangers.beside([members], [normal])
-        lower, upper, too_close = slab_bounds(strangers.hull, normal, members, near)
+        (near,) = strangers.beside([members], [normal], more)
+        enclosed, too_close = enclose(normal, near)
         if len(too_close) == 0:
-            return Slab(normal, lower, upper, members)
+            return enclosed
     raise DegenerateGroupError(members, too_close)
 
 
 def normals(members, planes, strangers: Strangers, rng):
     """Yield normal vectors to try; for a single point those of features as well."""
-    hull, draws = strangers.hull, planes.draw(rng)
+    hull, draws = strangers.hull, strangers.draw(planes, rng)
     if strangers.split and len(members) > 1:
         draws = _not_met(draws, members, planes, strangers, rng)
     yield from map(planes.normal, draws)

@@ -1,6 +1,7 @@
 """Slabs behind the scikit-learn interface."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,19 @@ from .._general_position import (
 )
 from ._construction import build_slab_network
 from ._ramps import build_ramp_network
+
+# Slabs are proven to hold their samples and no others. In addition the network is
+# evaluated at all samples, or at so many where that takes more multiplications.
+_MOST_PRODUCTS = 1 << 34
+_LEAST_CHECKED = 4096
+
+
+def _checked(training: TrainingSet, network) -> TrainingSet:
+    """Return the samples at which a network is evaluated at the end of `fit`."""
+    n_products = training.n_values * network.widths[0]
+    return training.evenly_chosen(
+        training.n_samples if n_products <= _MOST_PRODUCTS else _LEAST_CHECKED
+    )
 
 
 class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
@@ -46,7 +60,8 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
         Number of threads for `fit` and for prediction. The result does not depend on
         it.
     random_state : int, RandomState instance or None, default=None
-        Forms the groups, and chooses the hyperplane through a group of fewer than d.
+        Forms the groups, at random or along random lines, and chooses the hyperplane
+        through a group of fewer than d.
 
     Attributes
     ----------
@@ -98,7 +113,9 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
     classes outside by more than any evaluation in double precision can be off. A
     sample that no slab can single out in this way (a near-duplicate of another class)
     gets one that looks at a single feature, which needs no rounding, and if even that
-    fails, `fit` raises an `InterpolationError` that names the samples.
+    fails, `fit` raises an `InterpolationError` that names the samples. So every sample
+    is recalled. To be sure, `fit` evaluates the network at all of them, or at 4,096
+    where that takes more than 2**34 multiplications.
 
     **Certified radius.** `certified_radius` is the distance to the nearest border of a
     slab.
@@ -109,12 +126,19 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
 
     The samples are held in dense double precision during `fit`.
 
+    **Groups.** In classes of few samples groups are formed at random. From 2,500
+    samples and d^2.5 / 2 on, they are neighbours along one of up to 16 random lines:
+    their hyperplanes are nearly perpendicular to the line, and only samples in a window
+    of it can be near. Groups are formed at random in any case where many samples share
+    the value of a feature, or neighbours would be nearly in a subspace of fewer
+    dimensions, as on a curve.
+
     **Cost.** For N samples in general position there are about N / d hyperplanes. `fit`
-    takes O(N d^2) operations to find them, and O(N d) for each of them to look for
-    samples beside it: O(N^2) in all, one multiplication for each pair of samples. The
-    theorem itself asks for that: every slab has a normal vector of its own, and no
-    index tells in many dimensions which samples are near a hyperplane. It takes
-    35 N d bytes. A prediction takes O(N) operations.
+    takes O(N log N) operations to put samples in order, O(N d^2) to find hyperplanes,
+    and O(d^3.5) for each of them to look at the d^2.5 samples, or 3,000 if these are
+    more, that are about in its window: O(N log N) in all for given d. In classes of
+    fewer samples, and for random groups, it looks at all of them, which takes O(N d)
+    for each hyperplane. It takes 35 N d bytes. A prediction takes O(N) operations.
 
     References
     ----------
@@ -152,6 +176,9 @@ class SlabClassifier(CertifiedRadiusMixin, GeneralPositionClassifier):
             "or perturb the data."
         )
 
+    def _certify(self, training: TrainingSet, evidence: Any = None) -> None:
+        super()._certify(_checked(training, self.network_))
+
     def _radii(self, X, numbers, metric):
         return self.network_.certified_radii(X, numbers, metric)
 
@@ -181,7 +208,8 @@ class SlabRegressor(BaseMemorizingRegressor):
         Number of threads for `fit` and for prediction. The result does not depend on
         it.
     random_state : int, RandomState instance or None, default=None
-        Forms the groups, and chooses the hyperplane through a group of fewer than d.
+        Forms the groups, at random or along random lines, and chooses the hyperplane
+        through a group of fewer than d.
 
     Attributes
     ----------
@@ -203,7 +231,7 @@ class SlabRegressor(BaseMemorizingRegressor):
     interpolates_ : bool
         Whether every training target is recalled, as certified by `fit`.
     max_abs_error_ : float
-        The largest error at a training sample, 0.0.
+        The largest error at the training samples at which `fit` evaluates it, 0.0.
     n_conflicts_ : int
         Number of distinct rows that carried several targets.
     n_outputs_ : int
@@ -231,7 +259,8 @@ class SlabRegressor(BaseMemorizingRegressor):
     form that has no rounding error at its samples. `network_.layers`, evaluated one
     after the other, add up large numbers: `fit` evaluates them at the samples of the
     narrowest ramps, and raises an `InterpolationError` that names rows if they miss
-    targets by more than a hundredth of the range.
+    targets by more than a hundredth of the range. `predict` is evaluated at all
+    samples, or at 4,096 where that takes more than 2**34 multiplications.
 
     **Test data.** The theorem promises nothing about other points. Slabs are thin and
     unbounded: nearly everything outside the training set gets the default target,
@@ -241,9 +270,10 @@ class SlabRegressor(BaseMemorizingRegressor):
 
     **Cost.** For N samples in general position `fit` takes O(N d^2) operations for
     their affine hull, for the hyperplanes and for the affine functions, of which there
-    are about N / d each, and O(N d) for each of them to look at all samples, O(N^2) in
-    all; it takes 35 N d bytes, and 100 N for the layers. A prediction takes O(N)
-    operations.
+    are about N / d each. Groups are formed and looked at as those of `SlabClassifier`:
+    O(N log N) operations in all for given d, but O(N d) for each hyperplane where
+    groups are formed at random. It takes 35 N d bytes, and 100 N for the layers. A
+    prediction takes O(N) operations.
 
     References
     ----------
@@ -315,6 +345,9 @@ class SlabRegressor(BaseMemorizingRegressor):
             "groups_": [training.rows[group] for group in groups],
             "n_split_": len(groups) - -(-n_members // max(1, dimension)),
         }, None
+
+    def _certify(self, training: TrainingSet, evidence: Any = None) -> None:
+        super()._certify(_checked(training, self.network_))
 
     def _outputs(self, X) -> np.ndarray:
         return self.network_.forward(X, threads_for(self.n_jobs))

@@ -22,15 +22,17 @@ proof above is ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ...exceptions import InterpolationError
 from ...kernels._threads import Workers
+from .._beside import Beside
 from .._directions import spread_out
 from .._general_position import AffineHull, DegenerateGroupError
 from .._layers import exponents_of, missed_by_layers
-from ._construction import GroupsAhead, Strangers, normals, smaller, thresholds
+from ._construction import Strangers, along_lines, cover, thresholds
 from ._network import Ramp, RampNetwork, Tips
 
 # The affine function of a group may miss its targets by this part of their range.
@@ -39,6 +41,10 @@ _LARGEST_DELTA = 2.0**500
 # The layers add up numbers of the size of a position over delta, each of which is off
 # by 2**-53 of it: this is the least delta, in units of the largest position.
 _LEAST_DELTA = 2.0**-40
+# On a line, so many ramps are built at once, and points are looked at that are so many
+# times as far from a slab as the nearest one: the affine function may be large there.
+_AT_ONCE = 16
+_FARTHER = 32.0
 # The layers are evaluated at this many samples, those of the narrowest ramps.
 _CHECKED_SAMPLES = 2048
 
@@ -68,9 +74,12 @@ def build_ramp_network(
     default = _default(scaled)
     members = np.flatnonzero((targets != targets[default]).any(axis=1))
     heights = scaled - scaled[default]
-    strangers = Strangers(hull, np.arange(len(X)), split, n_threads)
+    everyone, groups = np.arange(len(X)), []
     with Workers(n_threads) as workers:
-        groups = _find_groups(members, heights, strangers, rng, workers)
+        for line, parts in along_lines(hull, {"all": members}, rng):
+            strangers = Strangers(hull, everyone, split, n_threads, line, np.inf)
+            for part in parts.values():
+                groups += _find_groups(part, heights, strangers, rng, workers)
     direction, positions = spread_out(X, rng, n_projections)
     order = _members(groups)
     slabs = np.repeat(np.arange(len(groups)), [len(group.members) for group in groups])
@@ -95,70 +104,95 @@ def _default(targets: np.ndarray) -> int:
 
 def _find_groups(members, heights, strangers, rng, workers) -> list[_Group]:
     """Cover the members by slabs with ramps; no slab holds any other point."""
-    hull = strangers.hull
-    left, dimension = rng.permutation(members), hull.dimension
-    start, size = 0, dimension
-    planes = GroupsAhead(hull.through, left, dimension, workers)
-    groups: list[_Group] = []
-    while start < len(left):
-        group = left[start : start + size]
-        try:
-            slopes = _slopes(hull, group, heights)
-            through = planes.at(start, size)
-            groups.append(_ramp_around(group, slopes, through, heights, strangers, rng))
-        except DegenerateGroupError:
-            if not strangers.split or len(group) == 1:
-                raise
-            size = smaller(len(group))
-        else:
-            start, size = start + size, dimension
-    assert strangers.split or len(groups) == -(-len(members) // max(1, dimension))
-    return groups
+    maker = partial(_ramp_maker, strangers, heights)
+    n_at_once = 1 if strangers.line is None else _AT_ONCE
+    return cover(members, maker, strangers, rng, workers, n_at_once, _FARTHER)
 
 
-def _slopes(hull: AffineHull, members, heights):
-    """Return slopes, constants and values of affine functions of a group, or raise."""
+@dataclass(frozen=True)
+class _Affine:
+    """Affine functions of a group, one for each output, and how large they may be.
+
+    `values` are those at all points, or None where few of them are looked at.
+    """
+
+    hull: AffineHull
+    slopes: np.ndarray
+    constants: np.ndarray
+    values: np.ndarray | None
+    largest: np.ndarray
+
+    def at(self, rows) -> np.ndarray:
+        """Return the values at some points, (n_rows, n_outputs)."""
+        if self.values is not None:
+            return self.values[rows]
+        return self.hull.values(self.slopes, rows) + self.constants
+
+
+def _affine(strangers: Strangers, members, heights) -> _Affine:
+    """Return the affine functions that take the heights of a group, or raise."""
+    hull, line = strangers.hull, strangers.line
+    rows = slice(None) if line is None else members
+    own = members if line is None else np.arange(len(members))
     with np.errstate(over="ignore", invalid="ignore"):  # slopes that miss all
         slopes = hull.slopes(members, heights[members])
-        values = hull.values(slopes)
-        constants = heights[members[0]] - values[members[0]]
+        values = hull.values(slopes, rows)
+        constants = heights[members[0]] - values[own[0]]
         values = values + constants
-        missed = np.abs(values[members] - heights[members]).max(axis=1)
+        missed = np.abs(values[own] - heights[members]).max(axis=1)
     # Heights are between -4 and 4. Where the group is nearly flat, slopes explode.
     too_close = members[~(missed <= _TOLERANCE)]
     if len(too_close):
         raise DegenerateGroupError(members, too_close)
-    return slopes, constants, values
+    if line is None:
+        return _Affine(hull, slopes, constants, values, np.full(len(slopes), np.inf))
+    largest = np.abs(heights[members[0]]) + line.largest_change(slopes, members[0])
+    return _Affine(hull, slopes, constants, None, largest)
 
 
-def _ramp_around(members, affine, planes, heights, strangers, rng) -> _Group:
-    """Build the ramp that takes the heights of a group, or raise."""
-    hull = strangers.hull
-    slopes, constants, values = affine
-    is_other = np.ones(len(heights), dtype=bool)
-    is_other[members] = False
-    others = np.flatnonzero(is_other)
-    too_close = members[:0]
-    for normal in normals(members, planes, strangers, rng):
-        positions, errors = hull.projections(normal)
-        lower, upper, too_close = thresholds(positions, errors, members, others)
+def _ramp_maker(strangers: Strangers, heights, members):
+    """Return a function that builds the ramp of a group for a normal vector, or raise.
+
+    It returns None, and the points that are in the way, where there is none.
+    """
+    hull, line = strangers.hull, strangers.line
+    affine = _affine(strangers, members, heights)
+
+    def build(normal, near: Beside) -> tuple[_Group | None, np.ndarray]:
+        others = np.delete(near.rows, np.searchsorted(near.rows, members))
+        (positions, errors), own, others, rows = hull.located(
+            hull.projections, normal, members, others
+        )
+        lower, upper, too_close = thresholds(positions, errors, own, others)
         if len(too_close):
-            continue
-        outside = np.maximum(lower - (positions + errors), positions - errors - upper)
+            return None, rows[too_close]
+        room = np.maximum(lower - (positions + errors), positions - errors - upper)
         inside = np.minimum(positions - errors - lower, upper - (positions + errors))
+        room[own] = inside[own]
         # Half of what keeps each point on its side, for each output. Where there is no
         # room for a value of zero, the quotient is no number, and the normal is no use.
         with np.errstate(all="ignore"):
-            most = np.where(is_other, outside, inside)[:, np.newaxis] / np.abs(values)
+            most = room[:, np.newaxis] / np.abs(affine.at(rows))
+            low, high = positions[own] - errors[own], positions[own] + errors[own]
+            farther = min(
+                near.left - (low.min() - lower), near.right - (upper - high.max())
+            )
+            of_farther = farther / affine.largest
+        if np.isfinite(farther) and (of_farther < most.min(axis=0)).any():
+            return build(normal, Beside(strangers.others, np.inf))
         deltas = np.minimum(most.min(axis=0) / 2, _LARGEST_DELTA)
         # A single point has no smaller group: whether it is exact enough is seen later.
         least = 0.0 if len(members) == 1 else _LEAST_DELTA * np.abs(positions).max()
-        if (deltas > least).all():
-            bounds = float(lower), float(upper)
-            ramp = Ramp(normal, *bounds, slopes, constants, deltas)
-            return _Group(members, ramp, float(deltas.min()))
-        too_close = np.unique(most.argmin(axis=0))
-    raise DegenerateGroupError(members, too_close)
+        if len(members) > 1 and line is not None:
+            farther = line.largest_change(normal[np.newaxis], members[0])
+            least += _LEAST_DELTA * float(farther[0])
+        if not (deltas > least).all():
+            return None, np.unique(rows[most.argmin(axis=0)])
+        bounds = float(lower), float(upper)
+        ramp = Ramp(normal, *bounds, affine.slopes, affine.constants, deltas)
+        return _Group(members, ramp, float(deltas.min())), too_close
+
+    return build
 
 
 def _members(groups: list[_Group]) -> np.ndarray:

@@ -55,11 +55,139 @@ static int row_hashes(const struct matrix *X, const uint64_t *coefficients,
     return 0;
 }
 
-/* Sums of so many rows grow side by side, which hides the latency of the additions. */
+/* So many vectors of points meet so many rows in registers. */
+#define VECTORS_OF_POINTS 2
+#define POINTS_TOGETHER (VECTORS_OF_POINTS * DOUBLES)
+#define ROWS_IN_REGISTERS 4
+/* So many rows stay in the cache while all points pass. */
+#define ROWS_IN_CACHE 32
+
+/* Store the coordinates of POINTS_TOGETHER points side by side, one coordinate after the
+ * other. Where there are fewer points, the last one is taken several times. */
+static void turn_points(const struct matrix *points, int64_t first, double *point,
+                        double *turned)
+{
+    const int64_t n = points->n_columns, n_left = points->n_rows - first;
+    for (int64_t k = 0; k < POINTS_TOGETHER; k++) {
+        if (k < n_left)
+            read_row(points, first + k, point);
+        for (int64_t j = 0; j < n; j++)
+            turned[j * POINTS_TOGETHER + k] = point[j];
+    }
+}
+
+/* The products of some rows with the points of `turned`, each summed from left to
+ * right; that they grow side by side hides the latency of the additions. */
+INLINE void products_of_rows(const double *const *rows, const double *turned, int64_t n,
+                             double *found)
+{
+    doubles_t sums[ROWS_IN_REGISTERS][VECTORS_OF_POINTS];
+    UNROLL
+    for (int r = 0; r < ROWS_IN_REGISTERS; r++)
+        for (int v = 0; v < VECTORS_OF_POINTS; v++)
+            sums[r][v] = spread_double(0);
+    for (int64_t j = 0; j < n; j++) {
+        doubles_t points[VECTORS_OF_POINTS];
+        UNROLL
+        for (int v = 0; v < VECTORS_OF_POINTS; v++)
+            points[v] = load_doubles(turned + j * POINTS_TOGETHER + v * DOUBLES);
+        UNROLL
+        for (int r = 0; r < ROWS_IN_REGISTERS; r++) {
+            const doubles_t value = spread_double(rows[r][j]);
+            for (int v = 0; v < VECTORS_OF_POINTS; v++)
+                sums[r][v] += value * points[v];
+        }
+    }
+    memcpy(found, sums, sizeof sums);
+}
+
+/* Where the product of row i and point k is stored: totals[i * row_step + k * step]. */
+struct table {
+    double *totals;
+    int64_t row_step, step;
+};
+
+/* The products of n_rows rows, one after the other, with the first n_points points of
+ * `turned`. Where there are fewer rows, the last one is taken several times. */
+static void products_of_tile(const double *rows, int64_t n_rows, const double *turned,
+                             int64_t n_points, int64_t n, struct table table)
+{
+    for (int64_t i = 0; i < n_rows; i += ROWS_IN_REGISTERS) {
+        double found[ROWS_IN_REGISTERS * POINTS_TOGETHER];
+        const double *starts[ROWS_IN_REGISTERS];
+        for (int64_t r = 0; r < ROWS_IN_REGISTERS; r++)
+            starts[r] = rows + (i + r < n_rows ? i + r : n_rows - 1) * n;
+        products_of_rows(starts, turned, n, found);
+        for (int64_t r = 0; r < ROWS_IN_REGISTERS && i + r < n_rows; r++)
+            for (int64_t k = 0; k < n_points; k++)
+                table.totals[(i + r) * table.row_step + k * table.step]
+                    = found[r * POINTS_TOGETHER + k];
+    }
+}
+
+static int64_t at_most(int64_t count, int64_t most)
+{
+    return count < most ? count : most;
+}
+
+/* All points are turned, and some rows after the others meet them. */
+static int products_with_all_turned(const struct matrix *rows,
+                                    const struct matrix *points, struct table table)
+{
+    const int64_t n = rows->n_columns, n_rows = rows->n_rows;
+    const int64_t n_tiles = (points->n_rows + POINTS_TOGETHER - 1) / POINTS_TOGETHER;
+    const int64_t size = POINTS_TOGETHER * n;
+    double *room = room_for_doubles(n_tiles * size + (ROWS_IN_CACHE + 1) * n);
+    if (room == NULL)
+        return -1;
+    double *point = room + n_tiles * size, *wide = point + n;
+    for (int64_t t = 0; t < n_tiles; t++)
+        turn_points(points, t * POINTS_TOGETHER, point, room + t * size);
+    for (int64_t first = 0; first < n_rows; first += ROWS_IN_CACHE) {
+        const int64_t n_here = at_most(n_rows - first, ROWS_IN_CACHE);
+        for (int64_t r = 0; r < n_here; r++)
+            read_row(rows, first + r, wide + r * n);
+        for (int64_t t = 0; t < n_tiles; t++) {
+            const int64_t k = t * POINTS_TOGETHER;
+            const struct table tile
+                = {table.totals + first * table.row_step + k * table.step,
+                   table.row_step, table.step};
+            products_of_tile(wide, n_here, room + t * size,
+                             at_most(points->n_rows - k, POINTS_TOGETHER), n, tile);
+        }
+    }
+    free(room);
+    return 0;
+}
+
+/* All rows, which are few, meet some points after the others. */
+static int products_with_few_rows(const struct matrix *rows,
+                                  const struct matrix *points, struct table table)
+{
+    const int64_t n = rows->n_columns, n_rows = rows->n_rows;
+    double *room = room_for_doubles((n_rows + 1 + POINTS_TOGETHER) * n);
+    if (room == NULL)
+        return -1;
+    double *point = room + n_rows * n, *turned = point + n;
+    for (int64_t i = 0; i < n_rows; i++)
+        read_row(rows, i, room + i * n);
+    for (int64_t k = 0; k < points->n_rows; k += POINTS_TOGETHER) {
+        const struct table tile
+            = {table.totals + k * table.step, table.row_step, table.step};
+        turn_points(points, k, point, turned);
+        products_of_tile(room, n_rows, turned,
+                         at_most(points->n_rows - k, POINTS_TOGETHER), n, tile);
+    }
+    free(room);
+    return 0;
+}
+
+/* Sums of so many rows grow side by side. */
 #define ROWS_TOGETHER 8
 
-static int ordered_product(const struct matrix *rows, const struct matrix *weights,
-                           double *totals)
+/* The products of rows with very few weights, which turning would not pay for. */
+static int products_with_few_weights(const struct matrix *rows,
+                                     const struct matrix *weights, double *totals)
 {
     const int64_t n_rows = rows->n_rows, n_weights = weights->n_rows;
     const int64_t n = rows->n_columns;
@@ -70,8 +198,7 @@ static int ordered_product(const struct matrix *rows, const struct matrix *weigh
     for (int64_t k = 0; k < n_weights; k++)
         read_row(weights, k, room + k * n);
     for (int64_t first = 0; first < n_rows; first += ROWS_TOGETHER) {
-        const int64_t n_left = n_rows - first;
-        const int64_t n_here = n_left < ROWS_TOGETHER ? n_left : ROWS_TOGETHER;
+        const int64_t n_here = at_most(n_rows - first, ROWS_TOGETHER);
         const double *starts[ROWS_TOGETHER];
         /* Where there are fewer rows, the last one is taken several times. */
         for (int64_t r = 0; r < ROWS_TOGETHER; r++)
@@ -94,10 +221,18 @@ static int ordered_product(const struct matrix *rows, const struct matrix *weigh
     return 0;
 }
 
-/* So many vectors of points are compared with so many rows in registers. */
-#define VECTORS_OF_POINTS 2
-#define POINTS_TOGETHER (VECTORS_OF_POINTS * DOUBLES)
-#define ROWS_IN_REGISTERS 4
+static int ordered_product(const struct matrix *rows, const struct matrix *weights,
+                           double *totals)
+{
+    const int64_t n_weights = weights->n_rows;
+    if (n_weights < ROWS_IN_REGISTERS)
+        return products_with_few_weights(rows, weights, totals);
+    if (n_weights < POINTS_TOGETHER)
+        return products_with_few_rows(weights, rows,
+                                      (struct table){totals, 1, n_weights});
+    return products_with_all_turned(rows, weights,
+                                    (struct table){totals, n_weights, 1});
+}
 
 /* The distances of some rows to POINTS_TOGETHER points, of which `turned` has the
  * coordinates one after the other. */
@@ -139,13 +274,8 @@ static int largest_differences(const struct matrix *rows, const struct matrix *p
     for (int64_t first = 0; first < n_points; first += POINTS_TOGETHER) {
         const int64_t n_here = n_points - first < POINTS_TOGETHER ? n_points - first
                                                                   : POINTS_TOGETHER;
-        /* Where there are fewer points, or rows, the last one is taken several times. */
-        for (int64_t k = 0; k < POINTS_TOGETHER; k++) {
-            if (k < n_here)
-                read_row(points, first + k, point);
-            for (int64_t j = 0; j < n; j++)
-                turned[j * POINTS_TOGETHER + k] = point[j];
-        }
+        turn_points(points, first, point, turned);
+        /* Where there are fewer rows, the last one is taken several times. */
         for (int64_t i = 0; i < n_rows; i += ROWS_IN_REGISTERS) {
             double found[ROWS_IN_REGISTERS * POINTS_TOGETHER];
             const double *starts[ROWS_IN_REGISTERS];

@@ -19,9 +19,9 @@ from sklearn_memorize.constructions.random_relu._construction import (
     features_of,
     separate,
 )
+from sklearn_memorize.constructions.random_relu._margins import largest_margin
 from sklearn_memorize.constructions.random_relu._separators import (
     Search,
-    largest_margin,
     squared_hinge,
 )
 
@@ -207,6 +207,20 @@ def test_the_search_does_not_depend_on_the_number_of_threads(monkeypatch):
         np.testing.assert_array_equal(found, same)
 
 
+def test_features_and_covariance_do_not_depend_on_the_number_of_threads(monkeypatch):
+    monkeypatch.setattr(random_relu, "_FEATURES_TOGETHER", 7)
+    monkeypatch.setattr(_separators, "_FEATURES_TOGETHER", 11)
+    X, _ = random_labels(100, 6, 2)
+    layer = HyperplaneStream(0, enclosing_ball(X, np.arange(100), True), 1.0).draw(40)
+    one, two = (features_of(layer, X, n_threads).values for n_threads in (1, 2))
+    np.testing.assert_array_equal(one, two)
+    covariance = _separators._covariance(one, 1)
+    np.testing.assert_array_equal(covariance, _separators._covariance(one, 2))
+    np.testing.assert_allclose(
+        np.tril(covariance), np.tril(np.cov(one.T, bias=True)), atol=1e-12
+    )
+
+
 def test_outputs_are_those_of_the_network_where_the_samples_are_separated():
     samples, features = some_features()
     labels = (one_against_rest(features)[:, 0] > 0).astype(int)
@@ -243,7 +257,7 @@ def test_the_loss_bounds_the_distance_to_every_separator():
     rng = np.random.default_rng(0)
     for size in (0.1, 1.0, 10.0):
         here = size * rng.standard_normal(31)
-        _, _, loss, by_coefficients, by_intercepts = _separators._hinges(
+        _, loss, by_coefficients, by_intercepts = _separators._Hinges.of(
             features.values, signs, here[:-1, np.newaxis], here[-1:]
         )
         gradient = np.append(by_coefficients, by_intercepts)
