@@ -429,10 +429,11 @@ def _words(n: int) -> np.ndarray:
     return np.empty(n, dtype=np.uint64)
 
 
-def test_read_only_arrays_are_not_written_to():
+@pytest.mark.parametrize("backend", COMPILED)
+def test_read_only_arrays_are_not_written_to(backend):
     tiles = np.zeros((8, 1, 64), dtype=np.uint64)
     tiles.flags.writeable = False
-    with pytest.raises((ValueError, BufferError)):
+    with kernels.use_backend(backend), pytest.raises((ValueError, BufferError)):
         kernels.arranged(tiles)
 
 
