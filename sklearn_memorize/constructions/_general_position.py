@@ -27,7 +27,7 @@ from ..network import Network
 from ._beside import LEAST_FEATURES
 
 # Directions that are tried where a group leaves a choice.
-_N_DIRECTIONS = 8
+N_DIRECTIONS = 8
 # Of so many other points that are looked at, so many on a hyperplane, up to rounding,
 # leave no doubt that one is too close to it.
 _LOOKED_AT = 1024
@@ -36,8 +36,6 @@ _CERTAIN = 64
 _NORMAL_ERROR = 2.0**-36
 # Parts of unit vectors that are no rounding errors, nor their directions.
 _SMALLEST_TILT = 2.0**-26
-# Squares of lengths, as a share of the largest one, that are no rounding errors.
-_SQUARED_TOLERANCE = 1e-13
 # Columns are scaled by powers of two up to this one.
 _LARGEST_EXPONENT = 960
 # Points are worked on in blocks of about this many values.
@@ -229,19 +227,6 @@ class AffineHull:
     def _to_coordinates(self) -> np.ndarray:
         scales = np.where(self._scale > 0, self._scale, np.inf)
         return np.ascontiguousarray(self._basis.T / scales)
-
-    def likely_choices(self, members) -> int:
-        """Guess `through(members).n_choices` in a third of the time.
-
-        The rank is told from products of rows, which have half of the digits.
-        """
-        rows = self._X[members] * self._scale
-        rows = rows[1:] - rows[0]
-        lengths = np.linalg.norm(rows, axis=0)
-        rows = rows[:, lengths > 0] / lengths[lengths > 0]
-        products = rows.T @ rows if rows.shape[1] < len(rows) else rows @ rows.T
-        *_, rank, _ = linalg.lapack.dpstrf(products, tol=_SQUARED_TOLERANCE)
-        return self.dimension - int(rank)
 
     def direction(self, feature: int) -> np.ndarray:
         """Return the direction along which a feature grows, up to its scale."""
@@ -494,6 +479,14 @@ class HyperplanesThrough:
         found = linalg.lstsq(basis, direction)[0]
         return found / np.linalg.norm(found)
 
+    def coefficients(self, numbers) -> list[np.ndarray]:
+        """Return unit vectors of coefficients from rows of random numbers.
+
+        There are several where there is a choice, and one otherwise.
+        """
+        rows = numbers[:, : self.n_choices] if self.n_choices > 1 else numbers[:1, :1]
+        return [row / np.linalg.norm(row) for row in rows]
+
     def levelled(self, several, feature: int) -> list[np.ndarray]:
         """Return the coefficients nearest to some, of normals without a feature.
 
@@ -539,7 +532,7 @@ class HyperplanesThrough:
 
 def draw_coefficients(n_choices: int, rng):
     """Yield random unit vectors, some if there is a choice and one otherwise."""
-    for _ in range(_N_DIRECTIONS if n_choices > 1 else 1):
+    for _ in range(N_DIRECTIONS if n_choices > 1 else 1):
         coefficients = rng.standard_normal(n_choices)
         yield coefficients / np.linalg.norm(coefficients)
 

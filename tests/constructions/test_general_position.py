@@ -174,6 +174,21 @@ def test_levelled_hyperplanes_hold_the_group_and_do_not_depend_on_a_feature(n_me
             assert np.abs(np.array(levelled) @ way).max() < 1e-10
 
 
+@pytest.mark.parametrize("n_members", [1, 4, 11, 12])
+def test_random_numbers_make_unit_normals_through_a_group_of_any_rank(n_members):
+    rng = np.random.default_rng(n_members)
+    hull = AffineHull(rng.standard_normal((50, 12)))
+    planes = hull.through(np.arange(n_members))
+    found = planes.coefficients(rng.standard_normal((8, 12)))
+    assert planes.n_choices == 13 - n_members
+    assert len(found) == (8 if n_members < 12 else 1)
+    for coefficients in found:
+        assert len(coefficients) == planes.n_choices
+        assert np.linalg.norm(coefficients) == pytest.approx(1.0)
+        values, _ = hull.projections(planes.normal(coefficients))
+        assert np.ptp(values[:n_members]) < 1e-10 * np.ptp(values)
+
+
 def test_the_only_hyperplane_through_a_group_is_not_levelled():
     rng = np.random.default_rng(0)
     hull = AffineHull(rng.standard_normal((50, 12)))

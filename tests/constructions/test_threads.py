@@ -9,7 +9,6 @@ from sklearn_memorize import (
     SlabClassifier,
     SlabRegressor,
 )
-from sklearn_memorize.constructions._general_position import AffineHull
 from sklearn_memorize.constructions.slabs._construction import GroupsAhead, smaller
 from sklearn_memorize.kernels._threads import Workers
 
@@ -71,25 +70,6 @@ def test_threads_change_nothing_along_lines(kind):
     y = rng.integers(3, size=len(X))
     alone = kind(random_state=0).fit(X, y)
     assert_equal_fits(alone, kind(random_state=0, n_jobs=3).fit(X, y), X[:500])
-
-
-@pytest.mark.parametrize("wrong", [1, 2, 77])
-def test_ranks_that_are_guessed_wrong_change_nothing(monkeypatch, wrong):
-    rng = np.random.default_rng(0)
-    X = degenerate(rng)
-    y = rng.integers(2, size=len(X))
-    alone = ResidualMemorizingClassifier(random_state=0).fit(X, y)
-    guesses = []
-
-    def guess(hull, members):
-        guesses.append(len(members))
-        right = hull.through(members).n_choices
-        return wrong if len(guesses) % 3 else right
-
-    monkeypatch.setattr(AffineHull, "likely_choices", guess)
-    together = ResidualMemorizingClassifier(random_state=0, n_jobs=2).fit(X, y)
-    assert guesses
-    assert_equal_fits(alone, together, X)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 4])

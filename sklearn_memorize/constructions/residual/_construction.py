@@ -21,18 +21,16 @@ from ...exceptions import InterpolationError
 from ...kernels._threads import Workers
 from .._beside import LEAST_FEATURES, beside
 from .._general_position import (
+    N_DIRECTIONS,
     AffineHull,
     DegenerateGroupError,
     clearance,
-    draw_coefficients,
     largest_class,
 )
 from ._network import Hats, ResidualNetwork, Steps
 
 # Groups that are drawn for one block; the one with the widest slopes is taken.
 _N_GROUPS = 4
-# Decompositions of so many rows take so long that their rank is worth a guess.
-_LEAST_GUESSED = 100
 # Steep slopes let rounding errors grow from block to block, until nothing more can be
 # told apart. Other groups, drawn from the start, have other slopes; then no slope that
 # is narrower than this share of the extent of all points is taken around several.
@@ -367,8 +365,7 @@ def _candidates(points, left, size, rng, some, workers) -> list[_Candidate]:
             for normal in normals
         ]
     else:
-        open_ = [(*these, rough()) for *these, rough in drawn]
-        open_ = [these for these in open_ if these[-1] is not None]
+        open_ = [these for these in drawn if these[-1] is not None]
         found = beside(
             points.intervals,
             [(group, columns) for group, _, columns in open_],
@@ -394,61 +391,40 @@ def _candidates(points, left, size, rng, some, workers) -> list[_Candidate]:
 
 
 def _groups(points, left, size, rng, some, workers) -> list[tuple]:
-    """Draw groups, and hyperplanes through each of them.
+    """Draw groups, and hyperplanes through each of them; threads share the groups.
 
-    Returns for each group what makes the normal vectors, and rough ones, as
-    `_rough_normals` does. How many numbers are drawn for a group depends on its rank.
-    Threads work on several groups at once, where these ranks are guessed; what was
-    drawn after a wrong guess is drawn again.
+    Returns each group with what `_hyperplanes` says of it.
+    """
+    n_groups = _N_GROUPS if len(left) > size else 1
+    found = []
+    for _ in range(n_groups):
+        group = left if len(left) <= size else rng.choice(left, size, replace=False)
+        # As many as there may be directions, whatever the rank of the group is.
+        numbers = rng.standard_normal((N_DIRECTIONS, points.hull.dimension))
+        later = workers.later(_hyperplanes, points, group, numbers, some)
+        found.append((group, later))
+    return [(group, *later()) for group, later in found]
+
+
+def _hyperplanes(points, group, numbers, some) -> tuple[list, np.ndarray | None]:
+    """Return what makes the normal vectors of hyperplanes through a group.
+
+    And rough normal vectors in columns, unless there are few features; None where
+    others come too close to all of the hyperplanes. Every other hyperplane is level
+    along the feature that points are pushed in: where points are on its normal does not
+    depend on earlier blocks, and on what their rounding errors have come to.
     """
     hull = points.hull
-    n_groups = _N_GROUPS if len(left) > size else 1
-    drawn: list[tuple] = []
-    is_guessed = workers.n_threads > 1 and min(size, hull.dimension) >= _LEAST_GUESSED
-    while len(drawn) < n_groups:
-        ahead = []
-        for _ in range(n_groups - len(drawn) if is_guessed else 1):
-            group = left if len(left) <= size else rng.choice(left, size, replace=False)
-            state = rng.bit_generator.state
-            planes = workers.later(hull.through, group)
-            guess = hull.likely_choices(group) if is_guessed else planes().n_choices
-            coefficients = list(draw_coefficients(guess, rng))
-            arguments = points, group, planes, some
-            rough = workers.later(_rough_normals, *arguments, coefficients)
-            ahead.append((group, state, planes, coefficients, rough))
-        for group, state, planes, coefficients, rough in ahead:
-            is_right = planes().n_choices == len(coefficients[0])
-            if not is_right:
-                rng.bit_generator.state = state
-                coefficients = list(planes().draw(rng))
-                rough = workers.later(
-                    _rough_normals, points, group, planes, some, coefficients
-                )
-            chosen = _levelled(planes(), points.axis, coefficients)
-            normals = [partial(planes().normal, these) for these in chosen]
-            drawn.append((group, normals, rough))
-            if not is_right:
-                break
-    return drawn
-
-
-def _levelled(planes, axis: int, coefficients) -> list[np.ndarray]:
-    """Make every other hyperplane level along the feature that points are pushed in.
-
-    Where points are on its normal does not depend on earlier blocks, and on what their
-    rounding errors have come to.
-    """
-    coefficients = list(coefficients)
-    coefficients[1::2] = planes.levelled(coefficients[1::2], axis)
-    return coefficients
-
-
-def _rough_normals(points, group, planes, some, coefficients) -> np.ndarray | None:
-    """Return rough normal vectors in columns, or None if others come too close."""
-    normals = planes().rough_normals(_levelled(planes(), points.axis, coefficients))
-    if some is not None and points.hull.meets(normals, group, some).all():
-        return None
-    return normals
+    planes = hull.through(group)
+    coefficients = planes.coefficients(numbers)
+    coefficients[1::2] = planes.levelled(coefficients[1::2], points.axis)
+    normals = [partial(planes.normal, these) for these in coefficients]
+    if hull.n_features < LEAST_FEATURES:
+        return normals, None
+    rough = planes.rough_normals(coefficients)
+    if some is not None and hull.meets(rough, group, some).all():
+        return normals, None
+    return normals, rough
 
 
 def _edges(points, low, high, spacing, n_classes):
