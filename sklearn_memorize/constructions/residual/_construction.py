@@ -36,6 +36,8 @@ _N_GROUPS = 4
 # is narrower than this share of the extent of all points is taken around several.
 _N_ATTEMPTS = 8
 _NARROWEST = 2.0**-20
+# Groups that are split anyway are not to have slopes narrower than that.
+_NARROWEST_OF_PARTS = 2.0**-23
 # A relative error that no rounding reaches, in units of which others are estimated.
 _EPSILON = 2.0**-50
 # A feature lies far from zero if that is 2**8 times its extent, or more.
@@ -291,7 +293,8 @@ def _best_hat(points, left, size, narrowest, split, rng, some, workers) -> _Hat:
 
     If another point comes too close to each of the hyperplanes, this is a
     `DegenerateGroupError`; also if the slopes around several points are narrower than
-    the share `narrowest` of the extent of all points.
+    the share `narrowest` of the extent of all points, or another one for groups that
+    are neither as large as they may be nor the last of their class.
     """
     size = min(size, len(left))
     # Which points are in the way is of interest only where no smaller group is tried.
@@ -322,6 +325,8 @@ def _best_hat(points, left, size, narrowest, split, rng, some, workers) -> _Hat:
     if len(values) < points.hull.n_points:
         values, errors, rounding = points.positions(normal)
     hat = _Hat(group, normal, values, errors, rounding, corners)
+    if 1 < len(group) < min(points.hull.dimension, len(left)):
+        narrowest = max(narrowest, _NARROWEST_OF_PARTS)
     if len(group) > 1 and hat.slope_width < narrowest * np.ptp(hat.values):
         raise DegenerateGroupError(group, group)
     return hat
