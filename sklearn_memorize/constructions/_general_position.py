@@ -145,6 +145,11 @@ def n_values_to_build(training: TrainingSet) -> int:
     return n_copies * training.n_values + 4 * smaller**2
 
 
+def smaller(size: int) -> int:
+    """Return the size of a group that is made smaller by an eighth."""
+    return size - -(-size // 8)
+
+
 def largest_class(labels) -> int:
     """Return the class of most samples, which needs no groups of its own."""
     return int(np.bincount(labels).argmax())
@@ -465,8 +470,9 @@ class HyperplanesThrough:
         return self._dimension - self._rank
 
     def draw(self, rng):
-        """Yield random coefficients of normal vectors."""
-        return draw_coefficients(self.n_choices, rng)
+        """Yield random coefficients, several where there is a choice."""
+        for _ in range(self._n_drawn):
+            yield _unit(rng.standard_normal(self.n_choices))
 
     def nearest(self, direction, units) -> np.ndarray:
         """Return the coefficients of the normal vector that is nearest to a direction.
@@ -480,12 +486,12 @@ class HyperplanesThrough:
         return found / np.linalg.norm(found)
 
     def coefficients(self, numbers) -> list[np.ndarray]:
-        """Return unit vectors of coefficients from rows of random numbers.
+        """Return what `draw` yields, from rows of random numbers that are there."""
+        return [_unit(row[: self.n_choices]) for row in numbers[: self._n_drawn]]
 
-        There are several where there is a choice, and one otherwise.
-        """
-        rows = numbers[:, : self.n_choices] if self.n_choices > 1 else numbers[:1, :1]
-        return [row / np.linalg.norm(row) for row in rows]
+    @property
+    def _n_drawn(self) -> int:
+        return N_DIRECTIONS if self.n_choices > 1 else 1
 
     def levelled(self, several, feature: int) -> list[np.ndarray]:
         """Return the coefficients nearest to some, of normals without a feature.
@@ -530,11 +536,8 @@ class HyperplanesThrough:
         return basis[:, self._rank :]
 
 
-def draw_coefficients(n_choices: int, rng):
-    """Yield random unit vectors, some if there is a choice and one otherwise."""
-    for _ in range(N_DIRECTIONS if n_choices > 1 else 1):
-        coefficients = rng.standard_normal(n_choices)
-        yield coefficients / np.linalg.norm(coefficients)
+def _unit(vector) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
 
 
 def _pivoted_qr(matrix) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,8 @@ from sklearn_memorize import (
     SlabClassifier,
     SlabRegressor,
 )
-from sklearn_memorize.constructions.slabs._construction import GroupsAhead, smaller
+from sklearn_memorize.constructions._general_position import smaller
+from sklearn_memorize.constructions.slabs._construction import GroupsAhead
 from sklearn_memorize.kernels._threads import Workers
 
 ESTIMATORS = [

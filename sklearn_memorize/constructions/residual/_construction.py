@@ -26,6 +26,7 @@ from .._general_position import (
     DegenerateGroupError,
     clearance,
     largest_class,
+    smaller,
 )
 from ._network import Hats, ResidualNetwork, Steps
 
@@ -264,7 +265,7 @@ class _GroupSizes:
 
     def refuse(self, size: int) -> None:
         """Go on with fewer than these points."""
-        self.next = size - -(-size // 8)
+        self.next = smaller(size)
         self._n_refused += 1
 
     def accept(self) -> None:

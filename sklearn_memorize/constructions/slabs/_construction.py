@@ -22,6 +22,7 @@ from .._general_position import (
     SomePoints,
     clearance,
     largest_class,
+    smaller,
 )
 from ._line import Line, PointsOnLine, n_lines, parts_of
 from ._network import Slab, SlabNetwork
@@ -187,11 +188,6 @@ class GroupsAhead:
         if size > self._accepted:
             return start, smaller(size)
         return start + size, self._size
-
-
-def smaller(size: int) -> int:
-    """Return the size of a group that is made smaller by an eighth."""
-    return size - -(-size // 8)
 
 
 def find_slabs(members, strangers: Strangers, rng, workers) -> list[Slab]:
