@@ -76,16 +76,6 @@ static uint64_t *word_of(const struct firing *firing, int64_t owner, int64_t til
            + (tile - firing->start) * firing->tile_stride;
 }
 
-static int64_t larger_of(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t smaller_of(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Return whether every lane of the block has fired, for all masks of a bundle. */
 static int have_fired(const struct firing *firing, const int32_t *owners, int n_masks,
                       int64_t block)

@@ -160,21 +160,27 @@ static double sum_of_winners(const struct race *race,
     return total;
 }
 
+/* The number of neurons of the class of most. */
+static int64_t widest_class(const struct classes *classes)
+{
+    int64_t widest = 0;
+    for (int64_t number = 0; number < classes->n_classes; number++)
+        widest = larger_of(widest,
+                           classes->starts[number + 1] - classes->starts[number]);
+    return widest;
+}
+
 static int largest_margins_of_sums(const struct outputs *outputs,
                                    const struct neurons *neurons,
                                    const struct classes *classes, int64_t n_samples,
                                    int64_t n_votes, double *totals, uint64_t *fired)
 {
     const int64_t n_classes = classes->n_classes, n_words = words_of_masks(outputs);
-    int64_t widest = 0;
-    for (int64_t number = 0; number < n_classes; number++) {
-        const int64_t width = classes->starts[number + 1] - classes->starts[number];
-        widest = width > widest ? width : widest;
-    }
+    const int64_t widest = widest_class(classes);
     void *room;
     struct batch_of_neurons *batch = new_batch_of_neurons(&room);
     struct race race;
-    const int failed = new_race(&race, n_votes < widest ? n_votes : widest, widest)
+    const int failed = new_race(&race, smaller_of(n_votes, widest), widest)
                        || batch == NULL;
     memset(totals, 0, (size_t)(outputs->n_tiles * LANES * n_classes) * sizeof *totals);
     memset(fired, 0, (size_t)(outputs->n_tiles * n_classes) * sizeof *fired);

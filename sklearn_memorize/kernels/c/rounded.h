@@ -366,16 +366,12 @@ static int rounded_margins(const struct outputs *outputs, const struct neurons *
 {
     const int64_t n_classes = classes->n_classes;
     const int64_t n_totals = outputs->n_tiles * LANES * n_classes;
-    int64_t widest = 1;
-    for (int64_t number = 0; number < n_classes; number++) {
-        const int64_t width = classes->starts[number + 1] - classes->starts[number];
-        widest = width > widest ? width : widest;
-    }
+    const int64_t widest = larger_of(1, widest_class(classes));
     void *room;
     struct batch_of_neurons *batch = new_batch_of_neurons(&room);
     struct rounded_race race;
     const int failed
-        = new_rounded_race(&race, n_votes < widest ? n_votes : widest, n_classes)
+        = new_rounded_race(&race, smaller_of(n_votes, widest), n_classes)
           || batch == NULL;
     memset(totals, 0, (size_t)n_totals * sizeof *totals);
     for (int64_t k = 0; k < n_totals; k++)

@@ -55,6 +55,16 @@ static int row_hashes(const struct matrix *X, const uint64_t *coefficients,
     return 0;
 }
 
+static int64_t larger_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t smaller_of(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* So many vectors of points meet so many rows in registers. */
 #define VECTORS_OF_POINTS 2
 #define POINTS_TOGETHER (VECTORS_OF_POINTS * DOUBLES)
@@ -125,11 +135,6 @@ static void products_of_tile(const double *rows, int64_t n_rows, const double *t
     }
 }
 
-static int64_t at_most(int64_t count, int64_t most)
-{
-    return count < most ? count : most;
-}
-
 /* All points are turned, and some rows after the others meet them. */
 static int products_with_all_turned(const struct matrix *rows,
                                     const struct matrix *points, struct table table)
@@ -144,7 +149,7 @@ static int products_with_all_turned(const struct matrix *rows,
     for (int64_t t = 0; t < n_tiles; t++)
         turn_points(points, t * POINTS_TOGETHER, point, room + t * size);
     for (int64_t first = 0; first < n_rows; first += ROWS_IN_CACHE) {
-        const int64_t n_here = at_most(n_rows - first, ROWS_IN_CACHE);
+        const int64_t n_here = smaller_of(n_rows - first, ROWS_IN_CACHE);
         for (int64_t r = 0; r < n_here; r++)
             read_row(rows, first + r, wide + r * n);
         for (int64_t t = 0; t < n_tiles; t++) {
@@ -153,7 +158,7 @@ static int products_with_all_turned(const struct matrix *rows,
                 = {table.totals + first * table.row_step + k * table.step,
                    table.row_step, table.step};
             products_of_tile(wide, n_here, room + t * size,
-                             at_most(points->n_rows - k, POINTS_TOGETHER), n, tile);
+                             smaller_of(points->n_rows - k, POINTS_TOGETHER), n, tile);
         }
     }
     free(room);
@@ -176,7 +181,7 @@ static int products_with_few_rows(const struct matrix *rows,
             = {table.totals + k * table.step, table.row_step, table.step};
         turn_points(points, k, point, turned);
         products_of_tile(room, n_rows, turned,
-                         at_most(points->n_rows - k, POINTS_TOGETHER), n, tile);
+                         smaller_of(points->n_rows - k, POINTS_TOGETHER), n, tile);
     }
     free(room);
     return 0;
@@ -198,7 +203,7 @@ static int products_with_few_weights(const struct matrix *rows,
     for (int64_t k = 0; k < n_weights; k++)
         read_row(weights, k, room + k * n);
     for (int64_t first = 0; first < n_rows; first += ROWS_TOGETHER) {
-        const int64_t n_here = at_most(n_rows - first, ROWS_TOGETHER);
+        const int64_t n_here = smaller_of(n_rows - first, ROWS_TOGETHER);
         const double *starts[ROWS_TOGETHER];
         /* Where there are fewer rows, the last one is taken several times. */
         for (int64_t r = 0; r < ROWS_TOGETHER; r++)
@@ -272,8 +277,7 @@ static int largest_differences(const struct matrix *rows, const struct matrix *p
     for (int64_t i = 0; i < n_rows; i++)
         read_row(rows, i, room + i * n);
     for (int64_t first = 0; first < n_points; first += POINTS_TOGETHER) {
-        const int64_t n_here = n_points - first < POINTS_TOGETHER ? n_points - first
-                                                                  : POINTS_TOGETHER;
+        const int64_t n_here = smaller_of(n_points - first, POINTS_TOGETHER);
         turn_points(points, first, point, turned);
         /* Where there are fewer rows, the last one is taken several times. */
         for (int64_t i = 0; i < n_rows; i += ROWS_IN_REGISTERS) {
